@@ -1,0 +1,1 @@
+"""What things are: configuration, artifacts, stores, models, losses, metrics and figures."""

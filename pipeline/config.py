@@ -1,0 +1,204 @@
+"""The configuration of every stage, and the presets.
+
+One frozen dataclass per stage holds its defaults; the command line and the records read them from here and from nowhere
+else. A field made with ``affects=False`` cannot change the result (a number of processes, a device) and stays out of the
+fingerprint of the artifact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEMO_DATA = REPOSITORY / "data" / "demo"
+SHIPPED_WEIGHTS = DEMO_DATA / "weights"
+
+
+def option(default: Any, help: str, *, affects: bool = True, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with the help text and choices of its command-line option."""
+    return field(default=default, metadata={"help": help, "affects": affects, "choices": choices})
+
+
+def fingerprinted(config: Any) -> dict[str, Any]:
+    """The fields of a config that can change the result, nested dataclasses included, as plain values."""
+    return {
+        f.name: _plain(getattr(config, f.name))
+        for f in dataclasses.fields(config)
+        if f.metadata.get("affects", True)
+    }
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """All fields of a config as plain values that JSON can hold."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return as_dict(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One exact network: a timm model, its constructor's options, its input and where its weights come from.
+
+    ``weights`` is ``hub`` (timm's pretrained weights), ``shipped`` (a file in ``data/demo/weights/`` named after
+    ``label``), ``random`` (said explicitly, never a fallback), or the path of a safetensors file.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+    image_size: int = 224
+    weights: str = "hub"
+    trained: str = "all"  # or "head": the backbone is frozen
+    label: str = ""  # a readable name where options make it another network than timm's
+
+
+@dataclass(frozen=True)
+class IndexConfig:
+    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
+    dataset: str = option("auto", "Form of the raw dataset.", choices=("auto", "synpain", "folders", "csv"))
+    max_skipped: float = option(0.05, "Largest share of pictures that may be unusable before it is an error.")
+    workers: int = option(0, "Processes; 0 uses every core.", affects=False)
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
+    face_size: int = option(256, "Side of an aligned face in pixels.")
+    margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.")
+    min_face: float = option(0.2, "First look: smallest face, as a share of the picture's shorter side.")
+    fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.")
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    workers: int = option(0, "Processes on a CPU; 0 uses every core.", affects=False)
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    seed: int = option(0, "Seed of the random split.")
+    train: float = option(0.70, "Share of subjects for training.")
+    val: float = option(0.15, "Share of subjects for validation; the rest is for the test.")
+    official: bool = option(True, "Use the dataset's official folds when it brings them.")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What teachers and students share: the schedule, the precision and the seed."""
+
+    seed: int = option(0, "Seed of initial weights, order and augmentation.")
+    epochs: int = option(30, "Passes over the training faces.")
+    batch_size: int = option(64, "Faces per step.")
+    learning_rate: float = option(1e-5, "Initial learning rate of Adam.")
+    step_size: int = option(10, "Epochs between reductions of the learning rate.")
+    gamma: float = option(0.5, "Factor of each reduction.")
+    class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
+    augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
+    precision: str = option(
+        "float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16")
+    )
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+
+
+@dataclass(frozen=True)
+class TeacherConfig(TrainingConfig):
+    teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
+    architecture: Architecture = field(default=Architecture("swin_base_patch4_window7_224"))
+
+
+@dataclass(frozen=True)
+class LabelsConfig:
+    teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
+    view_seed: int = option(0, "Seed of the augmented views.")
+    precision: str = option(
+        "float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16")
+    )
+    batch_size: int = option(64, "Faces per forward pass.", affects=False)
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+
+
+@dataclass(frozen=True)
+class DistillConfig(TrainingConfig):
+    student: str = option("deit", "Family (deit) or timm model name.", affects=False)
+    teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
+    loss: str = option("hard", "Distillation loss.", choices=("hard",))
+    architecture: Architecture = field(
+        default=Architecture("deit_base_distilled_patch16_224", image_size=256)
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    replicates: int = option(2000, "Bootstrap replicates over subjects.")
+    confidence: float = option(0.95, "Confidence level of the intervals.")
+    seed: int = option(0, "Seed of the bootstrap.")
+    batch_size: int = option(64, "Faces per forward pass.", affects=False)
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    replicates: int = option(2000, "Bootstrap replicates over subjects.")
+    confidence: float = option(0.95, "Confidence level of the intervals.")
+    seed: int = option(0, "Seed of the bootstrap.")
+    examples: int = option(12, "Sample faces shown right and wrong, each.")
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    input: str = option("", "Picture or folder of pictures.")
+    out: str = option("predictions", "Folder for the CSV file and the annotated pictures.")
+    model: str = option("", "Folder of a trained model; the newest fresh student when empty.")
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.")
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    n: int = option(360, "Pairs of faces.")
+    seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.")
+    height: int = option(360, "Height of a picture in pixels; the width follows SynPAIN's 1312:736.")
+    quality: int = option(88, "JPEG quality.")
+    workers: int = option(0, "Processes; 0 uses every core.", affects=False)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything one run needs: data, the members of the model families, and the config of each stage."""
+
+    name: str
+    data: str
+    families: Mapping[str, Architecture]
+    index: IndexConfig = IndexConfig()
+    align: AlignConfig = AlignConfig()
+    split: SplitConfig = SplitConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    labels: LabelsConfig = LabelsConfig()
+    distill: DistillConfig = DistillConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+    teachers: tuple[str, ...] = ("resnet", "swin")
+    student: str = "deit"
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def architecture(self, name: str, default: Architecture = Architecture("")) -> Architecture:
+        """The preset's member of a family, or exactly the timm model of that name with its hub weights."""
+        return self.families.get(name) or replace(default, name=name, weights="hub")
+
+
+PAPER = Preset(
+    name="paper",
+    data="",
+    families={
+        "resnet": Architecture("resnet50", image_size=224, trained="head"),
+        "swin": Architecture("swin_base_patch4_window7_224", image_size=224),
+        "deit": Architecture("deit_base_distilled_patch16_224", image_size=256),
+    },
+)
