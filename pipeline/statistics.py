@@ -2,7 +2,7 @@
 
 Faces of one subject are not independent, so subjects are drawn, not faces. All models are weighed by the same
 draws: row 0 of the weights is the sample itself, the others are the resamples. Metrics keep that order, so a
-difference of two models or a mean over seeds is plain arithmetic on their rows, and the difference is a paired one.
+difference of two models or a mean over seeds is plain arithmetic on their rows, and the difference is paired.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 class Estimate:
     """A value with its interval.
 
-    ``undefined`` counts the resamples that gave no value (they are left out of the interval); ``reason`` says why
-    when there is no value at all.
+    ``undefined`` counts the resamples that gave no value (they are left out of the interval); ``reason`` says
+    why when there is no value at all.
     """
 
     value: float
@@ -33,7 +33,7 @@ class Estimate:
 
 
 def resamples(subject_ids: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """Weights of every face: ones, then ``replicates`` draws, with replacement, of as many subjects as there are.
+    """Weights of every face: ones, then ``replicates`` draws of all subjects with replacement.
 
     The draws depend on the set of subjects and the seed alone, so models tested on the same subjects share
     them, whatever the order of their rows.
