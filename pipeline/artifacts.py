@@ -155,14 +155,10 @@ class Artifact:
         """
         entry = self.record["files"].get(name)
         if entry is None:
-            raise ArtifactError(
-                f"{self.path} has no file {name}; it holds {', '.join(self.record['files'])}."
-            )
+            raise ArtifactError(f"{self.path} has no file {name}; it holds {', '.join(self.record['files'])}.")
         file = self.path / name
         if entry["sha256"] and sha256(file) != entry["sha256"]:
-            raise ArtifactError(
-                f"{file} is not the file that its record describes (SHA-256). {_remedy(self.path)}"
-            )
+            raise ArtifactError(f"{file} is not the file that its record describes (SHA-256). {_remedy(self.path)}")
         return file
 
 

@@ -16,6 +16,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_DATA = REPOSITORY / "data" / "demo"
 SHIPPED_WEIGHTS = DEMO_DATA / "weights"
+NO_TEACHER = "none"
 
 
 def option(default: Any, help: str, *, affects: bool = True, choices: tuple[str, ...] = ()) -> Any:
@@ -26,9 +27,7 @@ def option(default: Any, help: str, *, affects: bool = True, choices: tuple[str,
 def fingerprinted(config: Any) -> dict[str, Any]:
     """The fields of a config that can change the result, nested dataclasses included, as plain values."""
     return {
-        f.name: _plain(getattr(config, f.name))
-        for f in dataclasses.fields(config)
-        if f.metadata.get("affects", True)
+        f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("affects", True)
     }
 
 
@@ -61,6 +60,17 @@ class Architecture:
     weights: str = "hub"
     trained: str = "all"  # or "head": the backbone is frozen
     label: str = ""  # a readable name where options make it another network than timm's
+    digest: str = ""  # SHA-256 of the weights file, where there is one: its content counts, not its name
+
+
+def weights_file(architecture: Architecture) -> Path | None:
+    """The file an architecture's weights come from, or None for ``hub`` and ``random``."""
+    if architecture.weights in ("hub", "random"):
+        return None
+    if architecture.weights == "shipped":
+        return SHIPPED_WEIGHTS / f"{architecture.label}.safetensors"
+    path = Path(architecture.weights)
+    return path / "weights.safetensors" if path.is_dir() else path
 
 
 @dataclass(frozen=True)
@@ -102,9 +112,9 @@ class TrainingConfig:
     gamma: float = option(0.5, "Factor of each reduction.")
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
-    precision: str = option(
-        "float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16")
-    )
+    precision: str = option("float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
+    weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
+    image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
@@ -118,9 +128,7 @@ class TeacherConfig(TrainingConfig):
 class LabelsConfig:
     teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
     view_seed: int = option(0, "Seed of the augmented views.")
-    precision: str = option(
-        "float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16")
-    )
+    precision: str = option("float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
     batch_size: int = option(64, "Faces per forward pass.", affects=False)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
@@ -130,9 +138,7 @@ class DistillConfig(TrainingConfig):
     student: str = option("deit", "Family (deit) or timm model name.", affects=False)
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss.", choices=("hard",))
-    architecture: Architecture = field(
-        default=Architecture("deit_base_distilled_patch16_224", image_size=256)
-    )
+    architecture: Architecture = field(default=Architecture("deit_base_distilled_patch16_224", image_size=256))
 
 
 @dataclass(frozen=True)
@@ -155,8 +161,6 @@ class ReportConfig:
 @dataclass(frozen=True)
 class PredictConfig:
     input: str = option("", "Picture or folder of pictures.")
-    out: str = option("predictions", "Folder for the CSV file and the annotated pictures.")
-    model: str = option("", "Folder of a trained model; the newest fresh student when empty.")
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.")
 
 
@@ -202,3 +206,64 @@ PAPER = Preset(
         "deit": Architecture("deit_base_distilled_patch16_224", image_size=256),
     },
 )
+
+# Backbones small enough for two CPU cores, pretrained on other synthetic identities and shipped with the demo set.
+DEMO_SWIN = Architecture(
+    "swin_tiny_patch4_window7_224",
+    options=(("embed_dim", 48), ("depths", (2, 2, 6, 2)), ("num_heads", (2, 4, 8, 16))),
+    image_size=112,
+    weights="shipped",
+    label="swin-48-2262-112",
+)
+DEMO_FAMILIES = {
+    "resnet": Architecture("resnet10t", image_size=112, weights="shipped", trained="head", label="resnet10t-112"),
+    "swin": DEMO_SWIN,
+    "deit": Architecture(
+        "deit_tiny_distilled_patch16_224", image_size=112, weights="shipped", label="deit-tiny-distilled-112"
+    ),
+}
+DEMO_SCHEDULE = {
+    "epochs": 6,
+    "batch_size": 32,
+    "learning_rate": 3e-4,
+    "step_size": 2,
+    "class_weights": "balanced",
+    "precision": "bfloat16",
+}
+DEMO = Preset(
+    name="demo",
+    data=str(DEMO_DATA),
+    families=DEMO_FAMILIES,
+    teacher=TeacherConfig(**DEMO_SCHEDULE),
+    labels=LabelsConfig(precision="bfloat16"),
+    distill=DistillConfig(**DEMO_SCHEDULE),
+)
+
+# Seconds instead of minutes and weights that are random by choice: this preset tests the machinery, it learns nothing.
+SMOKE_SCHEDULE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "step_size": 1}
+SMOKE = Preset(
+    name="smoke",
+    data=str(DEMO_DATA),
+    families={
+        "resnet": Architecture("resnet10t", image_size=64, weights="random", trained="head"),
+        "swin": Architecture(
+            "swin_tiny_patch4_window7_224",
+            options=(("embed_dim", 24), ("depths", (1, 1)), ("num_heads", (2, 4))),
+            image_size=56,
+            weights="random",
+        ),
+        "deit": Architecture(
+            "deit_tiny_distilled_patch16_224",
+            options=(("embed_dim", 48), ("depth", 2), ("num_heads", 3)),
+            image_size=64,
+            weights="random",
+        ),
+    },
+    teacher=TeacherConfig(**SMOKE_SCHEDULE),
+    distill=DistillConfig(**SMOKE_SCHEDULE),
+    evaluate=EvaluateConfig(replicates=200),
+    report=ReportConfig(replicates=200, examples=4),
+    seeds=(0,),
+)
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (DEMO, PAPER, SMOKE)}

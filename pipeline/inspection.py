@@ -32,9 +32,7 @@ def status(store: ArtifactStore, targets: Iterable[Node]) -> list[State]:
     wanted = topological(targets)
     others = _others(store, wanted)
     by_slug = {node.slug: node for node in wanted}
-    return [_wanted_state(store, node, others) for node in wanted] + [
-        _other_state(path, by_slug) for path in others
-    ]
+    return [_wanted_state(store, node, others) for node in wanted] + [_other_state(path, by_slug) for path in others]
 
 
 def plan(store: ArtifactStore, *targets: Node) -> list[tuple[Node, str]]:
@@ -102,9 +100,7 @@ def _wanted_state(store: ArtifactStore, node: Node, others: list[Path]) -> State
         return State(path.name, "damaged", size(path), str(error))
     if partial.exists():
         maker = holder(store.root / ".locks" / f"{node.folder_name}.lock")
-        return State(
-            path.name, "partial", size(partial), f"being made by {maker}" if maker else "was interrupted"
-        )
+        return State(path.name, "partial", size(partial), f"being made by {maker}" if maker else "was interrupted")
     return State(path.name, "missing", 0, why(store, node, others))
 
 
@@ -127,10 +123,7 @@ def _others(store: ArtifactStore, wanted: list[Node]) -> list[Path]:
     return sorted(
         path
         for path in store.root.iterdir()
-        if path.is_dir()
-        and not path.is_symlink()
-        and not path.name.startswith(".")
-        and path.name not in needed
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith(".") and path.name not in needed
     )
 
 

@@ -14,9 +14,7 @@ from pathlib import Path
 from pipeline.errors import DataError
 
 # Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".txt"}
-)
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".txt"})
 
 
 def sha256(path: Path) -> str:
@@ -70,9 +68,7 @@ class RawData:
 
     def __init__(self, path: Path, memo: Path | None = None):
         if not path.exists():
-            raise DataError(
-                f"There is no dataset at {path}. Give its folder or its CSV file: DATA=/path/to/it"
-            )
+            raise DataError(f"There is no dataset at {path}. Give its folder or its CSV file: DATA=/path/to/it")
         self.path = path
         self.folder = path if path.is_dir() else path.parent
         self._memo = HashMemo(memo)

@@ -71,12 +71,8 @@ def _early_contiguous() -> h5py.h5p.PropDCID:
 def _map(path: Path, mode: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Memory maps of a file's datasets, and its attributes."""
     with h5py.File(path, "r") as file:
-        places = {
-            name: (dataset.dtype, dataset.id.get_offset(), dataset.shape) for name, dataset in file.items()
-        }
-        attrs = {
-            name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()
-        }
+        places = {name: (dataset.dtype, dataset.id.get_offset(), dataset.shape) for name, dataset in file.items()}
+        attrs = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
     maps = {
         name: np.memmap(path, dtype=dtype, mode=mode, offset=offset, shape=shape)
         if np.prod(shape)

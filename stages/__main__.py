@@ -1,0 +1,5 @@
+"""``python -m stages`` is ``paindistill``."""
+
+from stages.cli import main
+
+main()

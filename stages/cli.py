@@ -1,0 +1,242 @@
+"""The command line: each command makes its artifact and, first, whatever that needs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import inspection
+from pipeline.artifacts import Artifact, Node
+from pipeline.config import PredictConfig, SynthesizeConfig
+from pipeline.errors import PainDistillError
+from pipeline.graph import Graph
+from pipeline.raw import RawData
+from stages import align, distill, evaluate, index, predict, pretrain, report, split, synthesize, train_teacher
+from stages import teacher_labels as labels_stage
+from stages.options import config_options, configured, field_options, selection, store_for
+
+MODULES = {
+    "index": index,
+    "align": align,
+    "split": split,
+    "train_teacher": train_teacher,
+    "teacher_labels": labels_stage,
+    "distill": distill,
+    "evaluate": evaluate,
+    "report": report,
+    "pretrain": pretrain,
+}
+
+
+class Session:
+    """One command's preset, graph, store and selection of models."""
+
+    def __init__(self, stage: str, values: dict[str, Any]):
+        self.preset = configured(values, stage)
+        self.store = store_for(self.preset, values["cache"])
+        raw = RawData(Path(self.preset.data), self.store.root / ".hashes.json")
+        self.graph = Graph(self.preset, raw, MODULES, self.store.root / ".weights.json")
+        self.selection = selection(self.preset, values)
+
+    def make(self, *nodes: Node) -> list[Artifact]:
+        """Build the nodes and print where their artifacts are."""
+        artifacts = self.store.build(*nodes)
+        for artifact in artifacts:
+            click.echo(_shown(artifact.path))
+        return artifacts
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="paindistill")
+@click.option("--quiet", is_flag=True, help="Only warnings and results.")
+def cli(quiet: bool) -> None:
+    """Distil small recognisers of the facial expression of pain from cached teachers."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING if quiet else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line: what a user can fix is one line and status 2, a bug keeps its traceback."""
+    try:
+        cli()
+    except PainDistillError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+@cli.command("index")
+@config_options("index")
+def index_command(**values: Any) -> None:
+    """List the faces of the raw dataset with their labels and subjects."""
+    session = Session("index", values)
+    session.make(session.graph.samples)
+
+
+@cli.command("align")
+@config_options("align")
+def align_command(**values: Any) -> None:
+    """Find every face once and warp it to the template."""
+    session = Session("align", values)
+    session.make(session.graph.faces)
+
+
+@cli.command("split")
+@config_options("split")
+def split_command(**values: Any) -> None:
+    """Divide the subjects into training, validation and test."""
+    session = Session("split", values)
+    session.make(session.graph.split)
+
+
+@cli.command("teacher")
+@config_options("teacher", models="teacher")
+def teacher_command(**values: Any) -> None:
+    """Train the teachers."""
+    session = Session("teacher", values)
+    session.make(*map(session.graph.teacher, session.selection.real_teachers))
+
+
+@cli.command("teacher-labels")
+@config_options("labels", models="teacher")
+def labels_command(**values: Any) -> None:
+    """Let each teacher answer once for every face."""
+    session = Session("labels", values)
+    session.make(*map(session.graph.labels, session.selection.real_teachers))
+
+
+@cli.command("verify-labels")
+@config_options("labels", models="teacher")
+@click.option("--share", type=float, default=0.01, show_default=True, help="Share of the rows to ask again.")
+def verify_command(share: float, **values: Any) -> None:
+    """Ask each teacher again for some faces and compare with its cached answers."""
+    session = Session("labels", values)
+    graph = session.graph
+    (faces,) = session.store.build(graph.faces)
+    for name in session.selection.real_teachers:
+        teacher, labels = session.store.build(graph.teacher(name), graph.labels(name))
+        rows = labels_stage.verify(labels, teacher, faces, share=share, device=session.preset.labels.device)
+        click.echo(f"{labels.path.name}: {rows} rows asked again, all answers equal")
+
+
+@cli.command("distill")
+@config_options("distill", models="students")
+def distill_command(**values: Any) -> None:
+    """Train the students of the cached teachers, and the one without a teacher."""
+    session = Session("distill", values)
+    session.make(*[session.graph.student(*which) for which in session.selection.students_of()])
+
+
+@cli.command("evaluate")
+@config_options("evaluate", models="students")
+def evaluate_command(**values: Any) -> None:
+    """Measure teachers and students on the test subjects."""
+    session = Session("evaluate", values)
+    session.make(*session.graph.evaluations(session.selection))
+
+
+@cli.command("report")
+@config_options("report", models="students")
+def report_command(**values: Any) -> None:
+    """Compare teachers and students in one page, with tables and figures."""
+    session = Session("report", values)
+    (artifact,) = session.store.build(session.graph.report(session.selection))
+    latest = session.store.root / "report"
+    _point(latest, artifact.path)
+    click.echo(_shown(latest / "index.html"))
+
+
+@cli.command("status")
+@config_options("report", models="students")
+def status_command(**values: Any) -> None:
+    """Show every artifact: fresh, missing, partial, damaged or stale, its size and why."""
+    session = Session("report", values)
+    states = inspection.status(session.store, [session.graph.report(session.selection)])
+    for state in states:
+        click.echo(f"{state.state:8} {_size(state.size_bytes):>9}  {state.name:45} {state.reason}".rstrip())
+    click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {_shown(session.store.root)}")
+
+
+@cli.command("plan")
+@config_options("report", models="students")
+def plan_command(**values: Any) -> None:
+    """Show what `report` would run and why; run nothing."""
+    session = Session("report", values)
+    steps = inspection.plan(session.store, session.graph.report(session.selection))
+    for node, reason in steps:
+        click.echo(f"{node.folder_name:45} {reason}")
+    click.echo(f"{len(steps)} to run" if steps else "Nothing to do: the report is fresh.")
+
+
+@cli.command("gc")
+@config_options("report", models="students")
+@click.option("--yes", type=bool, default=False, help="Remove without asking.")
+def gc_command(yes: bool, **values: Any) -> None:
+    """Remove the artifacts that the current config does not need, after naming them."""
+    session = Session("report", values)
+    paths = inspection.unneeded(session.store, [session.graph.report(session.selection)])
+    for path in paths:
+        click.echo(f"{_size(inspection.size(path)):>9}  {_shown(path)}")
+    if not paths:
+        click.echo("Nothing to remove.")
+    elif yes or click.confirm(f"Remove these {len(paths)}?"):
+        for path in paths:
+            inspection.remove(path)
+        click.echo(f"Removed {len(paths)}.")
+
+
+@cli.command("predict")
+@config_options("distill", models="students")
+@click.option("--input", "input_path", type=click.Path(path_type=Path), required=True, help="Picture or folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("predictions"),
+    show_default=True,
+    help="Folder of the CSV file and the annotated pictures.",
+)
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Folder of a trained model.  [default: newest fresh student]"
+)
+def predict_command(input_path: Path, out: Path, model: Path | None, **values: Any) -> None:
+    """Recognise the facial expression of pain in pictures."""
+    config = PredictConfig(input=os.fspath(input_path), device=values["device"] or PredictConfig.device)
+    model = model or _newest_student(Session("distill", values)).path
+    click.echo(_shown(predict.run(config, model, out)))
+
+
+@cli.command("synthesize")
+@field_options(SynthesizeConfig)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pictures and truth.csv.")
+def synthesize_command(out: Path, **values: Any) -> None:
+    """Render synthetic faces with known action units, in SynPAIN's form."""
+    click.echo(_shown(synthesize.run(SynthesizeConfig(**values), out)))
+
+
+def _newest_student(session: Session) -> Artifact:
+    """The selected student that was made last; the first of them is made when there is none."""
+    nodes = [session.graph.student(*which) for which in session.selection.students_of()]
+    found = [artifact for node in nodes if (artifact := session.store.find(node))]
+    return max(found, key=lambda artifact: artifact.record["made"]) if found else session.store.build(nodes[0])[0]
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Make ``link`` point to ``folder`` beside it, by one rename."""
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return
+    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    draft.symlink_to(folder.name)
+    draft.replace(link)
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return os.fspath(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"

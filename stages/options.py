@@ -1,0 +1,193 @@
+"""Command-line options from config dataclasses: their help, type and default stand there and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.artifacts import ArtifactStore
+from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, REPOSITORY, Preset
+from pipeline.errors import ConfigError
+from pipeline.graph import Selection
+
+# The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
+PREFIXES = {"split": "split_", "teacher": "teacher_", "labels": "labels_"}
+# One command's stages have seeds of different meaning.
+RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
+# Chosen by options that select models rather than by fields.
+SELECTED = {"architecture", "teacher", "student"}
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+
+UPSTREAM = {
+    "index": (),
+    "align": ("index",),
+    "split": ("index",),
+    "teacher": ("split", "align", "index"),
+    "labels": ("teacher", "split", "align", "index"),
+    "distill": ("labels", "teacher", "split", "align", "index"),
+    "evaluate": ("distill", "labels", "teacher", "split", "align", "index"),
+    "report": ("evaluate", "distill", "labels", "teacher", "split", "align", "index"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One option of a command: its flag and the config fields it sets."""
+
+    name: str
+    field: dataclasses.Field
+    places: tuple[tuple[str, str], ...]  # (stage, field name)
+
+
+def targets(stage: str) -> dict[str, Target]:
+    """The options of the command of ``stage``, by name: its own fields, then those of the stages upstream."""
+    found: dict[str, Target] = {}
+    for where in (stage, *UPSTREAM[stage]):
+        prefix = "" if where == stage else PREFIXES.get(where, "")
+        for field in dataclasses.fields(getattr(PRESETS["demo"], where)):
+            if field.name in SELECTED or (where, field.name) == ("distill", "seed"):
+                continue
+            name = RENAMED.get((where, field.name), prefix + field.name)
+            known = found.get(name)
+            places = (*(known.places if known else ()), (where, field.name))
+            found[name] = Target(name, known.field if known else field, places)
+    return found
+
+
+def config_options(stage: str, *, models: str = "") -> Callable:
+    """Decorate a command with every option of its stage and those upstream.
+
+    Parameters
+    ----------
+    stage : a field of ``Preset`` (``align``, ``teacher`` …).
+    models : what the command selects: ``""``, ``"teacher"`` (one or more) or ``"students"`` (of which teachers).
+    """
+
+    def decorate(command: Callable) -> Callable:
+        for target in reversed(targets(stage).values()):
+            command = _option(target)(command)
+        for option in reversed([*_selection_options(models), *_common_options()]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def field_options(config: type) -> Callable:
+    """Decorate a command with an option for each field of one config class."""
+
+    def decorate(command: Callable) -> Callable:
+        for field in reversed(dataclasses.fields(config)):
+            command = _click_option(field.name, field, _shown(field.default))(command)
+        return command
+
+    return decorate
+
+
+def _option(target: Target) -> Callable:
+    stage, name = target.places[0]
+    values = {preset: getattr(getattr(PRESETS[preset], stage), name) for preset in PRESETS}
+    if name == "data":
+        shown = "data/demo"
+    elif len(set(values.values())) == 1:
+        shown = _shown(next(iter(values.values())))
+    else:
+        shown = ", ".join(f"{preset} {_shown(value)}" for preset, value in values.items())
+    return _click_option(target.name, target.field, shown, default=None)
+
+
+def _click_option(name: str, field: dataclasses.Field, shown: str, **default: Any) -> Callable:
+    choices = field.metadata["choices"]
+    default = default or {"default": field.default}
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        type=click.Choice(choices) if choices else TYPES[field.type],
+        help=f"{field.metadata['help']}  [default: {shown}]" if shown else field.metadata["help"],
+        **default,
+    )
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _common_options() -> list[Callable]:
+    return [
+        click.option(
+            "--preset",
+            type=click.Choice(tuple(PRESETS)),
+            help="Models and schedules.  [default: demo, paper with DATA]",
+        ),
+        click.option(
+            "--cache", type=click.Path(path_type=Path), default=REPOSITORY / "cache", help="Folder of artifacts."
+        ),
+    ]
+
+
+def _selection_options(models: str) -> list[Callable]:
+    teacher = "Teachers, separated by commas: families (resnet, swin) or timm names"
+    if models == "teacher":
+        return [click.option("--teacher", help=f"{teacher}.  [default: resnet,swin]")]
+    if models == "students":
+        return [
+            click.option("--teacher", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"),
+            click.option("--student", help="Students: families (deit) or timm names.  [default: deit]"),
+            click.option("--seed", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
+        ]
+    return []
+
+
+def configured(values: dict[str, Any], stage: str) -> Preset:
+    """The preset with the options that were given.
+
+    Raises
+    ------
+    ConfigError : a preset that needs data has none.
+    """
+    data = values.get("data")
+    preset = PRESETS[values["preset"] or ("paper" if data else "demo")]
+    values = {**values, "data": data or preset.data}
+    if not values["data"]:
+        raise ConfigError(f"PRESET={preset.name} needs a dataset: give its folder or CSV file as DATA=/path/to/it")
+    given: dict[str, dict[str, Any]] = {}
+    for target in targets(stage).values():
+        if values.get(target.name) is not None:
+            for where, name in target.places:
+                given.setdefault(where, {})[name] = values[target.name]
+    changed = {where: dataclasses.replace(getattr(preset, where), **fields) for where, fields in given.items()}
+    return dataclasses.replace(preset, data=values["data"], **changed)
+
+
+def selection(preset: Preset, values: dict[str, Any]) -> Selection:
+    """The teachers, students and seeds that the options name, or the preset's.
+
+    Raises
+    ------
+    ConfigError : seeds that are no whole numbers.
+    """
+    teachers = _names(values.get("teacher")) or (*preset.teachers, NO_TEACHER)
+    students = _names(values.get("student")) or (preset.student,)
+    seeds = _names(values.get("seed"))
+    if not all(seed.isdecimal() for seed in seeds):
+        raise ConfigError(f"SEED={values['seed']}: expected whole numbers separated by commas, such as SEED=0,1,2")
+    return Selection(teachers, students, tuple(map(int, seeds)) or preset.seeds)
+
+
+def store_for(preset: Preset, cache: Path) -> ArtifactStore:
+    """The store of the preset's dataset, ``cache/<name of the data folder or file>/``."""
+    return ArtifactStore(cache / dataset_name(preset))
+
+
+def dataset_name(preset: Preset) -> str:
+    """``demo`` for the shipped set, else the name of the data folder or file."""
+    path = Path(preset.data).resolve()
+    return "demo" if path == DEMO_DATA else path.stem
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
