@@ -1,0 +1,167 @@
+"""Pictures as they come: decoded to upright 8-bit RGB, and cut where two of them stand side by side."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.errors import DataError
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the ends excluded
+
+# Pillow's own limit. It only warns up to twice as much, we stop there: 90 megapixels of RGB are 270 MB.
+MAX_PIXELS = 89_478_485
+
+# Rec. 601 luma: chroma is subsampled in most JPEGs, so a divider of two pixels is white in luma alone.
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def load(path: Path) -> np.ndarray:
+    """Decode a picture at full size.
+
+    The format is read from the content, not from the name. EXIF orientation is applied; transparency is laid over
+    white; grey, palette and CMYK pictures become RGB; 16-bit grey and floats in [0, 1] or [0, 255] are scaled to
+    8 bits; of an animation the first frame is taken.
+
+    Returns
+    -------
+    uint8, shape (height, width, 3), RGB.
+
+    Raises
+    ------
+    DataError : the file is missing, empty, not a picture, truncated, of an unknown depth or above ``MAX_PIXELS``.
+    """
+    return _decode(path, None)[0]
+
+
+def load_reduced(path: Path, shorter_side: int) -> tuple[np.ndarray, float]:
+    """Decode a picture, a large JPEG at 1/2, 1/4 or 1/8 of its size, which skips most of the work.
+
+    Parameters
+    ----------
+    path : the picture.
+    shorter_side : pixels that the shorter side keeps at least, if it has them.
+
+    Returns
+    -------
+    pixels : uint8, shape (height, width, 3), RGB, as ``load`` makes them.
+    scale : full-size pixels per returned pixel, >= 1.
+
+    Raises
+    ------
+    DataError : as ``load``.
+    """
+    return _decode(path, shorter_side)
+
+
+def _decode(path: Path, shorter_side: int | None) -> tuple[np.ndarray, float]:
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
+            if shorter_side and min(width, height) >= 2 * shorter_side:
+                image.draft(None, _drafted(width, height, shorter_side))
+            scale = width / image.size[0]
+            image.load()
+            return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image))), scale
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("missing: there is no such file") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"too large: at most {MAX_PIXELS:,} pixels are read") from error
+    # Decoders raise whatever a damaged header leads them to: OSError, SyntaxError, struct.error, zlib.error, KeyError …
+    except Exception as error:
+        if path.is_file() and path.stat().st_size == 0:
+            raise DataError("empty file: 0 bytes") from error
+        raise DataError(f"unreadable: {_one_line(error, path)}") from error
+
+
+def _drafted(width: int, height: int, shorter_side: int) -> tuple[int, int]:
+    """The size to ask of the JPEG decoder: it takes the largest power of two that stays above."""
+    share = shorter_side / min(width, height)
+    return math.ceil(width * share), math.ceil(height * share)
+
+
+def _one_line(error: Exception, path: Path) -> str:
+    text = str(error).replace(str(path), path.name).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        grey = _to_8_bits(np.asarray(image), image.mode)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """Deep grey values as uint8."""
+    low, high = float(values.min()), float(values.max())
+    floats = 1.0 if high <= 1 else 255.0
+    full = floats if mode == "F" else 65535.0
+    if not (low >= 0 and high <= full):  # also true for NaN
+        raise DataError(f"unknown depth: values from {low:g} to {high:g}, expected 0 to {full:g}")
+    return np.round(values.astype(np.float32) * (255.0 / full)).astype(np.uint8)
+
+
+def divider(image: np.ndarray) -> tuple[int, int] | None:
+    """The columns of a white divider around the middle of a picture, its soft edges included.
+
+    A divider is a run of columns, at most 3% of the width, within 4% of the width from the middle, that are near-white
+    over the full height. A wider run is a white background.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3).
+
+    Returns
+    -------
+    (start, stop) columns, the end excluded, or None.
+    """
+    width = image.shape[1]
+    reach = round(0.04 * width) + 1
+    first = max(0, width // 2 - reach)
+    band = image[:, first : width // 2 + reach] @ LUMA  # (height, columns)
+    white = np.percentile(band, 5, axis=0) >= 200
+    starts, stops = _runs(white)
+    narrow = (stops - starts <= 0.03 * width) & (starts > 0) & (stops < len(white))
+    if not narrow.any():
+        return None
+    centres = first + (starts[narrow] + stops[narrow]) / 2
+    nearest = np.abs(centres - width / 2).argmin()
+    # One column more on each side: scaling and compression leave it half white.
+    return int(first + starts[narrow][nearest] - 1), int(first + stops[narrow][nearest] + 1)
+
+
+def _runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and (excluded) ends of the runs of True."""
+    edges = np.diff(np.concatenate(([0], flags.astype(np.int8), [0])))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def halves(image: np.ndarray, always: bool = False) -> list[tuple[str, Box]]:
+    """The regions of a picture: left and right of its divider, or the picture as a whole.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3).
+    always : cut at the middle when there is no divider.
+
+    Returns
+    -------
+    ``[("left", box), ("right", box)]`` without the divider, or ``[("full", box)]``.
+    """
+    height, width = image.shape[:2]
+    found = divider(image)
+    if found is None and not always:
+        return [("full", (0, 0, width, height))]
+    start, stop = found or (width // 2, width // 2)
+    return [("left", (0, 0, start, height)), ("right", (stop, 0, width, height))]

@@ -1,0 +1,167 @@
+"""Subject-disjoint, stratified parts.
+
+Iterative stratification for multi-label data, on subjects: the rarest group of subjects is dealt out first, each
+subject to the part that lacks most of that group. Shares of the whole are met exactly, those of each group as nearly
+as possible.
+
+Source: Sechidis, Tsoumakas, Vlahavas 2011, "On the Stratification of Multi-Label Data", section 3. Departures: the
+parts' sizes are fixed before, and ties go to the part that lacks most over all the subject's groups.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+
+import numpy as np
+
+from pipeline.errors import ConfigError, DataError
+
+PARTS = ("train", "val", "test")
+CLASS = "class="  # how the groups that must be in every part begin
+
+
+def shares(train: float, val: float) -> dict[str, float]:
+    """The shares of the three parts, checked.
+
+    Raises
+    ------
+    ConfigError : a part would be empty.
+    """
+    if not (train > 0 and val > 0 and train + val < 1):
+        raise ConfigError(
+            f"The shares train {train:g} and val {val:g} leave {1 - train - val:g} for the test; "
+            "all three must be above 0."
+        )
+    return {"train": train, "val": val, "test": 1 - train - val}
+
+
+def apportion(count: int, parts: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers that add up to ``count``, by largest remainders, none 0 if ``count`` reaches the parts."""
+    exact = {part: count * share / sum(parts.values()) for part, share in parts.items()}
+    whole = {part: int(value + 1e-9) for part, value in exact.items()}
+    if count >= len(parts):
+        whole = {part: max(1, value) for part, value in whole.items()}
+    while (left := count - sum(whole.values())) != 0:
+        sign = 1 if left > 0 else -1
+        part = max((p for p in parts if sign > 0 or whole[p] > 1), key=lambda p: sign * (exact[p] - whole[p]))
+        whole[part] += sign
+    return whole
+
+
+def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Deal subjects out to parts.
+
+    Parameters
+    ----------
+    groups : for each subject, the groups it is in, as ``groups_of`` names them. Groups of which the smallest part
+        should have less than one are too small to be spread and do not count, except the classes.
+    parts : share of each part.
+    seed : of the order among subjects that the groups do not tell apart.
+
+    Returns
+    -------
+    The part of each subject; a function of the content alone, not of any order.
+
+    Raises
+    ------
+    DataError : there are fewer subjects than parts.
+    """
+    if len(groups) < len(parts):
+        raise DataError(
+            f"{len(groups)} subjects cannot fill the {len(parts)} parts {', '.join(parts)}: each needs one. "
+            "Add subjects, or give them in the subject column of a CSV file."
+        )
+    names = sorted(groups)
+    order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+    sizes = Counter(group for subject in order for group in groups[subject])
+    smallest = min(parts.values()) / sum(parts.values())
+    need = {
+        group: apportion(size, parts)
+        for group, size in sizes.items()
+        if size * smallest >= 1 or group.startswith(CLASS)
+    }
+    useful = {subject: sorted(groups[subject] & need.keys()) for subject in order}
+    room = apportion(len(order), parts)
+
+    assigned: dict[str, str] = {}
+    for subject, rarest in _rarest_first(useful):
+        part = max(
+            (part for part in parts if room[part] > 0),
+            key=lambda part: (
+                need[rarest][part] if rarest else 0,
+                sum(need[group][part] / sizes[group] for group in useful[subject]),
+                room[part] / parts[part],
+            ),
+        )
+        assigned[subject] = part
+        room[part] -= 1
+        for group in useful[subject]:
+            need[group][part] -= 1
+    return assigned
+
+
+def _rarest_first(groups: Mapping[str, Sequence[str]]):
+    """Subjects with the group they are dealt out for: always one of the group with the fewest subjects left."""
+    left = {group: [] for group in sorted({g for found in groups.values() for g in found})}
+    for subject, found in groups.items():
+        for group in found:
+            left[group].append(subject)
+    done: set[str] = set()
+    counts = {group: len(members) for group, members in left.items()}
+    while counts:
+        rarest = min(counts, key=lambda group: (counts[group], group))
+        for subject in left[rarest]:
+            if subject not in done:
+                done.add(subject)
+                for group in groups[subject]:
+                    if group in counts:
+                        counts[group] -= 1
+                yield subject, rarest
+        del counts[rarest]
+    yield from ((subject, None) for subject in groups if subject not in done)
+
+
+def groups_of(labels: Set[int], attributes: Mapping[str, Set[str]]) -> set[str]:
+    """The groups of one subject: each of its labels, each attribute, each label with each attribute, all together."""
+    classes = {f"{CLASS}{label}" for label in labels}
+    traits = {f"{name}={value}" for name, values in attributes.items() for value in values}
+    crossed = {f"{trait} {cls}" for cls in classes for trait in traits}
+    return classes | traits | crossed | {" ".join(["all", *sorted(classes | traits)])}
+
+
+def official(folds: Mapping[str, str]) -> dict[str, str]:
+    """The part of each subject by the dataset's own folds.
+
+    ``train``, ``val`` and ``test`` mean themselves. Of numbered folds the last is the test; with three or more of them,
+    the one before it is the validation part; the rest is for training.
+
+    Parameters
+    ----------
+    folds : fold of each subject; an empty one, for a subject that the folds leave out, means training.
+
+    Raises
+    ------
+    DataError : the folds mix names and numbers, or leave no test or no training part.
+    """
+    found = {fold for fold in folds.values() if fold}
+    named = found.intersection(PARTS)
+    numbers = sorted(found - named, key=int)
+    if named and numbers:
+        raise DataError(
+            f"The official folds mix names ({', '.join(sorted(named))}) and numbers ({', '.join(numbers)}). "
+            "Use one of them, or split at random: --no-official"
+        )
+    meaning = dict.fromkeys(["", *numbers], "train") | {part: part for part in named}
+    if len(numbers) >= 2:
+        meaning[numbers[-1]] = "test"
+        if len(numbers) >= 3:
+            meaning[numbers[-2]] = "val"
+    parts = {subject: meaning[fold] for subject, fold in folds.items()}
+    missing = {"train", "test"} - set(parts.values())
+    if missing:
+        raise DataError(
+            f"The official folds ({', '.join(sorted(found))}) leave no {' and no '.join(sorted(missing))} part. "
+            "Correct them, or split at random: --no-official"
+        )
+    return parts
