@@ -1,0 +1,81 @@
+"""Where tensors live, with which precision, and how a run is made repeatable."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+
+from pipeline.errors import ConfigError
+
+# cuBLAS reads this when it starts; without it some products differ from run to run.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick(name: str) -> str:
+    """The device that a name means: ``auto`` is CUDA where there is one, else the CPU.
+
+    Raises
+    ------
+    ConfigError : the device does not exist here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"DEVICE={name} is not a device. Choose auto, cpu, cuda or cuda:N.") from error
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise ConfigError(
+            f"DEVICE={name} is not here: {found} CUDA devices are visible. Use DEVICE=auto or DEVICE=cpu."
+        )
+    return name
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of Python, numpy and torch, and ask torch for deterministic algorithms."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - timm and torchvision draw from the global generator
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # we read no memory that was not written
+    torch.backends.cudnn.benchmark = False
+
+
+def generator_states() -> dict[str, torch.Tensor]:
+    """The states of torch's generators, for a checkpoint."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_generators(states: dict[str, torch.Tensor]) -> None:
+    """Continue torch's generators where a checkpoint left them."""
+    torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"].cpu())
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager:
+    """The context in which forward passes run with a precision; float32 changes nothing.
+
+    Raises
+    ------
+    ConfigError : the precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"PRECISION={precision} is unknown. Choose {', '.join(PRECISIONS)}.")
+    kind = torch.device(device).type
+    return torch.autocast(kind, PRECISIONS[precision], enabled=precision != "float32")
+
+
+def scaler(device: str, precision: str) -> torch.amp.GradScaler:
+    """Keeps small gradients of float16 from vanishing; does nothing for other precisions."""
+    return torch.amp.GradScaler(torch.device(device).type, enabled=precision == "float16")

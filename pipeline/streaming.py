@@ -1,0 +1,87 @@
+"""Batches from a memory map, one ahead of their use.
+
+A background thread gathers the rows of a batch from the page cache into one of two reused buffers, while the network works
+on the batch before. Memory does not grow with the number of faces, and bytes travel to the device, not floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.counter import permutation
+
+
+def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order in which an epoch visits n samples: int64, shape (n,), a pure function of its arguments."""
+    return permutation(n, seed, epoch)
+
+
+def batches(
+    images: np.ndarray, rows: np.ndarray, batch_size: int, device: str = "cpu"
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Stream the given rows of an array.
+
+    Parameters
+    ----------
+    images : array or memory map, shape (N, ...), any dtype that torch knows.
+    rows : int64, shape (M,), in the order wanted.
+    batch_size : rows per batch; the last may have fewer.
+    device : where the batches go; on CUDA through pinned memory.
+
+    Yields
+    ------
+    (rows of the batch, tensor of shape (B, ...) on the device). On a CPU the tensor is a reused buffer: it holds this
+    batch until the next one is asked for.
+
+    Raises
+    ------
+    IndexError : a row is outside the array.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    if rows.size and (rows.min() < 0 or rows.max() >= len(images)):
+        raise IndexError(f"rows {rows.min()} to {rows.max()} of an array with {len(images)} rows")
+    chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    source = np.asarray(images)
+    fetch = _Fetcher(source, min(batch_size, len(rows)), torch.device(device))
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        ahead = [thread.submit(fetch, 0, chunk) for chunk in chunks[:1]]
+        for number, chunk in enumerate(chunks):
+            batch = ahead.pop().result()
+            ahead = [thread.submit(fetch, number + 1, following) for following in chunks[number + 1 : number + 2]]
+            yield chunk, fetch.hand_over(batch)
+
+
+class _Fetcher:
+    """Gathers rows into two buffers in turn and takes them to the device."""
+
+    def __init__(self, source: np.ndarray, batch_size: int, device: torch.device):
+        self._source = source
+        self._cuda = device.type == "cuda"
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if self._cuda else None
+        template = torch.from_numpy(np.empty(0, source.dtype))
+        shape = (batch_size, *source.shape[1:])
+        self._buffers = [torch.empty(shape, dtype=template.dtype, pin_memory=self._cuda) for _ in range(2)]
+
+    def __call__(self, number: int, rows: np.ndarray) -> Tensor:
+        """Runs in the background thread."""
+        buffer = self._buffers[number % 2][: len(rows)]
+        # The rows were checked; with mode="raise" numpy would gather into a copy first.
+        np.take(self._source, rows, axis=0, out=buffer.numpy(), mode="clip")
+        if not self._cuda:
+            return buffer
+        with torch.cuda.stream(self._stream):
+            batch = buffer.to(self._device, non_blocking=True)
+        self._stream.synchronize()  # this thread waits, the device works on
+        return batch
+
+    def hand_over(self, batch: Tensor) -> Tensor:
+        """Runs in the consumer's thread: its stream, not the copying one, owns the batch from now on."""
+        if self._cuda:
+            batch.record_stream(torch.cuda.current_stream(self._device))
+        return batch

@@ -1,0 +1,160 @@
+"""Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device, a batch at a time.
+
+A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, all in coordinates relative to the picture:
+a teacher at 224 px and a student at 112 px see the same picture. Nothing but the seed has to be stored.
+
+Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
+that a batch is read and written few times. Where the network's input is smaller than the aligned face, blocks of
+pixels are averaged first: bilinear sampling alone would skip pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.counter import uniform
+
+PARAMETERS = ("scale", "shift_x", "shift_y", "flip", "angle", "brightness", "contrast", "saturation")
+IDENTITY = np.array([1, 0, 0, 0, 0, 1, 1, 1], dtype=np.float32)
+
+SMALLEST_CROP = 0.80  # side of the crop, as a share of the aligned face's side
+LARGEST_ANGLE = 10 * pi / 180
+JITTER = 0.25  # brightness, contrast and saturation are drawn from 1 - JITTER to 1 + JITTER
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network reads: pictures of ``size`` x ``size`` pixels, (RGB / 255 - mean) / std."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int) -> np.ndarray:
+    """Draw one view of each sample.
+
+    Parameters
+    ----------
+    view_seed : seed of all views of a run.
+    sample_keys : uint64, shape (N,), from ``counter.keys(sample_ids)``.
+    view : number of the view.
+
+    Returns
+    -------
+    float32, shape (N, 8), columns ``PARAMETERS``: side of the crop as a share of the picture's; the crop's centre,
+    where -1 and 1 are the picture's edges; 1 for a mirrored view; radians; and three factors of colour.
+    """
+    draws = uniform(view_seed, sample_keys[:, None], view, np.arange(8, dtype=np.uint64)[None, :])  # (N, 8)
+    scale = SMALLEST_CROP + (1 - SMALLEST_CROP) * draws[:, 0]
+    signed = 2 * draws - 1
+    columns = (
+        scale,
+        (1 - scale) * signed[:, 1],
+        (1 - scale) * signed[:, 2],
+        (draws[:, 3] < 0.5).astype(np.float64),
+        LARGEST_ANGLE * signed[:, 4],
+        1 + JITTER * signed[:, 5],
+        1 + JITTER * signed[:, 6],
+        1 + JITTER * signed[:, 7],
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def normalise(images: Tensor, spec: InputSpec) -> Tensor:
+    """The identity view: resize and normalise.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, 3), RGB, on any device.
+    spec : what the network reads.
+
+    Returns
+    -------
+    float32, shape (B, 3, size, size), on the same device.
+    """
+    pictures = _pooled(images, spec.size)
+    if pictures.shape[-1] != spec.size:
+        pictures = F.interpolate(pictures, size=(spec.size, spec.size), mode="bilinear", align_corners=False)
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    return (pictures - mean) / std
+
+
+def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
+    """One view of each face, as the network reads it.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, 3), RGB, on any device.
+    parameters : float32, shape (B, 8), from ``view_parameters``.
+    spec : what the network reads.
+
+    Returns
+    -------
+    float32, shape (B, 3, size, size), on the same device. With ``IDENTITY`` parameters it equals ``normalise``.
+    """
+    drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))  # each (B,)
+    pictures = _pooled(images, spec.size)
+    matrix, offset, darkest, brightest = _colours(pictures, drawn, spec)
+    grid = F.affine_grid(_warp(drawn), (len(images), 3, spec.size, spec.size), align_corners=False)
+    warped = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    coloured = torch.baddbmm(offset, matrix, warped.flatten(2))  # (B, 3, size * size)
+    return torch.clamp(coloured, darkest, brightest).view_as(warped)
+
+
+def _pooled(images: Tensor, size: int) -> Tensor:
+    """Average blocks of pixels by the largest whole factor that leaves ``size``; float32 in 0..1, (B, 3, s, s)."""
+    factor = max(images.shape[1] // size, 1)
+    if factor > 1:
+        images = _block_sums(images, factor)
+    pictures = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return pictures.div_(255.0 * factor**2)
+
+
+def _block_sums(images: Tensor, factor: int) -> Tensor:
+    """Exact sums of factor x factor blocks, in integers: several times faster than pooling floats."""
+    batch, side, _, channels = images.shape
+    kept = side // factor
+    images = images[:, : kept * factor, : kept * factor]
+    dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
+    by_row = images.reshape(batch, kept, factor, -1)
+    rows = by_row[:, :, 0].to(dtype)
+    for line in range(1, factor):
+        rows += by_row[:, :, line]
+    by_column = rows.view(batch, kept, kept, factor, channels)
+    sums = by_column[:, :, :, 0].clone()
+    for column in range(1, factor):
+        sums += by_column[:, :, :, column]
+    return sums  # (B, kept, kept, channels)
+
+
+def _warp(drawn: dict[str, Tensor]) -> Tensor:
+    """Matrices from the view's coordinates to the picture's, both -1..1 from edge to edge, shape (B, 2, 3)."""
+    cos, sin = drawn["scale"] * torch.cos(drawn["angle"]), drawn["scale"] * torch.sin(drawn["angle"])
+    mirror = 1 - 2 * drawn["flip"]
+    x = torch.stack([cos * mirror, -sin, drawn["shift_x"]], dim=1)
+    y = torch.stack([sin * mirror, cos, drawn["shift_y"]], dim=1)
+    return torch.stack([x, y], dim=1)
+
+
+def _colours(pictures: Tensor, drawn: dict[str, Tensor], spec: InputSpec) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Brightness, contrast about the mean grey, saturation and normalisation as one matrix and offset per face.
+
+    Also gives the normalised values of black and white, between which the result is clamped.
+    """
+    device = pictures.device
+    grey, mean, std = (torch.tensor(v, device=device) for v in (GREY, spec.mean, spec.std))
+    brightness, contrast, saturation = (drawn[n].view(-1, 1, 1) for n in ("brightness", "contrast", "saturation"))
+    mean_grey = (pictures.mean(dim=(2, 3)) @ grey).view(-1, 1, 1)
+    matrix = saturation * torch.eye(3, device=device) + (1 - saturation) * grey.expand(3, 3)  # (B, 3, 3)
+    matrix = brightness * contrast * matrix
+    offset = (1 - contrast) * brightness * mean_grey  # (B, 1, 1)
+    mean, std = mean.view(1, 3, 1), std.view(1, 3, 1)
+    return matrix / std, (offset - mean) / std, -mean / std, (1 - mean) / std

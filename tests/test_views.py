@@ -1,0 +1,135 @@
+"""Augmented views of aligned faces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline import counter, views
+from pipeline.views import IDENTITY, PARAMETERS, InputSpec
+
+PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def parameters(batch: int = 1, **changes: float) -> np.ndarray:
+    drawn = np.repeat(IDENTITY[None], batch, axis=0)
+    for name, value in changes.items():
+        drawn[:, PARAMETERS.index(name)] = value
+    return drawn
+
+
+@pytest.fixture
+def faces() -> torch.Tensor:
+    """Three smooth pictures, uint8, 64 px."""
+    coarse = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    smooth = F.interpolate(coarse, size=(64, 64), mode="bicubic", align_corners=False).clamp(0, 1)
+    return (smooth * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def as_pictures(faces: torch.Tensor) -> torch.Tensor:
+    return faces.permute(0, 3, 1, 2).float() / 255
+
+
+def test_parameters_depend_on_seed_sample_and_view_alone():
+    keys = counter.keys([f"{i}.jpg#full" for i in range(50)])
+    drawn = views.view_parameters(3, keys, 5)
+    assert np.array_equal(views.view_parameters(3, keys[::-1].copy(), 5)[::-1], drawn)
+    for other in (views.view_parameters(4, keys, 5), views.view_parameters(3, keys, 6)):
+        assert not np.isclose(other[:, 0], drawn[:, 0]).any()
+
+
+def test_parameters_stay_in_their_ranges_and_fill_them():
+    drawn = views.view_parameters(0, counter.keys(map(str, range(5000))), 0)
+    column = dict(zip(PARAMETERS, drawn.T, strict=True))
+    assert column["scale"].min() >= 0.8
+    assert column["scale"].max() <= 1
+    assert (np.abs(column["shift_x"]) <= 1 - column["scale"] + 1e-6).all()
+    assert (np.abs(column["shift_y"]) <= 1 - column["scale"] + 1e-6).all()
+    assert set(column["flip"]) == {0, 1}
+    assert abs(column["flip"].mean() - 0.5) < 0.03
+    assert np.degrees(np.abs(column["angle"])).max() == pytest.approx(10, abs=0.1)
+    assert [column[n].mean() for n in ("brightness", "contrast", "saturation")] == pytest.approx([1] * 3, abs=0.02)
+
+
+def test_identity_at_full_size_is_exact(faces):
+    assert torch.equal(views.normalise(faces, InputSpec(64, **PLAIN)), as_pictures(faces))
+    spec = InputSpec(64, **IMAGENET)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    torch.testing.assert_close(views.normalise(faces, spec), (as_pictures(faces) - mean) / std)
+
+
+@pytest.mark.parametrize("size", [20, 32, 48, 64, 80])
+def test_identity_parameters_equal_the_identity_view(faces, size):
+    spec = InputSpec(size, **IMAGENET)
+    torch.testing.assert_close(
+        views.augment(faces, parameters(3), spec), views.normalise(faces, spec), atol=1e-3, rtol=0
+    )
+
+
+def test_half_size_averages_blocks(faces):
+    torch.testing.assert_close(views.normalise(faces, InputSpec(32, **PLAIN)), F.avg_pool2d(as_pictures(faces), 2))
+
+
+def test_shrinking_does_not_alias():
+    stripes = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    stripes[:, :, ::2] = 255
+    small = views.normalise(stripes, InputSpec(20, **PLAIN))
+    assert small.std() < 0.1  # sampling without a filter would leave black and white: 0.5
+
+
+def test_flip_mirrors(faces):
+    spec = InputSpec(64, **IMAGENET)
+    flipped = views.augment(faces, parameters(3, flip=1), spec)
+    torch.testing.assert_close(flipped, views.normalise(faces, spec).flip(3), atol=1e-3, rtol=0)
+
+
+def test_crop_takes_the_part_that_was_asked_for(faces):
+    # A crop of half the side, centred at (-0.5, 0.5): the lower left quarter.
+    cropped = views.augment(faces, parameters(3, scale=0.5, shift_x=-0.5, shift_y=0.5), InputSpec(64, **PLAIN))
+    quarter = as_pictures(faces)[:, :, 32:, :32]
+    expected = F.interpolate(quarter, size=(64, 64), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(cropped[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], atol=1e-3, rtol=0)
+
+
+def test_rotation_turns_by_the_angle():
+    mark = torch.zeros(1, 65, 65, 3, dtype=torch.uint8)
+    mark[:, 32, 50:55] = 255  # right of the centre, at a radius of 20 pixels
+    turned = views.augment(mark, parameters(angle=np.pi / 2), InputSpec(65, **PLAIN))[0, 0]
+    y, x = np.argwhere(turned.numpy() > 0.5).mean(axis=0)
+    assert (y, x) == pytest.approx((12, 32), abs=0.1)
+
+
+def test_colour_jitter_by_hand():
+    face = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
+    face[:, :, :2] = torch.tensor([200, 100, 50], dtype=torch.uint8)
+    face[:, :, 2:] = torch.tensor([20, 40, 60], dtype=torch.uint8)
+    brightness, contrast, saturation = 1.2, 0.8, 0.75
+    found = views.augment(
+        face,
+        parameters(brightness=brightness, contrast=contrast, saturation=saturation),
+        InputSpec(4, **PLAIN),
+    )
+    weights = np.array(views.GREY)
+    colours = brightness * np.array([[200, 100, 50], [20, 40, 60]]) / 255
+    colours = contrast * colours + (1 - contrast) * (colours @ weights).mean()
+    colours = saturation * colours + (1 - saturation) * (colours @ weights)[:, None]
+    assert found[0, :, 1, 0].numpy() == pytest.approx(colours[0], abs=1e-4)
+    assert found[0, :, 2, 3].numpy() == pytest.approx(colours[1], abs=1e-4)
+
+
+def test_colours_stay_between_black_and_white():
+    bright = torch.full((1, 8, 8, 3), 250, dtype=torch.uint8)
+    spec = InputSpec(8, **IMAGENET)
+    found = views.augment(bright, parameters(brightness=1.25), spec)
+    white = (1 - np.array(spec.mean)) / np.array(spec.std)
+    assert found[0, :, 4, 4].numpy() == pytest.approx(white, abs=1e-5)
+
+
+def test_two_input_sizes_see_the_same_picture(faces):
+    drawn = views.view_parameters(0, counter.keys(["a", "b", "c"]), 1)
+    large = views.augment(faces, drawn, InputSpec(64, **PLAIN))
+    small = views.augment(faces, drawn, InputSpec(32, **PLAIN))
+    assert (F.avg_pool2d(large, 2) - small).abs().mean() < 0.01
