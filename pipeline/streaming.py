@@ -1,7 +1,7 @@
 """Batches from a memory map, one ahead of their use.
 
-A background thread gathers the rows of a batch from the page cache into one of two reused buffers, while the network works
-on the batch before. Memory does not grow with the number of faces, and bytes travel to the device, not floats.
+A background thread gathers the rows of a batch from the page cache into one of two reused buffers, while the network
+works on the batch before. Memory does not grow with the number of faces, and bytes travel to the device, not floats.
 """
 
 from __future__ import annotations

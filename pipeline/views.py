@@ -1,6 +1,6 @@
-"""Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device, a batch at a time.
+"""Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device by whole batches.
 
-A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, all in coordinates relative to the picture:
+A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, in coordinates relative to the picture:
 a teacher at 224 px and a student at 112 px see the same picture. Nothing but the seed has to be stored.
 
 Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
