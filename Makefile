@@ -29,8 +29,57 @@ install = $(python) -m pip install --quiet --disable-pip-version-check --constra
 
 .PHONY: help setup test lint bench clean $(COMMANDS) $(SYNTH_COMMANDS)
 
+define HELP
+paindistill: which teacher transfers better to a small student, and how small may the student be?
+
+Two commands:   make report    everything, on the shipped demo set or with DATA=/path/to/dataset
+                make test      lint, tests, coverage
+
+Each target first makes what it needs; what is fresh is reused.
+
+  setup            .venv with the tested versions (done by every other target)
+  index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED
+  align            find every face once, warp it to 256 px     FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
+  split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL
+  teacher          train the teachers                          TEACHER EPOCHS BATCH_SIZE LEARNING_RATE WEIGHTS ...
+  teacher-labels   each teacher answers once for every face    TEACHER PRECISION TEACHER_EPOCHS ...
+  verify-labels    ask the teachers again for some faces       TEACHER SHARE
+  distill          train the students from the caches          TEACHER STUDENT SEED EPOCHS BATCH_SIZE WEIGHTS ...
+  evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
+  report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
+  predict          recognise pain in pictures                  INPUT OUT MODEL
+  status           what the cache holds: fresh, missing, partial, damaged, stale
+  plan             what `make report` would run, and why
+  gc               remove what the current config does not need   YES
+  synthesize       render synthetic faces                      N OUT SEED HEIGHT QUALITY
+  pretrain         pretrain the demo set's small backbones     N SEED OUT
+  test             ruff, then pytest with coverage             TESTS
+  lint             ruff check and format --check
+  bench            benchmarks, written to bench.json
+  clean            remove .venv and build files; the cache stays
+
+  variable     default                         meaning
+  DATA         data/demo                       folder or CSV file of the raw dataset
+  DATASET      auto                            its form: synpain, folders, csv
+  PRESET       demo; paper when DATA is given  demo, paper, smoke: models and schedules
+  TEACHER      resnet,swin,none                families or timm model names; none: no teacher
+  STUDENT      deit                            family or timm model names
+  SEED         0,1,2                           seeds of the students (of the split or teacher for those targets)
+  EPOCHS       demo @EPOCHS_DEMO@, paper 30                passes over the training faces (TEACHER_EPOCHS: the teachers')
+  BATCH_SIZE   demo 32, paper 64               faces per step
+  WEIGHTS      demo shipped, paper hub         initial weights: hub, shipped, random, or a file
+  DEVICE       auto                            cpu, cuda, cuda:N
+  WORKERS      0                               processes; 0 uses every core
+  CACHE        cache                           folder of artifacts
+  PYTHON       .venv/bin/python                an interpreter that has the packages; no .venv is made
+  BASE_PYTHON  python3                         the interpreter that .venv is made with
+
+Every option of a command is a variable: `paindistill distill --help` lists them, --learning-rate is LEARNING_RATE.
+endef
+export HELP
+
 help:
-	@cat data/help.txt
+	@printf '%s\n' "$$HELP"
 
 setup: $(environment)
 
