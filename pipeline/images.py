@@ -34,16 +34,16 @@ def load(path: Path) -> np.ndarray:
     ------
     DataError : the file is missing, empty, not a picture, truncated, of an unknown depth or above ``MAX_PIXELS``.
     """
-    return _decode(path, None)[0]
+    return _decode(path, 1)[0]
 
 
-def load_reduced(path: Path, shorter_side: int) -> tuple[np.ndarray, float]:
-    """Decode a picture, a large JPEG at 1/2, 1/4 or 1/8 of its size, which skips most of the work.
+def load_reduced(path: Path, most: float) -> tuple[np.ndarray, float]:
+    """Decode a picture, a JPEG at 1/2, 1/4 or 1/8 of its size where that is allowed: it skips most of the work.
 
     Parameters
     ----------
     path : the picture.
-    shorter_side : pixels that the shorter side keeps at least, if it has them.
+    most : largest reduction, in full-size pixels per returned pixel.
 
     Returns
     -------
@@ -54,17 +54,17 @@ def load_reduced(path: Path, shorter_side: int) -> tuple[np.ndarray, float]:
     ------
     DataError : as ``load``.
     """
-    return _decode(path, shorter_side)
+    return _decode(path, most)
 
 
-def _decode(path: Path, shorter_side: int | None) -> tuple[np.ndarray, float]:
+def _decode(path: Path, most: float) -> tuple[np.ndarray, float]:
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
-            if shorter_side and min(width, height) >= 2 * shorter_side:
-                image.draft(None, _drafted(width, height, shorter_side))
+            if most >= 2:  # the JPEG decoder takes the largest power of two that stays above the size asked for
+                image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
             scale = width / image.size[0]
             image.load()
             return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image))), scale
@@ -79,12 +79,6 @@ def _decode(path: Path, shorter_side: int | None) -> tuple[np.ndarray, float]:
         if path.is_file() and path.stat().st_size == 0:
             raise DataError("empty file: 0 bytes") from error
         raise DataError(f"unreadable: {_one_line(error, path)}") from error
-
-
-def _drafted(width: int, height: int, shorter_side: int) -> tuple[int, int]:
-    """The size to ask of the JPEG decoder: it takes the largest power of two that stays above."""
-    share = shorter_side / min(width, height)
-    return math.ceil(width * share), math.ceil(height * share)
 
 
 def _one_line(error: Exception, path: Path) -> str:

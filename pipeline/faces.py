@@ -1,0 +1,178 @@
+"""Finding faces and their five landmarks with MTCNN.
+
+Source: Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks",
+arXiv:1604.02878, in facenet-pytorch's implementation with its weights. Two departures:
+
+- Looks go from coarse to fine and stop at the first that finds a face, each on a copy reduced to what its smallest face
+  needs. Most of the cascade's time goes into faces far smaller than those that a picture of one person holds.
+- Landmarks are refined. The cascade's last network is very sensitive to the crop it sees: the same face at another size
+  moves its answer by several percent of the distance between the eyes. It is therefore asked again, in crops that
+  its own landmarks place upright, at three sizes and mirrored, until the answer reproduces itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from PIL import Image
+
+from pipeline.geometry import centre_crop, invert, sample, similarity, template, transform, warp
+
+__all__ = ["Detection", "Detector", "centre_crop", "template", "warp"]
+
+# A face of this many pixels is enough to be found; the landmarks are refined on the image itself.
+SEARCHED_FACE_PX = 32
+
+# The finest look is not below this share of the longer side: the time grows with the square of its inverse.
+FINEST_SHARE = 1 / 200
+
+# Where the last network expects the landmarks in its input, as shares of its side.
+EXPECTED = np.array([[0.31, 0.36], [0.69, 0.36], [0.5, 0.58], [0.34, 0.75], [0.66, 0.75]])
+INPUT_PX = 48
+ZOOMS = (0.9, 1.0, 1.1)
+ROUNDS = 3
+MIRRORED = [1, 0, 2, 4, 3]
+
+# Refined landmarks further than this (in distances between the eyes) from the found ones are another thing.
+FARTHEST = 0.5
+
+Map = Callable[[Callable, Iterable], Iterable]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face: ``box`` (x0, y0, x1, y1) and ``landmarks`` (5, 2), float64 pixels of the image; ``probability``."""
+
+    box: np.ndarray
+    probability: float
+    landmarks: np.ndarray
+
+
+class Detector:
+    """MTCNN on one device.
+
+    Parameters
+    ----------
+    device : ``cpu``, ``cuda`` or ``cuda:N``.
+    min_face : the first look's smallest face, as a share of the image's shorter side.
+    fine_min_face_px : the last look's smallest face in pixels; each look between halves the size.
+    map : how the parts that run on the CPU go over several images; a thread pool's ``map`` if the network is elsewhere.
+    """
+
+    def __init__(self, device: str = "cpu", min_face: float = 0.2, fine_min_face_px: int = 20, map: Map = map):
+        self.min_face = min_face
+        self.fine_min_face_px = fine_min_face_px
+        self._device = torch.device(device)
+        self._map = map
+        self._network = MTCNN(select_largest=False, device=self._device).eval()
+        # Pooling and convolution of few channels are almost twice as fast on a CPU when the channels lie together.
+        self._network.to(memory_format=torch.channels_last)
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """The faces of one image, the most probable first; empty when no look finds one.
+
+        Parameters
+        ----------
+        image : uint8, shape (height, width, 3), RGB.
+        """
+        return self.detect_batch([image])[0][0]
+
+    def detect_batch(self, images: Sequence[np.ndarray]) -> list[tuple[list[Detection], int]]:
+        """The faces of several images of any size, each with the number of the look that found them (from 0)."""
+        looks = [self._looks(image) for image in images]
+        found: list[list[Detection]] = [[] for _ in images]
+        number = [0] * len(images)
+        for look in range(max(map(len, looks), default=0)):
+            open_ = [i for i in range(len(images)) if not found[i] and look < len(looks[i])]
+            for i, detections in self._look(images, {i: looks[i][look] for i in open_}):
+                found[i], number[i] = detections, look
+        return list(zip(found, number, strict=True))
+
+    def _looks(self, image: np.ndarray) -> list[float]:
+        """The smallest faces of the looks in pixels, falling."""
+        shorter, longer = sorted(image.shape[:2])
+        last = max(self.fine_min_face_px, longer * FINEST_SHARE)
+        looks = [self.min_face * shorter]
+        while looks[-1] / 2 > last:
+            looks.append(looks[-1] / 2)
+        if looks[-1] > last:
+            looks.append(last)
+        return [look for look in looks if 12 <= look <= shorter] or [12.0] * (shorter >= 12)
+
+    def _look(self, images: Sequence[np.ndarray], smallest: dict[int, float]):
+        """Look once at some images: those whose copies have one size and one pyramid go together."""
+        copies = dict(zip(smallest, self._map(lambda i: _reduce(images[i], smallest[i]), smallest), strict=True))
+        together: dict[tuple, list[int]] = {}
+        for i, (copy, face) in copies.items():
+            together.setdefault((copy.shape, face), []).append(i)
+        for (_, face), members in together.items():
+            batch = np.stack([copies[i][0] for i in members])
+            for i, candidates in zip(members, self._cascade(batch, face), strict=True):
+                scale = np.array(images[i].shape[1::-1]) / copies[i][0].shape[1::-1]
+                yield i, self._refined(images[i], candidates, scale)
+
+    def _cascade(self, batch: np.ndarray, smallest: float) -> list[list[tuple[np.ndarray, float, np.ndarray]]]:
+        """MTCNN itself: boxes, probabilities and landmarks for each image of a batch (B, H, W, 3)."""
+        self._network.min_face_size = smallest
+        try:
+            with torch.inference_mode():
+                answers = self._network.detect(batch, landmarks=True)
+        except (RuntimeError, IndexError) as error:
+            # facenet-pytorch cannot take a candidate that lies outside the picture as a whole.
+            if "expected a non-empty list" not in str(error) and "shape of the mask" not in str(error):
+                raise
+            return [[]] if len(batch) == 1 else [self._cascade(image[None], smallest)[0] for image in batch]
+        faces = []
+        for boxes, probabilities, landmarks in zip(*answers, strict=True):  # object arrays, None without a face
+            rows = () if boxes is None else zip(boxes, probabilities, landmarks, strict=True)
+            faces.append([(np.asarray(box, float), float(p), np.asarray(five, float)) for box, p, five in rows])
+        return faces
+
+    def _refined(self, image: np.ndarray, candidates: list, scale: np.ndarray) -> list[Detection]:
+        detections = [
+            Detection(box * np.tile(scale, 2), probability, self._refine(image, landmarks * scale))
+            for box, probability, landmarks in candidates
+            if _is_face(landmarks)
+        ]
+        return sorted(detections, key=lambda face: (-face.probability, *face.box))
+
+    def _refine(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Landmarks that the last network confirms when they place its input, or the given ones."""
+        refined = landmarks
+        for _ in range(ROUNDS):
+            refined = self._ask(image, refined)
+        eyes = np.linalg.norm(landmarks[1] - landmarks[0])
+        moved = np.linalg.norm(refined - landmarks, axis=1).mean()
+        return refined if _is_face(refined) and moved <= FARTHEST * eyes else landmarks
+
+    def _ask(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """The last network's landmarks, averaged over crops at three sizes and their mirror images."""
+        matrices = [similarity(landmarks, 0.5 + (EXPECTED - 0.5) * zoom) * INPUT_PX for zoom in ZOOMS]
+        crops = np.stack([sample(image, matrix, INPUT_PX) for matrix in matrices])
+        batch = torch.from_numpy(np.concatenate([crops, crops[:, :, ::-1]])).to(self._device)
+        with torch.inference_mode():
+            points = self._network.onet((batch.permute(0, 3, 1, 2).float() - 127.5) / 128)[1]
+        points = points.cpu().numpy().astype(float).reshape(-1, 2, 5).swapaxes(1, 2)  # (2 * zooms, 5, 2)
+        upright, mirrored = np.split(points, 2)
+        mirrored = mirrored[:, MIRRORED] * (-1, 1) + (1, 0)
+        means = (upright + mirrored) / 2 * INPUT_PX
+        return np.mean([transform(invert(m), p) for m, p in zip(matrices, means, strict=True)], axis=0)
+
+
+def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, float]:
+    """A copy in which the smallest face has ``SEARCHED_FACE_PX``, and that face's size in the copy."""
+    factor = max(1.0, smallest / SEARCHED_FACE_PX)
+    if factor == 1:
+        return image, smallest
+    height, width = image.shape[:2]
+    size = (max(12, round(width / factor)), max(12, round(height / factor)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)), float(SEARCHED_FACE_PX)
+
+
+def _is_face(landmarks: np.ndarray) -> bool:
+    """Whether landmarks are finite and the eyes apart: nothing else can be placed."""
+    return bool(np.isfinite(landmarks).all() and np.linalg.norm(landmarks[1] - landmarks[0]) >= 1)

@@ -1,0 +1,142 @@
+"""From five landmarks to an upright face of a fixed size.
+
+Coordinates are continuous: x to the right, y down, the first pixel reaches from 0 to 1. Landmarks are in MTCNN's order:
+eye, eye, nose tip, mouth corner, mouth corner, each pair from the image's left to its right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+# Mean places of the landmarks on frontal faces in distances between the eyes, relative to the middle of the eyes. They
+# are the template of ArcFace (Deng et al. 2019, arXiv:1801.07698), made symmetric so that level eyes come out level.
+LANDMARKS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.571], [-0.414, 1.157], [0.414, 1.157]])
+
+# A face from cheek to cheek is this many distances between the eyes wide.
+FACE_WIDTH = 2.3
+
+# The eyes' height in an aligned face: the chin of a wide open mouth stays inside.
+EYE_LEVEL = 0.4
+
+
+def template(size: int, margin: float) -> np.ndarray:
+    """Where the landmarks of an aligned face lie.
+
+    Parameters
+    ----------
+    size : side of the aligned face in pixels.
+    margin : background on each side of the face, as a share of the face's width.
+
+    Returns
+    -------
+    float64, shape (5, 2), pixels; symmetric, the eyes level.
+    """
+    eye_distance = size / (FACE_WIDTH * (1 + 2 * margin))
+    return np.array([0.5, EYE_LEVEL]) * size + LANDMARKS * eye_distance
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation, uniform scale and shift that bring points nearest to others, without reflection.
+
+    Parameters
+    ----------
+    source, target : float, shape (n, 2), n >= 2, not all of ``source`` in one place.
+
+    Returns
+    -------
+    float64, shape (2, 3): ``target ~ source @ m[:, :2].T + m[:, 2]``.
+
+    Source: Umeyama 1991, "Least-Squares Estimation of Transformation Parameters Between Two Point Patterns"; in two
+    dimensions the optimum has this closed form, a quotient of complex numbers.
+    """
+    a = (source - source.mean(axis=0)) @ [1, 1j]
+    b = (target - target.mean(axis=0)) @ [1, 1j]
+    turn = np.vdot(a, b) / np.vdot(a, a)
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    return np.column_stack([linear, target.mean(axis=0) - linear @ source.mean(axis=0)])
+
+
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of an affine map, both of shape (2, 3)."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points of shape (n, 2) under an affine map of shape (2, 3)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Draw a square through a similarity, antialiased; beyond the image its edge pixels are repeated.
+
+    Repeated edges rather than grey: a bar of grey at one side would be a shape that a network can learn.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3).
+    matrix : float, shape (2, 3), a similarity from image to output coordinates.
+    size : side of the output in pixels.
+
+    Returns
+    -------
+    uint8, shape (size, size, 3).
+    """
+    to_image = invert(matrix)
+    shrink = max(1.0, float(np.hypot(*to_image[:, 0])))  # image pixels per output pixel
+    corners = transform(to_image, np.array([[0, 0], [size, 0], [0, size], [size, size]], float))
+    reach = 3 * shrink  # the bicubic kernel's
+    x0, y0 = np.floor(corners.min(axis=0) - reach).astype(int)
+    x1, y1 = np.ceil(corners.max(axis=0) + reach).astype(int)
+    part = Image.fromarray(_cut(image, x0, y0, x1, y1))
+    if shrink > 1:
+        small = (max(1, round((x1 - x0) / shrink)), max(1, round((y1 - y0) / shrink)))
+        part = part.resize(small, Image.Resampling.BICUBIC)  # antialiased, unlike transform
+    pixels = np.array([part.width / (x1 - x0), part.height / (y1 - y0)])
+    rows = np.column_stack([to_image[:, :2], to_image[:, 2] - (x0, y0)]) * pixels[:, None]
+    drawn = part.transform((size, size), Image.Transform.AFFINE, rows.ravel(), Image.Resampling.BICUBIC)
+    return np.asarray(drawn)
+
+
+def _cut(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    """A rectangle that may reach beyond the image, where the nearest pixels are repeated."""
+    height, width = image.shape[:2]
+    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
+        return np.ascontiguousarray(image[y0:y1, x0:x1])
+    columns = np.clip(np.arange(x0, x1), 0, width - 1)
+    rows = np.clip(np.arange(y0, y1), 0, height - 1)
+    inside = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside[rows - rows[0]][:, columns - columns[0]]
+
+
+def warp(image: np.ndarray, landmarks: np.ndarray, size: int, margin: float) -> np.ndarray:
+    """An upright face of a fixed size: the similarity that brings its landmarks nearest to the template.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3). Nothing from outside it is used: for one half of a side-by-side picture,
+        give that half alone.
+    landmarks : float, shape (5, 2), pixels of ``image``.
+    size, margin : as in ``template``.
+
+    Returns
+    -------
+    uint8, shape (size, size, 3).
+    """
+    return sample(image, similarity(landmarks, template(size, margin)), size)
+
+
+def centre_crop(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest square around the middle, resized, antialiased: for a picture in which no face is found.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3).
+    size : side of the output in pixels.
+    """
+    height, width = image.shape[:2]
+    side = min(height, width)
+    x0, y0 = (width - side) // 2, (height - side) // 2
+    square = Image.fromarray(np.ascontiguousarray(image[y0 : y0 + side, x0 : x0 + side]))
+    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
