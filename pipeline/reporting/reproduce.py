@@ -1,0 +1,84 @@
+"""What it takes to make a report again: the preset, what was changed from it, the commands."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from pipeline.artifacts import Artifact
+from pipeline.config import DEMO_DATA, PRESETS, Preset, as_dict, fingerprinted
+from pipeline.reporting.methods import Run
+
+# Fields of a preset by the stage that they configure.
+FIELDS = {
+    "index": "index",
+    "align": "align",
+    "split": "split",
+    "train_teacher": "teacher",
+    "distill": "distill",
+    "evaluate": "evaluate",
+}
+SELECTED = {"seed", "teacher", "student"}  # chosen on the command line, not part of a preset
+
+
+def is_demo(samples: Artifact) -> bool:
+    """Whether the samples are the shipped synthetic set."""
+    return samples.config["data"] == str(DEMO_DATA)
+
+
+def closest_preset(artifacts: list[Artifact]) -> tuple[Preset, list[str]]:
+    """The preset that explains the artifacts' settings best, and the settings that it does not explain."""
+    changes = {name: _changes(preset, artifacts) for name, preset in PRESETS.items()}
+    best = min(changes, key=lambda name: len(changes[name]))
+    return PRESETS[best], changes[best]
+
+
+def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
+    """The command that makes this report, and the two that show what it would do and that nothing is stale."""
+    words = ["make", "report"]
+    if not is_demo(samples):
+        words += [f"DATA={shlex.quote('/path/to/' + samples.config['data'].rsplit('/', 1)[-1])}"]
+    if preset.name != ("demo" if is_demo(samples) else "paper"):
+        words += [f"PRESET={preset.name}"]
+    students = [run for run in runs if not run.is_teacher]
+    words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
+    words += _unless("STUDENT", [run.model.config["student"] for run in students], (preset.student,))
+    words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
+    return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
+
+
+def _unless(name: str, found: list[str], usual: tuple[str, ...]) -> list[str]:
+    """``NAME=a,b`` unless the values are the usual ones."""
+    values = list(dict.fromkeys(found))
+    return [f"{name}={','.join(values)}"] if values and set(values) != set(usual) else []
+
+
+def _changes(preset: Preset, artifacts: list[Artifact]) -> list[str]:
+    """``stage: field = value (preset: value)`` for every setting that the preset does not explain."""
+    found: dict[str, None] = {}
+    for artifact in artifacts:
+        stage = artifact.record["stage"]
+        if stage in FIELDS:
+            config = getattr(preset, FIELDS[stage])
+            expected = fingerprinted(config) | _architecture(preset, artifact)
+            for name, value in artifact.record["fingerprinted"].items():
+                if name not in SELECTED and _known(value) != _known(expected.get(name)):
+                    found[f"{stage}: {name} = {_short(value)} (preset {preset.name}: {_short(expected.get(name))})"] = (
+                        None
+                    )
+    return list(found)
+
+
+def _architecture(preset: Preset, artifact: Artifact) -> dict[str, Any]:
+    """The network that the preset has for a model's name."""
+    name = artifact.config.get("student") or artifact.config.get("teacher")
+    return {"architecture": as_dict(preset.architecture(name))} if "architecture" in artifact.config else {}
+
+
+def _known(value: Any) -> Any:
+    """A value without what a preset cannot know: the digest of a file of weights."""
+    return {k: v for k, v in value.items() if k != "digest"} if isinstance(value, dict) else value
+
+
+def _short(value: Any) -> str:
+    return value.get("label") or value["name"] if isinstance(value, dict) else str(value)

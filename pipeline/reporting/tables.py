@@ -1,0 +1,268 @@
+"""The report's tables: for the eye on the page and in LaTeX, with numbers of full precision in CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import metrics, statistics
+from pipeline.artifacts import Artifact
+from pipeline.predictions import attributes, outcome
+from pipeline.reporting.methods import HEADLINE, Difference, Method, pretty
+from pipeline.statistics import Estimate
+from pipeline.stores import write_table
+
+PARTS = ("train", "val", "test")
+FEW_VALUES = 8  # an attribute with more is a measurement, not a group
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An estimate as text: the value, its interval, and its spread over seeds."""
+
+    value: str
+    interval: str = ""
+    spread: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.value, self.interval and f"[{self.interval}]", self.spread) if part)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the eye (strings and cells) and its numbers.
+
+    Parameters
+    ----------
+    shown : what the page and LaTeX print.
+    numbers : what the CSV file holds.
+    """
+
+    name: str
+    caption: str
+    shown: pd.DataFrame
+    numbers: pd.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write ``<name>.csv`` and ``<name>.tex`` (for the LaTeX package booktabs)."""
+        write_table(folder / f"{self.name}.csv", self.numbers)
+        columns = "l" + "r" * (self.shown.shape[1] - 1)
+        text = self.shown.map(str).map(_latex)
+        text.columns = [_latex(name) for name in text.columns]
+        tex = text.to_latex(
+            index=False, escape=False, caption=_latex(self.caption), label=f"tab:{self.name}", column_format=columns
+        )
+        (folder / f"{self.name}.tex").write_text(tex, encoding="utf-8")
+
+
+def comparison(methods: list[Method]) -> Table:
+    """Every metric of every method, in percent."""
+    shown, numbers = [], []
+    for method in methods:
+        row: dict[str, Any] = {"Model": method.title}
+        for name, metric in metrics.METRICS.items():
+            estimate, spread = method.estimate(name), method.spread(name)
+            row[metric.title] = percent(estimate, spread)
+            numbers.append(_identity(method) | {"metric": name} | _numbers(estimate) | {"seed_sd": spread})
+        shown.append(row)
+    caption = "Test faces; percent with 95% intervals over subjects, students as means over seeds ± their SD."
+    return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def differences(found: list[Difference]) -> Table:
+    """Paired differences of the headline metric, in percentage points."""
+    shown = [
+        {
+            "Comparison": f"{d.first.title} minus {d.second.title}",
+            "Difference": points(d.estimate),
+            "Seed by seed": ", ".join(signed(value) for value in d.per_seed) or "—",
+            "Settled": "yes" if d.settled else "no",
+        }
+        for d in found
+    ]
+    numbers = [
+        {"first": d.first.title, "second": d.second.title, "metric": HEADLINE, **_numbers(d.estimate)} for d in found
+    ]
+    caption = "Differences of balanced accuracy in percentage points, the same resampled subjects for both models."
+    return Table("differences", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def networks(methods: list[Method]) -> Table:
+    """Exact architectures, where their weights came from, and what they cost."""
+    shown, numbers = [], []
+    for method in methods:
+        config, cost = method.runs[0].model.config, method.cost
+        architecture = config["architecture"]
+        weights = str(method.runs[0].card.get("weights", architecture["weights"]))
+        trained = "head only" if architecture["trained"] == "head" else "all layers"
+        seeds = [run.seed for run in method.runs]
+        size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
+        shown.append(
+            {
+                "Model": method.title,
+                "Network": method.architecture,
+                "Input": f"{architecture['image_size']} px",
+                "Weights": weights,
+                "Trained": trained,
+                "Seeds": ", ".join(map(str, seeds)),
+                "Parameters": f"{cost['parameters'] / 1e6:.2f} M",
+                "GFLOPs": f"{cost['gflops']:.2f}",
+                "Latency": f"{cost['latency_ms']:.1f} ms",
+            }
+        )
+        numbers.append(
+            _identity(method) | {"input_px": architecture["image_size"], "weights": weights, "trained": trained} | size
+        )
+    caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one face on one thread."
+    return Table("networks", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def data(faces: pd.DataFrame, classes: list[str]) -> Table:
+    """Subjects, faces, labels and expressions in each part of the split."""
+    rows = []
+    for part in (*PARTS, *sorted(set(faces["part"]) - set(PARTS))):
+        inside = faces[faces["part"] == part]
+        calm = inside["label"] == 0
+        rows.append(
+            {
+                "Part": part,
+                "Subjects": inside["subject_id"].nunique(),
+                "Faces": len(inside),
+                classes[1].replace("_", " ").capitalize(): int((~calm).sum()),
+                f"{classes[0].replace('_', ' ').capitalize()}, neutral": int(
+                    (calm & (inside["expressive"] == 0)).sum()
+                ),
+                f"{classes[0].replace('_', ' ').capitalize()}, expressive": int(
+                    (calm & (inside["expressive"] == 1)).sum()
+                ),
+                "Face not found": int((inside["detected"] == 0).sum()),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return Table("data", "Subjects and faces in each part; no subject is in two parts.", frame, frame)
+
+
+def people(faces: pd.DataFrame) -> Table | None:
+    """Subjects of each part by attribute; None when the dataset says nothing of the people."""
+    rows = [
+        {"Attribute": name.replace("_", " "), "Group": str(group)}
+        | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
+        for name in groupings(faces)
+        for group, inside in faces.groupby(name)
+    ]
+    frame = pd.DataFrame(rows)
+    return Table("people", "Subjects in each part by attribute.", frame, frame) if rows else None
+
+
+def groups(methods: list[Method], replicates: int, seed: int) -> Table | None:
+    """Headline metric of every method within groups of people; None when nothing is known of them."""
+    faces = methods[0].faces
+    shown, numbers = [], []
+    for name in groupings(faces):
+        for group in sorted(faces[name].dropna().unique()):
+            row: dict[str, Any] = {"Group": f"{name.replace('_', ' ')}: {group}"}
+            row["Subjects"] = str(faces.loc[faces[name] == group, "subject_id"].nunique())
+            for method in methods:
+                estimate = _within(method, name, group, replicates, seed)
+                row[method.title] = percent(estimate)
+                numbers.append(_identity(method) | {"attribute": name, "group": group} | _numbers(estimate))
+            shown.append(row)
+    caption = "Balanced accuracy within groups of test subjects, percent with 95% intervals over subjects."
+    return Table("groups", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
+
+
+def skipped(artifacts: list[Artifact]) -> Table | None:
+    """Every picture or face that a stage could not use as it is, with the reason; None when there is none."""
+    rows = [
+        {
+            "Stage": artifact.record["stage"],
+            "Picture or face": str(entry.get("sample_id") or entry.get("file", "")),
+            "Reason": str(entry["reason"]),
+        }
+        for artifact in artifacts
+        for entry in artifact.summary.get("skipped", [])
+    ]
+    frame = pd.DataFrame(rows)
+    return Table("skipped", "Pictures and faces that could not be used as they are.", frame, frame) if rows else None
+
+
+def provenance(artifacts: list[Artifact]) -> Table:
+    """Stage, version and fingerprint of every artifact that went into the report."""
+    frame = pd.DataFrame(
+        [
+            {
+                "Artifact": artifact.slug,
+                "Stage": artifact.record["stage"],
+                "Version": artifact.record["version"],
+                "Fingerprint": artifact.fingerprint,
+            }
+            for artifact in artifacts
+        ]
+    )
+    return Table("artifacts", "Artifacts behind this report.", frame.assign(Fingerprint=_short(frame)), frame)
+
+
+def groupings(faces: pd.DataFrame) -> list[str]:
+    """The attributes that divide people into a few groups."""
+    return [name for name in attributes(faces) if name != "prob" and 1 < faces[name].nunique() <= FEW_VALUES]
+
+
+def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
+    """An estimate of a share, in percent with one decimal."""
+    if np.isnan(estimate.value):
+        return Cell("—")
+    interval = "" if np.isnan(estimate.low) else f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+    return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
+
+
+def points(estimate: Estimate) -> Cell:
+    """A difference in percentage points with its sign."""
+    return Cell(signed(estimate.value), f"{signed(estimate.low)} to {signed(estimate.high)}")
+
+
+def signed(value: float) -> str:
+    """A share as signed percentage points with a true minus."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _within(method: Method, attribute: str, group: Any, replicates: int, seed: int) -> Estimate:
+    """The headline metric of a method among one group's test subjects."""
+    rows = []
+    for run in method.runs:
+        frame = run.predictions
+        frame = frame[(frame["part"] == "test") & (frame[attribute] == group)].sort_values("sample_id")
+        weights = statistics.resamples(frame["subject_id"].to_numpy(), replicates, seed)
+        rows.append(metrics.compute(outcome(frame), weights)[HEADLINE])
+    reason = metrics.METRICS[HEADLINE].undefined
+    return statistics.interval(statistics.over_seeds(np.stack(rows)), method.confidence, reason)
+
+
+def _identity(method: Method) -> dict[str, Any]:
+    return {
+        "model": method.title,
+        "network": method.architecture,
+        "teacher": pretty(method.teacher),
+        "seeds": len(method.runs),
+    }
+
+
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "undefined": estimate.undefined}
+
+
+def _short(frame: pd.DataFrame) -> pd.Series:
+    return frame["Fingerprint"].str[:12]
+
+
+_LATEX = {"\\": r"\textbackslash{}", "←": r"$\leftarrow$", "−": "$-$", "±": r"$\pm$", "–": "--", "—": "---"}
+_LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def _latex(text: str) -> str:
+    """Text with LaTeX's special characters escaped."""
+    return "".join(_LATEX.get(character, character) for character in str(text))

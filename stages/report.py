@@ -1,0 +1,42 @@
+"""Compare teachers and students in one page that opens anywhere, with its tables and figures as files.
+
+Writes ``index.html`` (self-contained), ``tables/*.csv``, ``tables/*.tex`` and ``figures/*.png``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact, Work
+    from pipeline.config import ReportConfig
+
+VERSION = 1
+
+
+def run(
+    config: ReportConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **models: Artifact
+) -> dict[str, Any]:
+    """Bring all models together and write the report.
+
+    Parameters
+    ----------
+    models : for every model its ``model-<slug>`` and its ``evaluation-<slug>``.
+    """
+    from pipeline.reporting import contents, methods, page
+
+    runs = methods.gather(models)
+    compared = methods.compare(runs, config.replicates, config.confidence, config.seed)
+    report = contents.collect(config, compared, runs, [samples, faces, split, *models.values()])
+    for folder in ("tables", "figures"):
+        (work.path / folder).mkdir(exist_ok=True)
+    for table in report["tables"].values():
+        table.save(work.path / "tables")
+    for figure in report["figures"].values():
+        figure.save(work.path / "figures")
+    (work.path / "index.html").write_text(page.render(**report), encoding="utf-8")
+    return {
+        "counts": {"models": len(runs), "methods": len(compared)},
+        "skipped": [],
+        "answer": report["answer"].headline,
+    }
