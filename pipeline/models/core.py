@@ -1,0 +1,157 @@
+"""Build, run, save and load a network, whatever its family."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline.config import Architecture, as_dict, weights_file
+from pipeline.errors import ArtifactError, ConfigError
+from pipeline.models import deit, generic, resnet, swin, weights
+from pipeline.views import InputSpec
+
+FAMILIES = (deit, swin, resnet, generic)
+WEIGHTS, CARD = "weights.safetensors", "model.json"
+
+
+def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed: int = 0) -> nn.Module:
+    """A network with the weights that its architecture names and a new classifier, on the CPU.
+
+    Parameters
+    ----------
+    architecture : the exact network; with ``trained="head"`` all but the classifier is frozen.
+    classes : names of the classes; one logit each.
+    seed : of whatever is not loaded. The result depends on the arguments alone.
+
+    Raises
+    ------
+    ConfigError : timm has no such network, or cannot build it with these options.
+    WeightsError : the weights cannot be had or do not fit.
+    """
+    check_name(architecture.name)
+    from_hub = architecture.weights == "hub"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if from_hub:
+            with weights.hub(architecture.name):
+                model = _create(architecture, len(classes), pretrained=True)
+        else:
+            model = _create(architecture, len(classes), pretrained=False)
+    file = weights_file(architecture)
+    if file is not None:
+        weights.load_backbone(model, weights.read(file), heads(model), file)
+    if architecture.trained == "head":
+        _freeze_all_but(model, heads(model))
+    return model
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError, with the nearest names, unless timm knows the name."""
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
+        raise ConfigError(f"timm has no network named {name}. {hint}")
+
+
+def input_spec(architecture: Architecture) -> InputSpec:
+    """What the network reads: the architecture's size, and the mean and deviation of timm's weights."""
+    check_name(architecture.name)
+    found = timm.get_pretrained_cfg(architecture.name)
+    return InputSpec(architecture.image_size, tuple(found.mean), tuple(found.std))
+
+
+def heads(model: nn.Module) -> tuple[str, ...]:
+    """Names of the modules that make the logits; a distilled DeiT has two."""
+    names = model.pretrained_cfg["classifier"]
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def logits(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits of a batch in evaluation mode: float32, shape (B, C); a distilled DeiT's two heads averaged.
+
+    Parameters
+    ----------
+    images : float, shape (B, 3, size, size), normalised, on the model's device.
+    """
+    model.eval()
+    with torch.inference_mode():
+        return model(images).float()
+
+
+def describe(model: nn.Module, architecture: Architecture, classes: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """The card of a network: all that ``load_model`` needs, and where its first weights came from."""
+    source = architecture.weights
+    if source == "hub":
+        source = f"hub: {model.pretrained_cfg.get('hf_hub_id') or model.pretrained_cfg.get('url')}"
+    parameters = list(model.parameters())
+    return {
+        "architecture": architecture.name,
+        "label": architecture.label or architecture.name,
+        "weights": source,
+        "network": as_dict(architecture),
+        "classes": list(classes),
+        "input": dataclasses.asdict(input_spec(architecture)),
+        "parameters": sum(p.numel() for p in parameters),
+        "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+
+
+def save_model(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
+    """Write ``weights.safetensors`` and ``model.json``, each by one rename."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    draft = folder / f"{WEIGHTS}.draft"
+    save_file(tensors, draft)
+    draft.replace(folder / WEIGHTS)
+    draft = folder / f"{CARD}.draft"
+    draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(folder / CARD)
+
+
+def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A saved network in evaluation mode on the CPU, and its card.
+
+    Raises
+    ------
+    ArtifactError : the folder holds no whole model.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        model = build(_architecture(card["network"]), card["classes"])
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{folder} holds no whole model ({CARD} and {WEIGHTS}): {str(error).splitlines()[0]}. "
+            "Give the folder of a teacher or a student, or remove it and train again."
+        ) from error
+    return model.eval(), card
+
+
+def _architecture(network: dict[str, Any]) -> Architecture:
+    """The architecture of a card; its weights are about to be loaded, so no others are fetched."""
+    options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
+    return Architecture(**{**network, "options": options, "weights": "random"})
+
+
+def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:
+    family = next(f for f in FAMILIES if architecture.name.startswith(f.PREFIXES))
+    try:
+        return family.create(architecture, num_classes, pretrained)
+    except (TypeError, AssertionError, ValueError) as error:
+        raise ConfigError(
+            f"timm cannot build {architecture.name} for {architecture.image_size} px with options "
+            f"{dict(architecture.options)}: {error}"
+        ) from error
+
+
+def _freeze_all_but(model: nn.Module, names: tuple[str, ...]) -> None:
+    model.requires_grad_(False)
+    for name in names:
+        model.get_submodule(name).requires_grad_(True)

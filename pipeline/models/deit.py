@@ -1,0 +1,23 @@
+"""DeiT, with and without a distillation token (Touvron et al. 2021, arXiv:2012.12877)."""
+
+from __future__ import annotations
+
+import timm
+from torch import nn
+
+from pipeline.config import Architecture
+
+PREFIXES = ("deit",)
+
+
+def create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:
+    """Build the network for its input size.
+
+    A distilled one gives the logits of both tokens while it trains, and their mean otherwise: timm has to be told, or
+    the distillation token learns nothing of its own.
+    """
+    options = {"img_size": architecture.image_size, **dict(architecture.options)}
+    model = timm.create_model(architecture.name, pretrained=pretrained, num_classes=num_classes, **options)
+    if hasattr(model, "set_distilled_training"):
+        model.set_distilled_training(True)
+    return model

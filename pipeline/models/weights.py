@@ -1,0 +1,123 @@
+"""Where a network's weights come from: the hub, a file, or nowhere, and never silently nowhere."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pipeline.errors import PainDistillError, WeightsError
+
+log = logging.getLogger(__name__)
+
+CHOICES = (
+    "Choose the weights yourself: WEIGHTS=<file.safetensors or folder of a trained model>, WEIGHTS=random, or the "
+    "small networks that are shipped: PRESET=demo."
+)
+PROBE_TIMEOUT_S = 5
+
+
+def read(file: Path) -> dict[str, Tensor]:
+    """Read a safetensors file; floating-point tensors come as float32.
+
+    Raises
+    ------
+    WeightsError : the file is missing or is not a whole safetensors file.
+    """
+    if not file.is_file():
+        raise WeightsError(f"There are no weights at {file}. {CHOICES}")
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{file} is not a whole safetensors file ({error}). {CHOICES}") from error
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str, ...], source: Path) -> None:
+    """Load everything but the classifier, which stays new; positions are resampled to the model's input size.
+
+    Parameters
+    ----------
+    model : changed in place.
+    tensors : a state dict in timm's names, of any number of classes.
+    heads : names of the classifier's modules.
+    source : for messages.
+
+    Raises
+    ------
+    WeightsError : tensors are missing, left over or of another shape.
+    """
+    found = {name: t for name, t in _fitted(tensors, model).items() if not _in_heads(name, heads)}
+    wanted = {name: t for name, t in model.state_dict().items() if not _in_heads(name, heads)}
+    shapes = [
+        f"{name} is {tuple(found[name].shape)}, expected {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & found.keys()
+        if found[name].shape != wanted[name].shape
+    ]
+    problems = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "unknown": sorted(found.keys() - wanted.keys()),
+        "of another shape": sorted(shapes),
+    }
+    said = [f"{len(names)} {what} (such as {names[0]})" for what, names in problems.items() if names]
+    if said:
+        raise WeightsError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}. {CHOICES}")
+    model.load_state_dict(found, strict=False)
+
+
+@contextmanager
+def hub(name: str) -> Iterator[None]:
+    """While timm asks a hub for weights: fail within seconds, in one message, when it cannot be reached.
+
+    Weights that were downloaded before are found without the hub.
+
+    Raises
+    ------
+    WeightsError : timm has no weights of this name, or they cannot be had now.
+    """
+    from huggingface_hub import constants
+
+    was_offline = constants.HF_HUB_OFFLINE
+    # Left alone, the hub's client asks for about a minute before it gives up.
+    constants.HF_HUB_OFFLINE = was_offline or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    except PainDistillError:
+        raise
+    except Exception as error:
+        log.debug("weights of %s", name, exc_info=error)
+        why = "the hub cannot be reached" if constants.HF_HUB_OFFLINE else str(error).splitlines()[0]
+        raise WeightsError(f"The pretrained weights of {name} cannot be had: {why}. {CHOICES}") from None
+    finally:
+        constants.HF_HUB_OFFLINE = was_offline
+
+
+def _reachable(address: str) -> bool:
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=PROBE_TIMEOUT_S):
+            return True
+    except urllib.error.HTTPError:
+        return True  # an answer, whatever it says
+    except (OSError, ValueError):
+        return False
+
+
+def _fitted(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Pass a state dict through the filter that timm keeps beside the model (renamed keys, resampled positions)."""
+    adapt = getattr(importlib.import_module(type(model).__module__), "checkpoint_filter_fn", None)
+    with torch.no_grad():
+        return adapt(tensors, model) if adapt else tensors
+
+
+def _in_heads(name: str, heads: tuple[str, ...]) -> bool:
+    return name.startswith(tuple(f"{head}." for head in heads))
