@@ -174,6 +174,19 @@ class SynthesizeConfig:
 
 
 @dataclass(frozen=True)
+class PretrainConfig:
+    seed: int = option(0, "Seed of initial weights, order and augmentation.")
+    epochs: int = option(60, "Passes over the faces.")
+    batch_size: int = option(256, "Faces per step.")
+    learning_rate: float = option(1e-3, "Highest learning rate of AdamW.")
+    held_out: float = option(0.05, "Share of identities kept for the scores.")
+    guide_weight: float = option(2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.")
+    precision: str = option("bfloat16", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
+    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    architecture: Architecture = field(default=Architecture("resnet10t"))
+
+
+@dataclass(frozen=True)
 class Preset:
     """Everything one run needs: data, the members of the model families, and the config of each stage."""
 

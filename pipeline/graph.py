@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline.artifacts import Node
-from pipeline.config import NO_TEACHER, Architecture, DistillConfig, Preset, TeacherConfig, weights_file
+from pipeline.config import NO_TEACHER, Architecture, DistillConfig, Preset, PretrainConfig, TeacherConfig, weights_file
 from pipeline.errors import WeightsError
 from pipeline.raw import HashMemo, RawData
+
+GUIDE = "resnet"  # the family that is pretrained first and leads the others
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,20 @@ class Graph:
         inputs = {f"model-{model.slug}": model for model in models}
         inputs |= {node.slug: node for node in map(self.evaluation, models)}
         return self._node("report", "report", self.preset.report, **self._data, **inputs)
+
+    def pretrained(self, family: str, config: PretrainConfig) -> Node:
+        """The preset's member of a family, pretrained from random weights; a ResNet leads the transformers."""
+        architecture = replace(self.preset.families[family], weights="random", trained="all")
+        guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, config)}
+        return self._node(
+            "pretrain",
+            f"pretrained-{architecture.label}",
+            replace(config, architecture=architecture),
+            raw=self.raw,
+            samples=self.samples,
+            faces=self.faces,
+            **guide,
+        )
 
 
 def _slug(name: str) -> str:

@@ -158,3 +158,20 @@ def _colours(pictures: Tensor, drawn: dict[str, Tensor], spec: InputSpec) -> tup
     offset = (1 - contrast) * brightness * mean_grey  # (B, 1, 1)
     mean, std = mean.view(1, 3, 1), std.view(1, 3, 1)
     return matrix / std, (offset - mean) / std, -mean / std, (1 - mean) / std
+
+
+def view_points(points: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Where points of the faces are in their views.
+
+    Parameters
+    ----------
+    points : float, shape (B, P, 2), x and y, where -1 and 1 are the aligned face's edges.
+    parameters : float32, shape (B, 8), from ``view_parameters``.
+
+    Returns
+    -------
+    float32, shape (B, P, 2), where -1 and 1 are the view's edges.
+    """
+    matrices = _warp(dict(zip(PARAMETERS, torch.from_numpy(parameters).T, strict=True))).numpy()
+    moved = points - matrices[:, None, :, 2]
+    return np.linalg.solve(matrices[:, None, :, :2], moved[..., None])[..., 0].astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
@@ -11,8 +12,17 @@ from typing import Any
 import click
 
 from pipeline import inspection
-from pipeline.artifacts import Artifact, Node
-from pipeline.config import PredictConfig, SynthesizeConfig
+from pipeline.artifacts import Artifact, ArtifactStore, Node
+from pipeline.config import (
+    PRESETS,
+    REPOSITORY,
+    SHIPPED_WEIGHTS,
+    AlignConfig,
+    IndexConfig,
+    PredictConfig,
+    PretrainConfig,
+    SynthesizeConfig,
+)
 from pipeline.errors import PainDistillError
 from pipeline.graph import Graph
 from pipeline.raw import RawData
@@ -214,6 +224,34 @@ def predict_command(input_path: Path, out: Path, model: Path | None, **values: A
 def synthesize_command(out: Path, **values: Any) -> None:
     """Render synthetic faces with known action units, in SynPAIN's form."""
     click.echo(_shown(synthesize.run(SynthesizeConfig(**values), out)))
+
+
+@cli.command("pretrain")
+@field_options(PretrainConfig)
+@click.option("--n", type=int, default=12_000, show_default=True, help="Pairs of faces to render and learn from.")
+@click.option(
+    "--faces-seed", type=int, default=1000, show_default=True, help="Seed of their identities; the demo set's is 1."
+)
+@click.option("--workers", type=int, default=0, help="Processes that render and align; 0 uses every core.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=SHIPPED_WEIGHTS, help="Folder of the weights and cards."
+)
+@click.option("--cache", type=click.Path(path_type=Path), default=REPOSITORY / "cache", help="Folder of artifacts.")
+def pretrain_command(n: int, faces_seed: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
+    """Pretrain the demo set's backbones on other synthetic identities."""
+    config = PretrainConfig(**values)
+    recipe = SynthesizeConfig(n=n, seed=faces_seed, workers=workers)
+    store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}")
+    folder = synthesize.run(recipe, store.root / "raw")
+    base = dataclasses.replace(
+        PRESETS["demo"],
+        index=IndexConfig(data=os.fspath(folder), workers=workers),
+        align=AlignConfig(data=os.fspath(folder), workers=workers, device=config.device),
+    )
+    graph = Graph(base, RawData(folder, store.root / ".hashes.json"), MODULES)
+    nodes = [graph.pretrained(family, config) for family in base.families]
+    for artifact in store.build(*nodes):
+        click.echo(_shown(pretrain.export(artifact, out)))
 
 
 def _newest_student(session: Session) -> Artifact:

@@ -81,7 +81,7 @@ def field_options(config: type) -> Callable:
     """Decorate a command with an option for each field of one config class."""
 
     def decorate(command: Callable) -> Callable:
-        for field in reversed(dataclasses.fields(config)):
+        for field in reversed([f for f in dataclasses.fields(config) if f.name not in SELECTED]):
             command = _click_option(field.name, field, _shown(field.default))(command)
         return command
 
