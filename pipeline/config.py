@@ -1,8 +1,8 @@
 """The configuration of every stage, and the presets.
 
-One frozen dataclass per stage holds its defaults; the command line and the records read them from here and from nowhere
-else. A field made with ``affects=False`` cannot change the result (a number of processes, a device) and stays out of the
-fingerprint of the artifact.
+One frozen dataclass per stage holds its defaults; the command line and the records read them from here and from
+nowhere else. A field made with ``affects=False`` cannot change the result (a number of processes, a device) and stays
+out of the fingerprint of the artifact.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A network learns to predict, from one augmented view of an aligned face, the intensity of every action unit, the
 person's phenotype and the 68 landmarks. Transformers learn that slowly from random weights; they are led by the feature
-maps of a convolutional network that was taught first (FitNets, Romero et al. 2015, arXiv:1412.6550, with linear regressors).
+maps of a convolutional network that was taught first (FitNets, Romero et al. 2015, arXiv:1412.6550, with linear
+regressors).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def truth(table: pd.DataFrame, matrices: np.ndarray, size: int) -> Truth:
     return Truth(
         tuple(columns.columns),
         ((columns - columns.mean()) / deviation).to_numpy(np.float32),
-        (2 * (aligned + 0.5) / size - 1).astype(np.float32),
+        (2 * aligned / size - 1).astype(np.float32),
     )
 
 

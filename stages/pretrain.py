@@ -12,6 +12,8 @@ from pipeline.raw import RawData
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.stores import Columns
+
 VERSION = 1
 
 
@@ -41,7 +43,7 @@ def run(
 
     device = devices.pick(config.device)
     columns = stores.open_faces(faces)
-    rows, known, subjects = _truth(raw, samples, columns)
+    rows, known, subjects = _truth(raw, samples, columns, faces.config["margin"])
     held_out = uniform(1, keys(subjects)) < config.held_out
     train, val = rows[~held_out], rows[held_out]
     truth_train, truth_val = known.rows(~held_out), known.rows(held_out)
@@ -152,7 +154,7 @@ It knows rendered faces; that it reads the faces of people is not shown.
 |---|---|
 | faces | {counts["faces"]:,} of {counts["identities"]:,} identities, none of them in the demo set |
 | held out | {counts["held_out_faces"]:,} faces of other identities than were trained on |
-| steps | {counts["steps"]:,} of {config["batch_size"]} faces; epoch {summary["best_epoch"]} of {config["epochs"]} kept |
+| steps | {counts["steps"]:,} of {config["batch_size"]} faces, {config["epochs"]} epochs; {summary["best_epoch"]} kept |
 | time | {summary["seconds"]:,.0f} s ({summary["device"]}) |
 | mean correlation of action units | {scores["mean_correlation"]:.3f} |
 | landmarks, NME (outer eye corners) | {scores["nme"]:.4f} |
@@ -165,12 +167,12 @@ Correlation of each action unit on the held-out faces:
 """
 
 
-def _truth(raw: RawData, samples: Artifact, columns) -> tuple:
+def _truth(raw: RawData, samples: Artifact, columns: Columns, margin: float) -> tuple:
     """Rows of the detected faces, their truth and their subjects."""
     import numpy as np
 
     from pipeline import pretraining, stores
-    from pipeline.faces import alignment
+    from pipeline.geometry import similarity, template
 
     index = stores.read_table(samples.file("samples.csv"))
     table = stores.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
@@ -179,7 +181,8 @@ def _truth(raw: RawData, samples: Artifact, columns) -> tuple:
     index, rows = index[detected], rows[detected]
     known = table.loc[list(zip(index["file"], index["region"], strict=True))]
     size = columns["images"].shape[1]
-    matrices = np.stack([alignment(points, size, columns.attrs["margin"]) for points in columns["landmarks"][rows]])
+    upright = template(size, margin)
+    matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
     return rows, pretraining.truth(known, matrices, size), index["subject_id"].to_numpy()
 
 
