@@ -10,6 +10,7 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -126,7 +127,7 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         model = build(_architecture(card["network"]), card["classes"])
         model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
             f"{folder} holds no whole model ({CARD} and {WEIGHTS}): {str(error).splitlines()[0]}. "
             "Give the folder of a teacher or a student, or remove it and train again."
