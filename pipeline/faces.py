@@ -33,9 +33,18 @@ FINEST_SHARE = 1 / 200
 # Where the last network expects the landmarks in its input, as shares of its side.
 EXPECTED = np.array([[0.31, 0.36], [0.69, 0.36], [0.5, 0.58], [0.34, 0.75], [0.66, 0.75]])
 INPUT_PX = 48
+ROUNDS = 2
+
+# The crops of one round, as maps of the unit square: larger and smaller, then the same mirrored.
 ZOOMS = (0.9, 1.0, 1.1)
-ROUNDS = 3
+VIEWS = [
+    np.array([[side * zoom, 0, 0.5 - side * zoom / 2], [0, zoom, 0.5 - zoom / 2]]) for side in (1, -1) for zoom in ZOOMS
+]
 MIRRORED = [1, 0, 2, 4, 3]
+
+# The refinement's working copy is an upright square with this many times the input's extent, at twice its resolution.
+PATCH_REACH = 1.5
+PATCH_PX = 144
 
 # Refined landmarks further than this (in distances between the eyes) from the found ones are another thing.
 FARTHEST = 0.5
@@ -107,20 +116,21 @@ class Detector:
         """Look once at some images: those whose copies have one size and one pyramid go together."""
         copies = dict(zip(smallest, self._map(lambda i: _reduce(images[i], smallest[i]), smallest), strict=True))
         together: dict[tuple, list[int]] = {}
-        for i, (copy, face) in copies.items():
-            together.setdefault((copy.shape, face), []).append(i)
+        for i, (copy, factor) in copies.items():
+            together.setdefault((copy.shape, smallest[i] / factor), []).append(i)
         for (_, face), members in together.items():
             batch = np.stack([copies[i][0] for i in members])
             for i, candidates in zip(members, self._cascade(batch, face), strict=True):
-                scale = np.array(images[i].shape[1::-1]) / copies[i][0].shape[1::-1]
-                yield i, self._refined(images[i], candidates, scale)
+                yield i, self._refined(images[i], candidates, copies[i][1])
 
     def _cascade(self, batch: np.ndarray, smallest: float) -> list[list[tuple[np.ndarray, float, np.ndarray]]]:
         """MTCNN itself: boxes, probabilities and landmarks for each image of a batch (B, H, W, 3)."""
         self._network.min_face_size = smallest
         try:
             with torch.inference_mode():
-                answers = self._network.detect(batch, landmarks=True)
+                # Planar floats: the pooling that resizes candidates is slow on interleaved ones.
+                planar = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float().contiguous()
+                answers = self._network.detect(planar.permute(0, 2, 3, 1), landmarks=True)
         except (RuntimeError, IndexError) as error:
             # facenet-pytorch cannot take a candidate that lies outside the picture as a whole.
             if "expected a non-empty list" not in str(error) and "shape of the mask" not in str(error):
@@ -132,9 +142,9 @@ class Detector:
             faces.append([(np.asarray(box, float), float(p), np.asarray(five, float)) for box, p, five in rows])
         return faces
 
-    def _refined(self, image: np.ndarray, candidates: list, scale: np.ndarray) -> list[Detection]:
+    def _refined(self, image: np.ndarray, candidates: list, scale: int) -> list[Detection]:
         detections = [
-            Detection(box * np.tile(scale, 2), probability, self._refine(image, landmarks * scale))
+            Detection(box * scale, probability, self._refine(image, landmarks * scale))
             for box, probability, landmarks in candidates
             if _is_face(landmarks)
         ]
@@ -142,35 +152,46 @@ class Detector:
 
     def _refine(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Landmarks that the last network confirms when they place its input, or the given ones."""
-        refined = landmarks
+        to_patch = similarity(landmarks, 0.5 + (EXPECTED - 0.5) / PATCH_REACH) * PATCH_PX
+        patch = torch.tensor(sample(image, to_patch, PATCH_PX)).to(self._device)
+        patch = (patch.permute(2, 0, 1)[None].float() - 127.5) / 128  # (1, 3, PATCH_PX, PATCH_PX)
+        inside = transform(to_patch, landmarks)
         for _ in range(ROUNDS):
-            refined = self._ask(image, refined)
+            inside = self._ask(patch, inside)
+        refined = transform(invert(to_patch), inside)
         eyes = np.linalg.norm(landmarks[1] - landmarks[0])
         moved = np.linalg.norm(refined - landmarks, axis=1).mean()
         return refined if _is_face(refined) and moved <= FARTHEST * eyes else landmarks
 
-    def _ask(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """The last network's landmarks, averaged over crops at three sizes and their mirror images."""
-        matrices = [similarity(landmarks, 0.5 + (EXPECTED - 0.5) * zoom) * INPUT_PX for zoom in ZOOMS]
-        crops = np.stack([sample(image, matrix, INPUT_PX) for matrix in matrices])
-        batch = torch.from_numpy(np.concatenate([crops, crops[:, :, ::-1]])).to(self._device)
+    def _ask(self, patch: torch.Tensor, landmarks: np.ndarray) -> np.ndarray:
+        """The last network's landmarks in a patch, averaged over crops at three sizes and their mirror images."""
+        upright = similarity(EXPECTED, landmarks)  # from shares of the input's side to pixels of the patch
+        crops = [upright @ np.vstack([view, (0, 0, 1)]) for view in VIEWS]
+        theta = np.stack([_to_grid(crop, PATCH_PX) for crop in crops])
         with torch.inference_mode():
-            points = self._network.onet((batch.permute(0, 3, 1, 2).float() - 127.5) / 128)[1]
-        points = points.cpu().numpy().astype(float).reshape(-1, 2, 5).swapaxes(1, 2)  # (2 * zooms, 5, 2)
-        upright, mirrored = np.split(points, 2)
-        mirrored = mirrored[:, MIRRORED] * (-1, 1) + (1, 0)
-        means = (upright + mirrored) / 2 * INPUT_PX
-        return np.mean([transform(invert(m), p) for m, p in zip(matrices, means, strict=True)], axis=0)
+            grid = torch.nn.functional.affine_grid(
+                torch.from_numpy(theta).float().to(self._device), (len(crops), 3, 2 * INPUT_PX, 2 * INPUT_PX), False
+            )
+            views = torch.nn.functional.grid_sample(
+                patch.expand(len(crops), -1, -1, -1), grid, padding_mode="border", align_corners=False
+            )
+            views = torch.nn.functional.avg_pool2d(views, 2)
+            answers = self._network.onet(views)[1].cpu().numpy().astype(float)
+        points = answers.reshape(-1, 2, 5).swapaxes(1, 2)  # (views, 5, 2)
+        points[len(ZOOMS) :] = points[len(ZOOMS) :, MIRRORED]
+        return np.mean([transform(crop, five) for crop, five in zip(crops, points, strict=True)], axis=0)
 
 
-def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, float]:
-    """A copy in which the smallest face has ``SEARCHED_FACE_PX``, and that face's size in the copy."""
-    factor = max(1.0, smallest / SEARCHED_FACE_PX)
-    if factor == 1:
-        return image, smallest
-    height, width = image.shape[:2]
-    size = (max(12, round(width / factor)), max(12, round(height / factor)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)), float(SEARCHED_FACE_PX)
+def _to_grid(matrix: np.ndarray, size: int) -> np.ndarray:
+    """A map from [0, 1] to pixels of a square image as one between coordinates that reach from -1 to 1."""
+    linear = matrix[:, :2] / size
+    return np.column_stack([linear, 2 * matrix[:, 2] / size - 1 + linear.sum(axis=1)])
+
+
+def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, int]:
+    """A copy in which the smallest face still has ``SEARCHED_FACE_PX``, and the whole factor it was reduced by."""
+    factor = max(1, int(smallest / SEARCHED_FACE_PX))
+    return np.asarray(Image.fromarray(image).reduce(factor)), factor
 
 
 def _is_face(landmarks: np.ndarray) -> bool:

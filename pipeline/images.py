@@ -67,7 +67,8 @@ def _decode(path: Path, most: float) -> tuple[np.ndarray, float]:
                 image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
             scale = width / image.size[0]
             image.load()
-            return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image))), scale
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image), scale
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -93,7 +94,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
