@@ -1,0 +1,133 @@
+"""Synthetic pairs of faces in SynPAIN's form, with their truth, in a plain folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pipeline.config import SynthesizeConfig, fingerprinted
+from pipeline.errors import DataError
+
+JOURNAL = "truth.partial.jsonl"
+TRUTH = "truth.csv"
+RECIPE = "synthesize.json"
+PIECE = 10  # pairs that a process renders before it reports
+
+
+def run(config: SynthesizeConfig, out: Path) -> Path:
+    """Render `config.n` pairs into `out` and write truth.csv and synthesize.json beside them.
+
+    A picture depends on (seed, number) and the picture's size and quality alone. Pictures that are there, with
+    their truth, are kept: an interrupted run resumes, a larger n adds to what is there.
+
+    Raises
+    ------
+    DataError : `out` holds pictures made with another seed, size, quality or renderer.
+    MissingDependencyError : anny, VTK or an off-screen OpenGL is missing.
+    """
+    import pandas as pd
+    from tqdm import tqdm
+
+    from pipeline.synth.pairs import plan
+
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = _recipe(config)
+    _check_recipe(out, recipe)
+    (out / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n")
+    rows = _known_rows(out)
+    plans = [plan(config.seed, number) for number in range(config.n)]
+    missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
+    with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="pair", disable=None) as bar:
+        for made in _render(missing, config, out):
+            for file, pair in made:
+                rows[file] = pair
+                journal.write(json.dumps(pair) + "\n")
+                bar.update()
+            journal.flush()
+    table = pd.DataFrame([row for p in plans for row in rows[p.file]])
+    partial = out / (TRUTH + ".partial")
+    table.to_csv(partial, index=False, lineterminator="\n")
+    partial.replace(out / TRUTH)
+    (out / JOURNAL).unlink()
+    (out / RECIPE).write_text(json.dumps(recipe | {"counts": _counts(table)}, indent=1) + "\n")
+    return out
+
+
+def _render(plans: list, config: SynthesizeConfig, out: Path):
+    """Render the plans, a piece at a time, in processes of one thread each; yields lists of (file, rows)."""
+    from joblib import Parallel, delayed
+
+    workers = config.workers or os.cpu_count() or 1
+    pieces = [plans[start : start + PIECE] for start in range(0, len(plans), PIECE)]
+    parallel = Parallel(
+        n_jobs=min(workers, max(len(pieces), 1)), return_as="generator_unordered", inner_max_num_threads=1
+    )
+    return parallel(delayed(_render_piece)(piece, config.height, config.quality, str(out)) for piece in pieces)
+
+
+def _render_piece(plans: list, height: int, quality: int, out: str) -> list:
+    from pipeline.synth.pairs import render_pair, save_picture
+    from pipeline.synth.scene import studio
+
+    made = []
+    for what in plans:
+        picture, rows = render_pair(studio(), what, height)
+        save_picture(picture, Path(out) / what.file, quality)
+        made.append((what.file, rows))
+    return made
+
+
+def _recipe(config: SynthesizeConfig) -> dict:
+    """What decides the pictures: the config, the renderer's version and those of the packages under it."""
+    from importlib.metadata import version
+
+    from pipeline.synth import RENDERER_VERSION
+
+    packages = {name: version(name) for name in ("anny", "vtk", "numpy", "scipy", "pillow")}
+    return {"config": fingerprinted(config), "renderer": RENDERER_VERSION, "packages": packages}
+
+
+def _check_recipe(out: Path, recipe: dict) -> None:
+    """Refuse to mix two recipes in one folder; n may differ."""
+    path = out / RECIPE
+    if not path.exists():
+        return
+    there = json.loads(path.read_text())
+    old = {**there["config"], "renderer": there["renderer"], "n": None}
+    new = {**recipe["config"], "renderer": recipe["renderer"], "n": None}
+    if old != new:
+        differing = ", ".join(
+            f"{key} {old.get(key)} there, {new[key]} asked" for key in new if old.get(key) != new[key]
+        )
+        raise DataError(
+            f"{out} holds pictures of another recipe ({differing}). Choose another folder: OUT=<new folder>"
+        )
+
+
+def _known_rows(out: Path) -> dict[str, list[dict]]:
+    """Truth of the pictures that earlier runs finished, by file name."""
+    import pandas as pd
+
+    rows: dict[str, list[dict]] = {}
+    if (out / TRUTH).exists():
+        table = pd.read_csv(out / TRUTH, dtype={"subject_id": str})
+        for file, pair in table.groupby("file", sort=False):
+            rows[str(file)] = pair.to_dict("records")
+    if (out / JOURNAL).exists():
+        for line in (out / JOURNAL).read_text().splitlines():
+            try:
+                pair = json.loads(line)
+            except json.JSONDecodeError:  # the line that a kill cut short
+                continue
+            rows[pair[0]["file"]] = pair
+    return rows
+
+
+def _counts(table) -> dict:
+    right = table[table.region == "right"]
+    names = ("label", "gender", "age_group", "ethnicity", "expression")
+    return {"pairs": len(right)} | {
+        name: {str(k): int(v) for k, v in right[name].value_counts().sort_index().items()} for name in names
+    }
