@@ -12,9 +12,9 @@ import pandas as pd
 from pipeline import metrics, statistics
 
 POSITIVE = 1  # pain
-NO_ANSWER = -1  # in place of the class of a teacher that was not asked about a face
 # Columns of samples.csv and split.csv that are not attributes of the person.
-_NOT_ATTRIBUTES = frozenset("sample_id file region x0 y0 x1 y1 label subject_id expressive fold part detected".split())
+_NOT_ATTRIBUTES = {"sample_id", "file", "region", "x0", "y0", "x1", "y1", "label", "subject_id", "expressive"}
+_NOT_ATTRIBUTES |= {"fold", "part", "detected"}
 
 
 def faces_table(samples: pd.DataFrame, split: pd.DataFrame, detected: pd.Series) -> pd.DataFrame:

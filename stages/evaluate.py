@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from torch import nn
 
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import EvaluateConfig
@@ -39,31 +40,29 @@ def run(
 
     Raises
     ------
-    ArtifactError : the labels lack a face, or have other classes than the model.
+    ArtifactError : the labels lack a face, or were made for other faces or classes.
     """
-    from pipeline import cost, models, predictions, stores
+    from pipeline import cost, labelling, models, predictions, stores
 
     network, card = models.load_model(model.path)
     store = stores.open_faces(faces)
-    table = _faces(stores, samples, split, store)
-    answers = stores.open_labels(labels) if labels else None
-    own = answers is not None and answers.attrs["teacher_fingerprint"] == model.fingerprint
-    if answers is not None:
-        _check_classes(answers, card["classes"], model)
-    if own:
-        logits = answers["logits"][answers.rows(table["sample_id"]), 0]
-    else:
+    table = _faces(samples, split, store)
+    logits, teacher_predicted = None, None
+    if labels:
+        answers = labelling.open_checked(labels, classes=card["classes"], faces=faces)
+        rows = answers.rows(table["sample_id"])
+        if answers.attrs["teacher_fingerprint"] == model.fingerprint:
+            logits = answers["logits"][rows, 0]
+        else:
+            teacher_predicted = answers["hard"][rows, 0]
+    if logits is None:
         logits = _forward(network, card, store, store.rows(table["sample_id"]), config)
-    teacher_predicted = None
-    if answers is not None and not own:
-        teacher_predicted = answers["hard"][answers.rows(table["sample_id"]), 0]
     answered = predictions.add_answers(table, logits, card["classes"], teacher_predicted)
     stores.write_table(work.path / "predictions.csv", answered)
 
     test = answered[answered["part"] == "test"]
-    scores = {"classes": card["classes"], "part": "test"}
-    scores |= predictions.scores(test, config.replicates, config.confidence, config.seed)
-    _write_json(work, "metrics.json", scores)
+    scores = predictions.scores(test, config.replicates, config.confidence, config.seed)
+    _write_json(work, "metrics.json", {"classes": card["classes"], "part": "test", **scores})
     _write_json(work, "cost.json", cost.measure(network, card["input"]["size"]))
     return {
         "counts": {"faces": len(answered), "test": len(test), "test_subjects": scores["subjects"]},
@@ -72,11 +71,11 @@ def run(
     }
 
 
-def _faces(stores: Any, samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
+def _faces(samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
     """Every face with its part and attributes."""
     import pandas as pd
 
-    from pipeline import predictions
+    from pipeline import predictions, stores
 
     return predictions.faces_table(
         stores.read_table(samples.file("samples.csv")),
@@ -85,35 +84,16 @@ def _faces(stores: Any, samples: Artifact, split: Artifact, store: Columns) -> p
     )
 
 
-def _forward(network: Any, card: dict, store: Columns, rows: np.ndarray, config: EvaluateConfig) -> np.ndarray:
+def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, config: EvaluateConfig) -> np.ndarray:
     """Logits of the identity view of the given rows, float32, shape (rows, C)."""
-    import numpy as np
     import torch
 
-    from pipeline import devices, models, streaming, views
+    from pipeline import classification, devices, models
 
-    device = devices.pick(config.device)
-    network = network.to(device).eval()
-    spec = models.InputSpec(**card["input"])
-    logits = np.empty((len(rows), len(card["classes"])), np.float32)
-    done = 0
-    with torch.inference_mode():
-        for batch, images in streaming.batches(store["images"], rows, config.batch_size, device):
-            answers = models.logits(network, views.normalise(images, spec))
-            logits[done : done + len(batch)] = answers.cpu().numpy()
-            done += len(batch)
-    return logits
-
-
-def _check_classes(answers: Columns, classes: list[str], model: Artifact) -> None:
-    from pipeline.errors import ArtifactError
-
-    found = answers.json("classes")
-    if found != classes:
-        raise ArtifactError(
-            f"{answers.path} was made for classes {found}, {model.slug} has {classes}. "
-            "Make labels for the same task: make teacher-labels"
-        )
+    device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
+    network = network.to(device)
+    batches = classification.forward(network, store["images"], rows, spec, config.batch_size, device)
+    return torch.cat([logits.cpu() for logits in batches]).numpy()
 
 
 def _write_json(work: Work, name: str, content: dict) -> None:

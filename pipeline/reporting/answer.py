@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
 from pipeline.reporting.methods import HEADLINE, Difference, Method, differences, pretty
-from pipeline.reporting.tables import signed
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,16 @@ def _transfer(d: Difference) -> tuple[str, str]:
     first, second = f"the {pretty(d.first.teacher)} teacher", f"the {pretty(d.second.teacher)} teacher"
     reached = (
         f"Students of {first} reached {_share(d.first)} balanced accuracy on held-out subjects, "
-        f"students of {second} {_share(d.second)}"
+        f"students of {second} {_share(d.second)}: a difference of {_points(d.estimate.value)} percentage points "
+        f"({_level(d)} interval {_interval(d)}){_seeds(d)}."
     )
-    gap = f"a difference of {_points(d)}{_seeds(d)}"
     if d.settled:
         headline = f"{pretty(d.first.teacher)} transfers better than {pretty(d.second.teacher)}"
-        return headline, f"{reached}: {gap}. The interval excludes zero, so on these data {first} transfers better."
+        return headline, f"{reached} The interval excludes zero, so on these data {first} transfers better."
     why = "The interval includes zero" if not d.estimate.excludes_zero else "The seeds disagree about its sign"
     return (
         "These data cannot tell which teacher transfers better",
-        f"{reached}: {gap}. {why}, so no teacher can be called the better one on these data.",
+        f"{reached} {why}, so neither teacher can be called the better one on these data.",
     )
 
 
@@ -62,7 +61,8 @@ def _help(found: list[Difference]) -> str:
     if not found:
         return ""
     parts = [
-        f"the {pretty(d.first.teacher)} teacher {_added(d)}" + ("" if d.settled else ", which may be chance")
+        f"the {pretty(d.first.teacher)} teacher {'added' if d.estimate.value >= 0 else 'cost'} "
+        f"{_points(abs(d.estimate.value))} points ({_interval(d)}){'' if d.settled else ', which may be chance'}"
         for d in found
     ]
     return f"Against the same student without a teacher ({_share(found[0].second)}), {'; '.join(parts)}."
@@ -74,13 +74,14 @@ def _size(student: Method | None, methods: list[Method], found: list[Difference]
     if student is None or teacher is None:
         return ""
     small, big = student.cost, teacher.cost
-    against = next((d for d in found if d.first is student and d.second is teacher), None)
-    kept = f", at {_points(against)} against that teacher" if against else ""
+    ratio = {name: f"{100 * small[name] / big[name]:.0f}%" for name in ("parameters", "gflops", "latency_ms")}
+    against = next(d for d in found if d.first is student and d.second is teacher)
+    side = "above" if against.estimate.value >= 0 else "below"
     return (
-        f"The student has {small['parameters'] / 1e6:.1f} million parameters ({_ratio(small, big, 'parameters')} "
-        f"the {pretty(teacher.teacher)} teacher's), needs {small['gflops']:.2f} GFLOPs a face "
-        f"({_ratio(small, big, 'gflops')}) and answers in {small['latency_ms']:.1f} ms on one processor thread "
-        f"({_ratio(small, big, 'latency_ms')}){kept}."
+        f"{_capital(student.phrase)} has {small['parameters'] / 1e6:.1f} million parameters, {ratio['parameters']} of its "
+        f"teacher’s; it needs {small['gflops']:.2f} GFLOPs a face ({ratio['gflops']}) and answers in "
+        f"{small['latency_ms']:.1f} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy stands "
+        f"{_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
     )
 
 
@@ -92,35 +93,35 @@ def _hard_case(student: Method | None) -> str:
     if expressive.reason:
         return ""
     return (
-        f"Telling pain from a neutral face is the easy case: {student.title} rejects {100 * calm.value:.1f}% of all "
-        f"faces without pain, but {100 * expressive.value:.1f}% (95% interval {100 * expressive.low:.1f} to "
+        f"Telling pain from a neutral face is the easy case. {_capital(student.phrase)} recognises "
+        f"{100 * calm.value:.1f}% of all faces without pain, and {100 * expressive.value:.1f}% ({100 * expressive.low:.1f} to "
         f"{100 * expressive.high:.1f}) of those with another expression."
     )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _share(method: Method) -> str:
     return f"{100 * method.estimate(HEADLINE).value:.1f}%"
 
 
-def _points(d: Difference) -> str:
-    level = f"{100 * d.first.confidence:g}"
-    return (
-        f"{signed(d.estimate.value)} percentage points ({level}% interval {signed(d.estimate.low)} to "
-        f"{signed(d.estimate.high)})"
-    )
+def _points(share: float) -> str:
+    """A share as percentage points with a true minus."""
+    text = f"{100 * share:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def _added(d: Difference) -> str:
-    verb = "added" if d.estimate.value >= 0 else "cost"
-    return f"{verb} {abs(100 * d.estimate.value):.1f} points ({signed(d.estimate.low)} to {signed(d.estimate.high)})"
+def _interval(d: Difference) -> str:
+    return f"{_points(d.estimate.low)} to {_points(d.estimate.high)}"
+
+
+def _level(d: Difference) -> str:
+    return f"{100 * d.first.confidence:g}%"
 
 
 def _seeds(d: Difference) -> str:
     if len(d.per_seed) < 2:
         return ""
-    return f", mean over {len(d.per_seed)} seeds ({', '.join(signed(value) for value in d.per_seed)})"
-
-
-def _ratio(small: dict, big: dict, name: str) -> str:
-    ratio = small[name] / big[name]
-    return f"{100 * ratio:.0f}% of" if name == "parameters" else f"{100 * ratio:.0f}%"
+    return f", the mean over {len(d.per_seed)} seeds ({', '.join(_points(value) for value in d.per_seed)})"

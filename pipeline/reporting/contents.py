@@ -21,7 +21,7 @@ def collect(config: ReportConfig, methods: list[Method], runs: list[Run], artifa
     ----------
     artifacts : samples, faces and split, then the models and their evaluations.
     """
-    samples, faces, split, *models = artifacts
+    samples, faces, *_ = artifacts
     preset, changes = reproduce.closest_preset(artifacts)
     classes = samples.summary["classes"]
     everyone = runs[0].predictions
@@ -88,7 +88,7 @@ def _faces(config: ReportConfig, methods: list[Method], artifact: Artifact, clas
     def shown(rows: pd.DataFrame) -> list[page.Face]:
         return page.show_faces(rows, store["images"][store.rows(rows["sample_id"])], classes)
 
-    return {"shown_method": method.title, "right": shown(right), "wrong": shown(wrong), "lost": shown(lost)}
+    return {"shown_method": method.phrase, "right": shown(right), "wrong": shown(wrong), "lost": shown(lost)}
 
 
 def _configs(artifacts: list[Artifact]) -> list[tuple[str, str]]:

@@ -103,6 +103,14 @@ class Method:
         return f"{pretty(self.student)} ← {pretty(self.teacher)}"
 
     @property
+    def phrase(self) -> str:
+        """The name in a sentence."""
+        if self.is_teacher:
+            return f"the {self.title}"
+        taught = "without a teacher" if self.teacher == NO_TEACHER else f"of the {pretty(self.teacher)} teacher"
+        return f"the {pretty(self.student)} student {taught}"
+
+    @property
     def architecture(self) -> str:
         """The exact network."""
         architecture = self.runs[0].model.config["architecture"]

@@ -29,7 +29,6 @@ class Face:
     truth: str
     probability: str
     note: str
-    right: bool
 
 
 def render(**content: Any) -> str:
@@ -76,7 +75,6 @@ def show_faces(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> li
             truth=names[row.label] + (", expressive" if row.expressive and not row.label else ""),
             probability=f"{row.prob:.2f}",
             note="" if row.detected else "face not found",
-            right=(row.prob > 0.5) == bool(row.label),
         )
         for row, image in zip(rows.itertuples(), images, strict=True)
     ]

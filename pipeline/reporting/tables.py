@@ -69,7 +69,8 @@ def comparison(methods: list[Method]) -> Table:
             row[metric.title] = percent(estimate, spread)
             numbers.append(_identity(method) | {"metric": name} | _numbers(estimate) | {"seed_sd": spread})
         shown.append(row)
-    caption = "Test faces; percent with 95% intervals over subjects, students as means over seeds ± their SD."
+    level = f"{100 * methods[0].confidence:g}%"
+    caption = f"Test faces; percent with {level} intervals over subjects, students as means over seeds ± their SD."
     return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -154,8 +155,11 @@ def people(faces: pd.DataFrame) -> Table | None:
         for name in groupings(faces)
         for group, inside in faces.groupby(name)
     ]
+    if not rows:
+        return None
     frame = pd.DataFrame(rows)
-    return Table("people", "Subjects in each part by attribute.", frame, frame) if rows else None
+    shown = frame.assign(Attribute=frame["Attribute"].where(~frame["Attribute"].duplicated(), ""))
+    return Table("people", "Subjects in each part by attribute.", shown, frame)
 
 
 def groups(methods: list[Method], replicates: int, seed: int) -> Table | None:
@@ -171,7 +175,8 @@ def groups(methods: list[Method], replicates: int, seed: int) -> Table | None:
                 row[method.title] = percent(estimate)
                 numbers.append(_identity(method) | {"attribute": name, "group": group} | _numbers(estimate))
             shown.append(row)
-    caption = "Balanced accuracy within groups of test subjects, percent with 95% intervals over subjects."
+    level = f"{100 * methods[0].confidence:g}%"
+    caption = f"Balanced accuracy within groups of test subjects, percent with {level} intervals over subjects."
     return Table("groups", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
