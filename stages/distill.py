@@ -55,6 +55,7 @@ def run(
         "teacher": config.teacher,
         "seed": config.seed,
         "faces_fingerprint": faces.fingerprint,
+        "alignment": {name: faces.config[name] for name in ("face_size", "margin")},
         "split_fingerprint": split.fingerprint,
         "labels_fingerprint": labels.fingerprint if labels else "",
     }

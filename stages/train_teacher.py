@@ -38,6 +38,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
         "name": config.teacher,
         "seed": config.seed,
         "faces_fingerprint": faces.fingerprint,
+        "alignment": {name: faces.config[name] for name in ("face_size", "margin")},
         "split_fingerprint": split.fingerprint,
     }
     return classification.train(
