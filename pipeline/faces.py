@@ -90,16 +90,25 @@ class Detector:
         """
         return self.detect_batch([image])[0][0]
 
-    def detect_batch(self, images: Sequence[np.ndarray]) -> list[tuple[list[Detection], int]]:
-        """The faces of several images of any size, each with the number of the look that found them (from 0)."""
-        looks = [self._looks(image) for image in images]
-        found: list[list[Detection]] = [[] for _ in images]
-        number = [0] * len(images)
-        for look in range(max(map(len, looks), default=0)):
-            open_ = [i for i in range(len(images)) if not found[i] and look < len(looks[i])]
-            for i, detections in self._look(images, {i: looks[i][look] for i in open_}):
-                found[i], number[i] = detections, look
-        return list(zip(found, number, strict=True))
+    def detect_batch(self, images: Sequence[np.ndarray], looks: int | None = None) -> list[tuple[list[Detection], int]]:
+        """The faces of several images of any size, and which look found them.
+
+        Parameters
+        ----------
+        images : uint8 RGB, each of shape (height, width, 3).
+        looks : how many looks to take at most; all if None.
+
+        Returns
+        -------
+        For each image its faces, the most probable first, and 1 for the first look, 2 for the second …, 0 for none.
+        """
+        sizes = [self._looks(image)[:looks] for image in images]
+        found: list[tuple[list[Detection], int]] = [([], 0)] * len(images)
+        for number in range(max(map(len, sizes), default=0)):
+            smallest = {i: s[number] for i, s in enumerate(sizes) if number < len(s) and not found[i][0]}
+            for i, detections in self._look(images, smallest):
+                found[i] = (detections, number + 1 if detections else 0)
+        return found
 
     def _looks(self, image: np.ndarray) -> list[float]:
         """The smallest faces of the looks in pixels, falling."""

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
+import pandas as pd
 
 from pipeline.errors import ConfigError, DataError
 
@@ -130,7 +131,7 @@ def groups_of(labels: Set[int], attributes: Mapping[str, Set[str]]) -> set[str]:
     return classes | traits | crossed | {" ".join(["all", *sorted(classes | traits)])}
 
 
-def official(folds: Mapping[str, str]) -> dict[str, str]:
+def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     """The part of each subject by the dataset's own folds.
 
     ``train``, ``val`` and ``test`` mean themselves. Of numbered folds the last is the test; with three or more of them,
@@ -165,3 +166,54 @@ def official(folds: Mapping[str, str]) -> dict[str, str]:
             "Correct them, or split at random: --no-official"
         )
     return parts
+
+
+def split(
+    table: pd.DataFrame, attributes: Sequence[str], parts: Mapping[str, float], seed: int, official: bool
+) -> dict[str, str]:
+    """The part of each subject of a sample table.
+
+    Parameters
+    ----------
+    table : columns ``subject_id``, ``label``, the attributes, and ``fold`` if ``official``.
+    attributes : columns to stratify by, besides the label.
+    parts : shares, as ``shares`` gives them.
+    seed : of the random split.
+    official : use the column ``fold``; a validation part that it lacks is cut from the training part.
+
+    Raises
+    ------
+    DataError : there are too few subjects, a part lacks a class, or the folds contradict themselves.
+    """
+    groups = {
+        subject: groups_of(set(rows["label"]), {name: set(rows[name].dropna()) for name in attributes})
+        for subject, rows in table.groupby("subject_id", sort=True)
+    }
+    assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
+    for part in PARTS:
+        present = set(table.loc[table["subject_id"].map(assigned) == part, "label"])
+        if missing := sorted(set(table["label"]) - present):
+            subjects = table.loc[table["label"] == missing[0], "subject_id"].nunique()
+            raise DataError(
+                f"The {part} part has no sample of class {missing[0]}, "
+                f"which {subjects} of {len(groups)} subjects have. Each of the three parts needs one such subject: "
+                "add subjects, or change TRAIN= and VAL=."
+            )
+    return assigned
+
+
+def _with_validation(
+    table: pd.DataFrame, groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
+) -> dict[str, str]:
+    """The official parts; a validation part is cut from the training subjects if the folds name none."""
+    folds = table["fold"].fillna("").groupby(table["subject_id"]).agg(lambda found: sorted(set(found)))
+    if torn := [subject for subject, found in folds.items() if len(found) > 1]:
+        raise DataError(
+            f"{len(torn)} subjects are in several official folds, "
+            f"the first is {torn[0]} in {', '.join(folds[torn[0]])}. Correct them, or split at random: --no-official"
+        )
+    assigned = official_parts({subject: found[0] for subject, found in folds.items()})
+    if "val" in assigned.values():
+        return assigned
+    training = {subject: groups[subject] for subject, part in assigned.items() if part == "train"}
+    return assigned | assign(training, {part: parts[part] for part in ("train", "val")}, seed)

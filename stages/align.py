@@ -1,0 +1,111 @@
+"""Find, align and keep every face, once.
+
+Writes ``faces.h5``: a face of one size for each row of ``samples.csv``, in the same order, with its box and landmarks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.alignment import Row
+    from pipeline.artifacts import Artifact, Work
+    from pipeline.config import AlignConfig
+
+VERSION = 1
+
+BLOCK = 64
+GPU_BATCH = 16
+
+log = logging.getLogger(__name__)
+
+
+def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
+    """Detect and align the face of every sample; a sample without one keeps the centre of its region, marked.
+
+    Raises
+    ------
+    DataError : a picture cannot be read any more.
+    """
+    import time
+
+    from tqdm import tqdm
+
+    from pipeline import alignment, stores
+
+    table = stores.read_table(samples.file("samples.csv"))
+    rows = list(zip(table["file"], table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None), strict=True))
+    ids = stores.sample_id_column(list(table["sample_id"]))
+    path = work.path / "faces.h5"
+    if not path.exists():
+        columns = {**alignment.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
+        attrs = {"image_size": config.face_size, "margin": config.margin}
+        stores.create(path, "faces", work.fingerprint, columns, attrs)
+    writer = stores.ColumnWriter(path, BLOCK)
+    pending = writer.pending()
+    left = sum(block.stop - block.start for block in pending)
+    start = time.monotonic()
+    with tqdm(total=len(rows), initial=len(rows) - left, desc="align", unit="face", disable=None) as bar:
+        for block, arrays in _blocks(config, pending, rows):
+            writer.write(block, **arrays, sample_id=ids[block])
+            bar.update(block.stop - block.start)
+    writer.finish()
+    if left:
+        log.info("align: %.1f faces a second", left / (time.monotonic() - start))
+    return _summary(stores.Columns(path, "faces", work.fingerprint))
+
+
+def _blocks(
+    config: AlignConfig, pending: list[slice], rows: list[Row]
+) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+    """The pending blocks as they are done, by processes on the CPU or in batches on a GPU."""
+    from pathlib import Path
+
+    from pipeline import alignment, devices
+
+    folder = Path(config.data) if Path(config.data).is_dir() else Path(config.data).parent
+    device = devices.pick(config.device)
+    if device != "cpu":
+        yield from _gpu_blocks(config, device, folder, pending, rows)
+        return
+    import joblib
+
+    processes = max(1, min(config.workers or joblib.cpu_count(), len(pending)))
+    settings = (folder, config.face_size, config.margin, config.min_face, config.fine_min_face_px)
+    yield from joblib.Parallel(n_jobs=processes, return_as="generator_unordered")(
+        joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending
+    )
+
+
+def _gpu_blocks(config: AlignConfig, device: str, folder, pending: list[slice], rows: list[Row]):
+    """One process: the network on the GPU, reading and warping in threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pipeline.alignment import Aligner
+    from pipeline.faces import Detector
+
+    with ThreadPoolExecutor() as threads:
+        detector = Detector(device, config.min_face, config.fine_min_face_px, threads.map)
+        aligner = Aligner(detector, folder, config.face_size, config.margin, threads.map)
+        for block in pending:
+            yield block, aligner.align(rows[block], GPU_BATCH)
+
+
+def _summary(faces) -> dict[str, Any]:
+    look = faces["look"]
+    missed = [name for name, number in zip(faces.sample_ids, look.tolist(), strict=True) if number == 0]
+    return {
+        "counts": {
+            "faces": len(look),
+            "detected": int((look > 0).sum()),
+            "second_look": int((look > 1).sum()),
+            "fallback": len(missed),
+        },
+        "skipped": [
+            {"sample_id": name, "reason": "no face found: the centre of the region is used"} for name in missed
+        ],
+    }

@@ -1,0 +1,72 @@
+"""Read the raw dataset once: which pictures there are, whom they show, and which cannot be used.
+
+Writes ``samples.csv``, a row for each face, and ``skipped.csv``, a row with the reason for each unusable picture.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.artifacts import Work
+    from pipeline.config import IndexConfig
+    from pipeline.raw import RawData
+
+VERSION = 1
+
+log = logging.getLogger(__name__)
+
+
+def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
+    """List the dataset, decode every picture once, and write the sample table.
+
+    Raises
+    ------
+    DataError : the dataset is in no known form, has no usable picture, or too many pictures that cannot be used.
+    """
+    import pandas as pd
+
+    from pipeline import datasets, indexing, stores
+
+    name = datasets.recognise(raw.path, raw.files) if config.dataset == "auto" else config.dataset
+    listing = datasets.read(name, raw.path, raw.files)
+    digests = {entry.file: raw.files[entry.file] for entry in listing.entries}
+    inspected = _inspect(indexing.first_files(listing.entries, digests), raw.folder, config.workers)
+    rows, skipped = indexing.sample_rows(listing, digests, inspected)
+    reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
+    stores.write_table(work.path / "skipped.csv", reasons)
+    pictures = len(listing.entries) + len(listing.skipped)
+    indexing.check_skipped(len(rows), skipped, pictures, config.max_skipped, work.path / "skipped.csv")
+    samples = pd.DataFrame(rows)
+    stores.write_table(work.path / "samples.csv", samples)
+    log.info("index: %d samples of %d pictures, %d skipped (%s)", len(rows), pictures, len(skipped), name)
+    return {
+        "counts": {
+            "pictures": pictures,
+            "samples": len(samples),
+            "skipped": len(skipped),
+            "subjects": int(samples["subject_id"].nunique()),
+            "pain": int(samples["label"].sum()),
+        },
+        "classes": list(datasets.CLASSES),
+        "attributes": [column for column in samples if column not in indexing.COLUMNS],
+        "dataset": name,
+        "skipped": [vars(item) for item in skipped],
+    }
+
+
+def _inspect(files: dict[str, bool], folder: Path, workers: int) -> dict[str, Any]:
+    """Decode each file in joblib processes; its regions' boxes, or the reason why it cannot be used."""
+    import joblib
+    from tqdm import tqdm
+
+    from pipeline.indexing import inspect
+
+    processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
+    tasks = (joblib.delayed(inspect)(folder / file, paired) for file, paired in files.items())
+    found = joblib.Parallel(n_jobs=processes, return_as="generator")(tasks)
+    bar = tqdm(found, total=len(files), desc="index", unit="picture", disable=None)
+    return dict(zip(files, bar, strict=True))

@@ -1,0 +1,51 @@
+"""Divide the subjects into training, validation and test parts.
+
+Writes ``split.csv``: the part of each sample; all samples of a subject are in one part.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact, Work
+    from pipeline.config import SplitConfig
+
+VERSION = 1
+
+log = logging.getLogger(__name__)
+
+
+def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
+    """Split by the dataset's official folds if it has them, else at random, stratified by label and attributes.
+
+    Raises
+    ------
+    ConfigError : the shares leave a part empty.
+    DataError : there are too few subjects, a class is missing from a part, or the official folds contradict themselves.
+    """
+    from pipeline import splits, stores
+
+    table = stores.read_table(samples.file("samples.csv"), fold=str)
+    official = config.official and "fold" in table
+    parts = splits.split(
+        table,
+        samples.summary["attributes"],
+        splits.shares(config.train, config.val),
+        config.seed,
+        official=official,
+    )
+    table["part"] = table["subject_id"].map(parts)
+    stores.write_table(work.path / "split.csv", table[["sample_id", "subject_id", "part"]])
+    counts = {
+        part: {
+            "subjects": int(rows["subject_id"].nunique()),
+            "samples": len(rows),
+            **{name: int((rows["label"] == k).sum()) for k, name in enumerate(samples.summary["classes"])},
+        }
+        for part in splits.PARTS
+        for rows in [table[table["part"] == part]]
+    }
+    log.info("split: %s", ", ".join(f"{part} {count['samples']}" for part, count in counts.items()))
+    return {"counts": counts, "official": official, "skipped": []}
