@@ -1,0 +1,182 @@
+"""Distilling a student from a teacher's cached answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline import models, stores, training, views
+from pipeline.artifacts import Artifact, Node
+from pipeline.config import SMOKE, LabelsConfig
+from pipeline.errors import ArtifactError
+from stages import distill, teacher_labels, train_teacher
+from tests.fake_artifacts import Fakes
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def labels(fakes: Fakes, family: str = "swin") -> Node:
+    config = replace(SMOKE.teacher, teacher=family, architecture=SMOKE.families[family], epochs=1)
+    teacher = Node("train_teacher", f"teacher-{family}", 1, config, fakes.data, train_teacher.run)
+    inputs = {**fakes.data, "teacher": teacher}
+    return Node("teacher_labels", f"labels-{family}", 1, LabelsConfig(teacher=family), inputs, teacher_labels.run)
+
+
+def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
+    inputs = dict(fakes.data) if teacher == "none" else {**fakes.data, "labels": labels(fakes, teacher)}
+    config = replace(SMOKE.distill, teacher=teacher, architecture=SMOKE.families["deit"], **changes)
+    return Node("distill", f"student-{teacher}", distill.VERSION, config, inputs, distill.run)
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory) -> Fakes:
+    return Fakes(tmp_path_factory.mktemp("cache"), subjects=40, size=64)
+
+
+def weights(artifact: Artifact) -> dict[str, torch.Tensor]:
+    return load_file(artifact.file("weights.safetensors"))
+
+
+def test_a_student_is_a_folder_that_loads(fakes):
+    (artifact,) = fakes.store.build(student(fakes))
+    model, card = models.load_model(artifact.path)
+    assert (card["teacher"], card["loss"], card["seed"]) == ("swin", "hard", 0)
+    assert card["labels_fingerprint"] == labels(fakes).fingerprint
+    assert models.logits(model, torch.zeros(3, 3, 64, 64)).shape == (3, 2)
+    assert len(pd.read_csv(artifact.file("history.csv"))) == 2
+    assert "checkpoint.pt" not in artifact.record["files"]
+
+
+def test_the_teacher_is_not_needed_to_distil(fakes, monkeypatch):
+    fakes.store.build(labels(fakes))
+    loaded = []
+    monkeypatch.setattr(models, "load_model", lambda folder: loaded.append(folder))
+    fakes.store.build(student(fakes, epochs=1))
+    assert loaded == []
+
+
+def test_runs_that_differ_by_their_teacher_share_everything_else(fakes, monkeypatch):
+    seen, fit = {}, training.fit
+
+    def watched(model, batches, loss, *arguments, **options):
+        title = options["title"]
+        seen[title] = {name: t.clone() for name, t in model.state_dict().items()}
+        seen[title] |= {f"batch {i}": inputs.clone() for i, (inputs, _) in enumerate(batches(1, 0))}
+        return fit(model, batches, loss, *arguments, **options)
+
+    monkeypatch.setattr(training, "fit", watched)
+    taught, untaught = fakes.store.build(student(fakes, seed=6), student(fakes, "none", seed=6))
+    first, second = seen["student-swin"], seen["student-none"]
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    after = weights(taught), weights(untaught)
+    assert not torch.equal(after[0]["head_dist.weight"], after[1]["head_dist.weight"])
+
+
+def test_the_distillation_token_learns_from_the_cached_answers(fakes):
+    """With every cached answer turned round, the two tokens end up on opposite sides."""
+    table = fakes.table["label"].to_numpy()
+    (original,) = fakes.store.build(labels(fakes))
+    folder = original.path.with_name("turned")
+    folder.mkdir()
+    (folder / "labels.h5").write_bytes(original.file("labels.h5").read_bytes())
+    maps, _ = stores._map(folder / "labels.h5", "r+")
+    maps["hard"][:, 0] = 1 - table
+    maps["hard"].flush()
+    turned = Artifact(folder, original.record | {"files": {"labels.h5": {"bytes": 0, "sha256": ""}}})
+    node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
+    work = type("Work", (), {"path": folder, "fingerprint": "x", "node": node})
+    inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
+    distill.run(node.config, work, **inputs, labels=turned)
+    model, card = models.load_model(folder)
+    faces = stores.open_faces(inputs["faces"])
+    pictures = views.normalise(torch.from_numpy(faces["images"].copy()), models.InputSpec(**card["input"]))
+    with torch.inference_mode():
+        by_class, by_teacher = (
+            head(model.forward_features(pictures)[:, i]) for i, head in enumerate((model.head, model.head_dist))
+        )
+    pain = torch.from_numpy(table == 1)
+    margin = [(logits[:, 1] - logits[:, 0]) for logits in (by_class, by_teacher)]
+    assert margin[0][pain].mean() > margin[0][~pain].mean()
+    assert margin[1][pain].mean() < margin[1][~pain].mean()
+
+
+def test_labels_of_other_faces_are_refused(fakes, tmp_path):
+    other = Fakes(tmp_path, subjects=40, size=64)
+    other.faces = replace(other.faces, version=2)
+    (foreign,) = other.store.build(labels(other))
+    inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
+    with pytest.raises(ArtifactError, match="faces_fingerprint"):
+        distill.run(student(fakes).config, None, **inputs, labels=foreign)
+
+
+PROGRAM = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from tests.fake_artifacts import Fakes
+from tests.stages.test_distill import student
+from pipeline import labelling, training
+training.Saving.__init__.__defaults__ = (-1.0, -1.0)
+training.fit.__defaults__ = (*training.fit.__defaults__[:-1], training.Saving())
+step = training._Run._step
+training._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]
+fakes = Fakes(Path(sys.argv[1]), subjects=40, size=64)
+fakes.store.build(student(fakes, epochs=3))
+"""
+
+
+def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
+    """Killed in the middle of the teacher, of the labels and twice of the student, then left alone."""
+    program, root = tmp_path / "program.py", tmp_path / "cache"
+    program.write_text(PROGRAM.format(root=str(ROOT)))
+    killed_with = [
+        killed_once_there(program, root, pattern)
+        for pattern in (
+            "teacher-*.partial/checkpoint.pt",
+            "labels-*.partial/labels.h5.done",
+            "student-*.partial/checkpoint.pt",
+            "student-*.partial/history.csv",
+        )
+    ]
+    assert killed_with[0]
+    assert killed_with[2]
+    assert start(program, root, "0").wait() == 0
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    expected = fakes.store.build(student(fakes, epochs=3), labels(fakes))
+    torch.set_num_threads(threads)
+    found = Fakes(root, subjects=40, size=64)
+    for undisturbed, node in zip(expected, (student(found, epochs=3), labels(found)), strict=True):
+        killed = found.store.find(node)
+        assert killed is not None
+        for name in {"weights.safetensors", "history.csv", "labels.h5"} & set(killed.record["files"]):
+            assert killed.file(name).read_bytes() == undisturbed.file(name).read_bytes()
+
+
+def start(program: Path, root: Path, pause_s: str) -> subprocess.Popen:
+    """Start the program, with a pause before every step of training."""
+    command = [sys.executable, str(program), str(root), pause_s]
+    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def killed_once_there(program: Path, root: Path, pattern: str) -> bool:
+    """Start the program and kill it as soon as a file is there; False if it ended before."""
+    process = start(program, root, "0.05")
+    while process.poll() is None:
+        if any(root.glob(pattern)):
+            process.send_signal(signal.SIGKILL)
+            return process.wait() == -signal.SIGKILL
+        time.sleep(0.005)
+    return False
