@@ -78,8 +78,8 @@ def _size(student: Method | None, methods: list[Method], found: list[Difference]
     against = next(d for d in found if d.first is student and d.second is teacher)
     side = "above" if against.estimate.value >= 0 else "below"
     return (
-        f"{_capital(student.phrase)} has {small['parameters'] / 1e6:.1f} million parameters, {ratio['parameters']} of its "
-        f"teacher’s; it needs {small['gflops']:.2f} GFLOPs a face ({ratio['gflops']}) and answers in "
+        f"{_capital(student.phrase)} has {small['parameters'] / 1e6:.1f} million parameters, {ratio['parameters']} "
+        f"of its teacher’s; it needs {small['gflops']:.2f} GFLOPs a face ({ratio['gflops']}) and answers in "
         f"{small['latency_ms']:.1f} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy stands "
         f"{_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
     )
@@ -94,8 +94,8 @@ def _hard_case(student: Method | None) -> str:
         return ""
     return (
         f"Telling pain from a neutral face is the easy case. {_capital(student.phrase)} recognises "
-        f"{100 * calm.value:.1f}% of all faces without pain, and {100 * expressive.value:.1f}% ({100 * expressive.low:.1f} to "
-        f"{100 * expressive.high:.1f}) of those with another expression."
+        f"{100 * calm.value:.1f}% of all faces without pain, and {100 * expressive.value:.1f}% "
+        f"({100 * expressive.low:.1f} to {100 * expressive.high:.1f}) of those with another expression."
     )
 
 
