@@ -13,6 +13,7 @@ import math
 import pickle
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,7 +200,10 @@ class _Run:
         if not progress.best or row["val_loss"] < progress.best["val_loss"]:
             weights = {name: t.detach().cpu().clone() for name, t in self.model.state_dict().items()}
             progress.best = {"epoch": row["epoch"], "val_loss": row["val_loss"], "weights": weights}
-        self.scheduler.step()
+        with warnings.catch_warnings():
+            # Resumed at the very end of an epoch, a run moves its schedule before its optimiser steps: torch warns.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            self.scheduler.step()
         progress.epoch += 1
         progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
         write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
