@@ -133,3 +133,18 @@ def test_two_input_sizes_see_the_same_picture(faces):
     large = views.augment(faces, drawn, InputSpec(64, **PLAIN))
     small = views.augment(faces, drawn, InputSpec(32, **PLAIN))
     assert (F.avg_pool2d(large, 2) - small).abs().mean() < 0.01
+
+
+def test_points_move_with_the_picture():
+    """A bright square is where its centre's coordinates say, in any view."""
+    face = torch.zeros(1, 128, 128, 3, dtype=torch.uint8)
+    face[:, 40:44, 80:84] = 255
+    centre = np.array([[[82 / 64 - 1, 42 / 64 - 1]]])
+    keys = counter.keys(["face"])
+    for view in range(6):
+        drawn = views.view_parameters(0, keys, view)
+        seen = views.augment(face, drawn, InputSpec(128, **PLAIN))[0].mean(0).numpy()
+        seen -= np.median(seen)  # a changed contrast lifts the black around it
+        y, x = (np.indices(seen.shape) * seen).sum(axis=(1, 2)) / seen.sum()
+        expected = ((views.view_points(centre, drawn)[0, 0] + 1) * 64 - 0.5).tolist()
+        assert (x, y) == pytest.approx(expected, abs=0.1)
