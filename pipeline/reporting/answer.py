@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
+from pipeline.metrics import METRICS
 from pipeline.reporting.methods import HEADLINE, Difference, Method, differences, pretty
 
 
@@ -24,12 +26,16 @@ def answer(methods: list[Method]) -> Answer:
     headline, transfer = _transfer(between[0]) if between else _nothing_to_compare(methods)
     students = [m for m in methods if not m.is_teacher]
     best = max(students, key=lambda m: (m.teacher != NO_TEACHER, m.estimate(HEADLINE).value), default=None)
+    if any(math.isnan(m.estimate(HEADLINE).value) for m in methods):
+        return Answer(headline, (transfer,))
     sentences = [transfer, _help(baseline), _size(best, methods, found), _hard_case(best)]
     return Answer(headline, tuple(sentence for sentence in sentences if sentence))
 
 
 def _transfer(d: Difference) -> tuple[str, str]:
     """The headline and the sentence on the two best taught students."""
+    if math.isnan(d.estimate.value):
+        return "The test faces cannot answer the question", f"Balanced accuracy {METRICS[HEADLINE].undefined}."
     first, second = f"the {pretty(d.first.teacher)} teacher", f"the {pretty(d.second.teacher)} teacher"
     reached = (
         f"Students of {first} reached {_share(d.first)} balanced accuracy on held-out subjects, "
@@ -50,7 +56,7 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     taught = [m for m in methods if not m.is_teacher and m.teacher != NO_TEACHER]
     reached = "; ".join(f"{m.title}: {_share(m)}" for m in methods)
     return (
-        "One question needs two teachers",
+        "No answer yet: the question needs students of two teachers",
         f"Which teacher transfers better takes students of at least two teachers, this report has {len(taught)}. "
         f"Balanced accuracy on held-out subjects: {reached}.",
     )

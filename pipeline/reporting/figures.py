@@ -123,7 +123,7 @@ def roc(methods: list[Method], teacher: str) -> Picture:
     axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
     for method in methods:
         _curves(axes, method, lambda label, score: roc_curve(label, score)[:2])
-    return _picture(figure, f"roc-{teacher}", _name_curves(axes, methods, "AUC", "roc_auc"))
+    return _picture(figure, f"roc-{plain(teacher)}", _name_curves(axes, methods, "AUC", "roc_auc"))
 
 
 @matplotlib.rc_context(STYLE)
@@ -135,7 +135,7 @@ def precision_recall(methods: list[Method], teacher: str) -> Picture:
     for method in methods:
         _curves(axes, method, lambda label, score: precision_recall_curve(label, score)[1::-1], "steps-post")
     alt = _name_curves(axes, methods, "AP", "average_precision")
-    return _picture(figure, f"precision-recall-{teacher}", alt)
+    return _picture(figure, f"precision-recall-{plain(teacher)}", alt)
 
 
 @matplotlib.rc_context(STYLE)
@@ -186,7 +186,12 @@ def training(method: Method, loss_limit: float) -> Picture:
 
 def slug(method: Method) -> str:
     """A file name for a method."""
-    name = f"teacher-{method.teacher}" if method.is_teacher else f"student-{method.student}-{method.teacher}"
+    role = f"teacher-{method.teacher}" if method.is_teacher else f"student-{method.student}-{method.teacher}"
+    return plain(role)
+
+
+def plain(name: str) -> str:
+    """A name fit for files and for ids in the page."""
     return re.sub(r"[^a-z0-9-]+", "_", name.lower())
 
 

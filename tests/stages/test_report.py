@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+from fake_artifacts import Fakes
+from sklearn.metrics import balanced_accuracy_score
+
+from pipeline import stores
+from pipeline.config import ReportConfig
+from stages import report
+
+CONFIG = ReportConfig(replicates=100, examples=4)
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory):
+    return Fakes(tmp_path_factory.mktemp("cache"), subjects=80, size=32)
+
+
+@pytest.fixture(scope="module")
+def artifact(fakes):
+    return fakes.store.build(fakes.report(report.run, fakes.models(seeds=2), CONFIG))[0]
+
+
+@pytest.fixture(scope="module")
+def html(artifact):
+    return artifact.file("index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_beside_it(html):
+    assert not re.search(r"""(?:src|href)=["'](?!data:image|#)|url\(["']?(?!#)|@import|<script|<link""", html)
+
+
+def test_every_link_has_its_section_and_no_id_is_there_twice(html):
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'<a href="#([^"]+)"', html)) <= set(ids)
+    references = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', html))
+    assert references <= set(ids)
+
+
+def test_colours_follow_the_page(html):
+    [style] = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    for variable in set(re.findall(r"var\((--[a-z0-9]+)\)", html)):
+        assert f"{variable}:" in style
+    figures = "".join(re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL))
+    assert not set(re.findall(r"#[0-9a-f]{6}\b", figures))
+
+
+def test_tables_and_figures_are_files_too(artifact):
+    names = set(artifact.record["files"])
+    for table in ("comparison", "differences", "networks", "data", "people", "skipped", "groups", "artifacts"):
+        assert {f"tables/{table}.csv", f"tables/{table}.tex"} <= names
+    assert "figures/roc-swin.png" in names
+    assert "figures/confusion-student-deit-none.png" in names
+    assert "figures/training-teacher-resnet.png" in names
+
+
+def test_the_numbers_are_those_of_the_predictions(fakes, artifact, html):
+    comparison = pd.read_csv(artifact.file("tables/comparison.csv"))
+    [evaluation] = fakes.store.build(fakes.evaluation(fakes.model("swin")))
+    test = stores.read_table(evaluation.file("predictions.csv")).query("part == 'test'")
+    expected = balanced_accuracy_score(test["label"], test["predicted"])
+    found = comparison.query("model == 'Swin teacher' and metric == 'balanced_accuracy'")["value"].item()
+    assert found == pytest.approx(expected)
+    assert f'<span class="value">{100 * expected:.1f}</span>' in html
+
+
+def test_what_could_not_be_used_is_shown_with_its_reason(fakes, html):
+    for name in fakes.table["sample_id"][~fakes.detected]:
+        assert name in html
+    assert "no face found in two looks" in html
+    assert "truncated: 12 of 88 kB" in html
+
+
+def test_the_same_bytes_again(fakes, artifact):
+    def content(path):
+        return {file.relative_to(path): file.read_bytes() for file in path.rglob("*.*") if file.name != "record.json"}
+
+    before = content(artifact.path)
+    artifact.path.rename(artifact.path.with_name("before"))
+    [again] = fakes.store.build(fakes.report(report.run, fakes.models(seeds=2), CONFIG))
+    assert content(again.path) == before
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        [("swin", "", 0)],
+        [("swin", "", 0), ("deit", "swin", 0)],
+        [("deit", "none", 0)],
+    ],
+    ids=["a teacher alone", "one teacher and its student", "the baseline alone"],
+)
+def test_any_selection_of_models_has_a_report(fakes, chosen):
+    models = [fakes.model(*which) for which in chosen]
+    [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
+    html = artifact.file("index.html").read_text(encoding="utf-8")
+    assert "No answer yet: the question needs students of two teachers" in html
+    assert "nan" not in re.sub(r"<svg.*?</svg>|data:image[^\"]+", "", html, flags=re.DOTALL).lower().split()
