@@ -1,0 +1,48 @@
+"""What must hold on a CUDA device as well; skipped without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import counter, models, stores, streaming, views
+from pipeline.artifacts import Node
+from pipeline.config import SMOKE
+from stages import train_teacher
+from tests.fake_artifacts import Fakes
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.uint8)
+
+
+def test_batches_arrive_whole():
+    rows = np.random.default_rng(1).integers(0, 50, 5000)
+    for chunk, batch in streaming.batches(IMAGES, rows, 64, "cuda"):
+        assert batch.is_cuda
+        assert np.array_equal(batch.cpu().numpy(), IMAGES[chunk])
+
+
+@pytest.mark.parametrize("size", [28, 64])
+def test_views_look_the_same_on_both_devices(size):
+    drawn = views.view_parameters(0, counter.keys(map(str, range(50))), 0)
+    spec = views.InputSpec(size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    images = torch.from_numpy(IMAGES)
+    for make in (lambda x: views.augment(x, drawn, spec), lambda x: views.normalise(x, spec)):
+        torch.testing.assert_close(make(images.cuda()).cpu(), make(images), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_training_repeats_itself(tmp_path, precision):
+    found = []
+    for name in ("a", "b"):
+        fakes = Fakes(tmp_path / name, subjects=40, size=64)
+        config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], precision=precision, device="cuda")
+        node = Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run)
+        (artifact,) = fakes.store.build(node)
+        found.append(models.load_model(artifact.path)[0].state_dict())
+        assert np.isfinite(stores.read_table(artifact.file("history.csv"))["val_loss"]).all()
+    assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
