@@ -129,7 +129,7 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
-            f"{folder} holds no whole model ({CARD} and {WEIGHTS}): {str(error).splitlines()[0]}. "
+            f"{folder} holds no whole model ({CARD} and {WEIGHTS}): {(str(error) or repr(error)).splitlines()[0]}. "
             "Give the folder of a teacher or a student, or remove it and train again."
         ) from error
     return model.eval(), card

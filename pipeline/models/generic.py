@@ -6,6 +6,7 @@ import timm
 from torch import nn
 
 from pipeline.config import Architecture
+from pipeline.models.deit import both_tokens
 
 PREFIXES = ("",)
 
@@ -15,4 +16,4 @@ def create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn
     options = dict(architecture.options)
     if timm.get_pretrained_cfg(architecture.name).fixed_input_size:
         options = {"img_size": architecture.image_size, **options}
-    return timm.create_model(architecture.name, pretrained=pretrained, num_classes=num_classes, **options)
+    return both_tokens(timm.create_model(architecture.name, pretrained=pretrained, num_classes=num_classes, **options))

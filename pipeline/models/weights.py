@@ -95,7 +95,7 @@ def hub(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         log.debug("weights of %s", name, exc_info=error)
-        why = "the hub cannot be reached" if constants.HF_HUB_OFFLINE else str(error).splitlines()[0]
+        why = "the hub cannot be reached" if constants.HF_HUB_OFFLINE else (str(error) or repr(error)).splitlines()[0]
         raise WeightsError(f"The pretrained weights of {name} cannot be had: {why}. {CHOICES}") from None
     finally:
         constants.HF_HUB_OFFLINE = was_offline

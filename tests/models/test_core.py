@@ -52,6 +52,11 @@ def test_a_distilled_deit_gives_both_tokens_in_training_and_their_mean_in_use():
     torch.testing.assert_close(models.logits(model, images(DEIT)), (tokens[0] + tokens[1]).detach() / 2)
 
 
+def test_other_distilled_networks_give_both_tokens_too():
+    pit = Architecture("pit_ti_distilled_224", weights="random")
+    assert isinstance(models.build(pit, CLASSES).train()(images(pit)), tuple)
+
+
 def test_the_seed_alone_decides_the_new_weights():
     torch.manual_seed(99)
     first, second, other = (models.build(DEIT, CLASSES, seed).state_dict() for seed in (3, 3, 4))
