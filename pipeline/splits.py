@@ -5,13 +5,15 @@ subject to the part that lacks most of that group. Shares of the whole are met e
 as possible.
 
 Source: Sechidis, Tsoumakas, Vlahavas 2011, "On the Stratification of Multi-Label Data", section 3. Departures: the
-parts' sizes are fixed before, and ties go to the part that lacks most over all the subject's groups.
+parts' sizes are fixed before, ties go to the part that lacks most over all the subject's groups, and at the end
+subjects are swapped between parts as long as that brings the groups nearer to their shares.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -99,6 +101,7 @@ def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
         room[part] -= 1
         for group in useful[subject]:
             need[group][part] -= 1
+    _swap(assigned, useful, need)
     return assigned
 
 
@@ -121,6 +124,47 @@ def _rarest_first(groups: Mapping[str, Sequence[str]]):
                 yield subject, rarest
         del counts[rarest]
     yield from ((subject, None) for subject in groups if subject not in done)
+
+
+def _swap(
+    assigned: dict[str, str],
+    groups: Mapping[str, Sequence[str]],
+    need: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Swap subjects of two parts, the best pair first, as long as the weighted sum of squared needs falls."""
+    names = sorted(need)
+    place = {group: i for i, group in enumerate(names)}
+    weights = np.array([len(names) if group.startswith(CLASS) else 1 for group in names])  # classes before all else
+    parts = sorted(set(assigned.values()))
+    lack = {part: np.array([need[group][part] for group in names], float) for part in parts}
+    while names:
+        # Subjects in the same groups are alike: one of each kind stands for them.
+        kinds = {part: {tuple(groups[s]): s for s in assigned if assigned[s] == part} for part in parts}
+        members = {part: _memberships(kinds[part], place) for part in parts}
+        swaps = []
+        for a, b in combinations(parts, 2):
+            # A swap that moves d from b to a changes the needs to lack[a] - d and lack[b] + d: half the sum of their
+            # squares grows by (lack[b] - lack[a]) d + d d.
+            towards = weights * (lack[b] - lack[a])
+            growth = members[b] @ towards - (members[a] @ towards)[:, None]
+            growth += ((members[a][:, None] != members[b][None]) * weights).sum(axis=2)
+            i, j = np.unravel_index(growth.argmin(), growth.shape)
+            swaps.append((growth[i, j], a, b, i, j))
+        best, a, b, i, j = min(swaps)
+        if best >= 0:
+            return
+        first, second = list(kinds[a].values())[i], list(kinds[b].values())[j]
+        assigned[first], assigned[second] = b, a
+        moved = members[b][j] - members[a][i]
+        lack[a], lack[b] = lack[a] - moved, lack[b] + moved
+
+
+def _memberships(kinds: Iterable[tuple[str, ...]], place: Mapping[str, int]) -> np.ndarray:
+    """One row for each kind of subject, 1 for each group that it is in."""
+    rows = np.zeros((len(list(kinds)), len(place)))
+    for row, groups in zip(rows, kinds, strict=True):
+        row[[place[group] for group in groups]] = 1
+    return rows
 
 
 def groups_of(labels: Set[int], attributes: Mapping[str, Set[str]]) -> set[str]:
@@ -185,9 +229,10 @@ def split(
     ------
     DataError : there are too few subjects, a part lacks a class, or the folds contradict themselves.
     """
+    values = {name: _sets(table, name) for name in ("label", *attributes)}
     groups = {
-        subject: groups_of(set(rows["label"]), {name: set(rows[name].dropna()) for name in attributes})
-        for subject, rows in table.groupby("subject_id", sort=True)
+        subject: groups_of(labels, {name: values[name][subject] for name in attributes})
+        for subject, labels in values["label"].items()
     }
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
     for part in PARTS:
@@ -200,6 +245,14 @@ def split(
                 "add subjects, or change TRAIN= and VAL=."
             )
     return assigned
+
+
+def _sets(table: pd.DataFrame, column: str) -> dict[str, set]:
+    """The values that a column has for each subject, missing ones left out."""
+    found: dict[str, set] = {subject: set() for subject in table["subject_id"]}
+    for subject, value in table[["subject_id", column]].dropna().itertuples(index=False, name=None):
+        found[subject].add(value)
+    return found
 
 
 def _with_validation(

@@ -1,0 +1,65 @@
+"""Pictures for tests: a photograph that a package ships, and folders of SynPAIN's form made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+DIVIDERS = ((319, 2), (317, 4), (320, 1), (316, 7))
+
+
+@pytest.fixture(scope="session")
+def photograph() -> np.ndarray:
+    """An upright frontal face, uint8, shape (512, 512, 3); its eyes are near (204, 101) and (246, 103)."""
+    return pytest.importorskip("skimage.data", reason="scikit-image brings the photograph").astronaut()
+
+
+@pytest.fixture(scope="session")
+def portrait(photograph):
+    """Makes one half of a picture, uint8 (height, width, 3): the photograph's face, turned and moved a little."""
+
+    def make(width: int, height: int, number: int = 0) -> np.ndarray:
+        turn = Image.fromarray(photograph).rotate(7 * (number % 5 - 2), Image.Resampling.BICUBIC, center=(220, 120))
+        left, top = 110 + 5 * (number % 3), 5 + 4 * (number % 4)
+        box = (left, top, left + 220, top + round(220 * height / width))
+        return np.asarray(turn.resize((width, height), Image.Resampling.BICUBIC, box))
+
+    return make
+
+
+def pair_name(number: int) -> str:
+    """SynPAIN's name of a pair whose fields run through all combinations."""
+    pain, woman, old, ethnicity = number % 2, number // 2 % 2, number // 4 % 2, number % 5
+    words = (("NoPain", "Pain")[pain], ("Man", "Woman")[woman], ("Young", "Old")[old])
+    return "_".join((f"1{pain}{woman}{old}{ethnicity}{number:03d}", *words)) + ".jpg"
+
+
+@pytest.fixture(scope="session")
+def pair(portrait):
+    """Makes a side-by-side picture of 640 x 360 pixels with a white divider: uint8, and the divider (start, width)."""
+
+    def make(number: int) -> tuple[np.ndarray, tuple[int, int]]:
+        start, width = DIVIDERS[number % len(DIVIDERS)]
+        picture = np.full((360, 640, 3), 255, np.uint8)
+        picture[:, :start] = portrait(start, 360, number)
+        picture[:, start + width :] = portrait(640 - start - width, 360, number + 1)[:, ::-1]
+        return picture, (start, width)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def synpain(pair):
+    """Writes so many side-by-side pictures of SynPAIN's form into a folder; every third holds PNG bytes."""
+
+    def make(folder: Path, count: int) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            picture = Image.fromarray(pair(number)[0])
+            picture.save(folder / pair_name(number), "PNG" if number % 3 == 2 else "JPEG")
+        return folder
+
+    return make
