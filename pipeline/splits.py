@@ -134,7 +134,9 @@ def _swap(
     """Swap subjects of two parts, the best pair first, as long as the weighted sum of squared needs falls."""
     names = sorted(need)
     place = {group: i for i, group in enumerate(names)}
-    weights = np.array([len(names) if group.startswith(CLASS) else 1 for group in names])  # classes before all else
+    sizes = Counter(group for found in groups.values() for group in found)
+    # Classes come before attributes, a rare class before a frequent one.
+    weights = np.array([4 * len(assigned) / sizes[group] if group.startswith(CLASS) else 1 for group in names])
     parts = sorted(set(assigned.values()))
     lack = {part: np.array([need[group][part] for group in names], float) for part in parts}
     while names:
@@ -151,7 +153,7 @@ def _swap(
             i, j = np.unravel_index(growth.argmin(), growth.shape)
             swaps.append((growth[i, j], a, b, i, j))
         best, a, b, i, j = min(swaps)
-        if best >= 0:
+        if best > -1e-6:
             return
         first, second = list(kinds[a].values())[i], list(kinds[b].values())[j]
         assigned[first], assigned[second] = b, a
