@@ -2,8 +2,8 @@
 
 A weighting gives every face a count: ones for the sample itself, the number of times its subject was drawn
 for a bootstrap resample (`pipeline.statistics.resamples`). One function therefore serves the value and its
-interval. The definitions are scikit-learn's with ``sample_weight``; where scikit-learn warns and puts a number,
-the value here is NaN and `Metric.undefined` says why.
+interval. The definitions are scikit-learn's with ``sample_weight``; where scikit-learn warns and puts a
+number, the value here is NaN and `Metric.undefined` says why.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK = (
-    256  # weightings at a time, so that the cumulative sums stay in the processor's cache: six times faster
-)
+BLOCK = 256  # weightings at a time, so that the cumulative sums stay in the processor's cache: six times faster
 
 
 @dataclass(frozen=True)
@@ -31,24 +29,18 @@ METRICS = {
         "Balanced accuracy", "mean of recall and specificity", "needs faces with and without pain"
     ),
     "accuracy": Metric("Accuracy", "share of faces classified correctly", "needs a face"),
-    "precision": Metric("Precision", "pain among faces called pain", "no face was called pain"),
+    "precision": Metric("Precision", "pain among faces called pain", "needs a face that is called pain"),
     "recall": Metric("Recall", "faces in pain that were called pain", "needs a face in pain"),
-    "f1": Metric("F1", "harmonic mean of precision and recall", "no face is in pain or was called pain"),
-    "specificity": Metric(
-        "Specificity", "faces without pain that were called so", "needs a face without pain"
-    ),
+    "f1": Metric("F1", "harmonic mean of precision and recall", "needs a face that is in pain or called so"),
+    "specificity": Metric("Specificity", "faces without pain that were called so", "needs a face without pain"),
     "specificity_expressive": Metric(
         "Specificity, expressive",
         "the same among faces with another expression than neutral",
         "needs an expressive face without pain",
     ),
     "roc_auc": Metric("ROC-AUC", "area under the ROC curve", "needs faces with and without pain"),
-    "average_precision": Metric(
-        "Average precision", "area under the precision–recall steps", "needs a face in pain"
-    ),
-    "agreement": Metric(
-        "Agreement", "faces called like the teacher calls them", "has no teacher to agree with"
-    ),
+    "average_precision": Metric("Average precision", "area under the precision–recall steps", "needs a face in pain"),
+    "agreement": Metric("Agreement", "faces called like the teacher calls them", "needs a teacher to agree with"),
 }
 
 

@@ -59,6 +59,6 @@ def test_scores_can_be_written_and_say_why_a_value_is_missing(samples):
     expected = balanced_accuracy_score(frame["label"], frame["predicted"])
     assert scores["metrics"]["balanced_accuracy"]["value"] == pytest.approx(expected)
     assert scores["metrics"]["agreement"]["value"] is None
-    assert scores["metrics"]["agreement"]["reason"] == "has no teacher to agree with"
+    assert scores["metrics"]["agreement"]["reason"] == "needs a teacher to agree with"
     assert scores["confusion"] == [[2, 1], [0, 1]]
     assert scores["subjects"] == 2

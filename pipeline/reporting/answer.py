@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.config import NO_TEACHER
 from pipeline.metrics import METRICS
 from pipeline.reporting.methods import HEADLINE, Difference, Method, differences, pretty
+from pipeline.reporting.tables import short
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def _size(student: Method | None, methods: list[Method], found: list[Difference]
     against = next(d for d in found if d.first is student and d.second is teacher)
     side = "above" if against.estimate.value >= 0 else "below"
     return (
-        f"{_capital(student.phrase)} has {small['parameters'] / 1e6:.1f} million parameters, {ratio['parameters']} "
-        f"of its teacher’s; it needs {small['gflops']:.2f} GFLOPs a face ({ratio['gflops']}) and answers in "
-        f"{small['latency_ms']:.1f} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy stands "
+        f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
+        f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a face ({ratio['gflops']}) and answers in "
+        f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy stands "
         f"{_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
     )
 

@@ -121,7 +121,7 @@ def roc(methods: list[Method], teacher: str) -> Picture:
     figure = Figure(figsize=(2.8, 2.8))
     axes = _unit_square(figure, "False positive rate", "True positive rate")
     axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
-    for method in methods:
+    for method in reversed(methods):
         _curves(axes, method, lambda label, score: roc_curve(label, score)[:2])
     return _picture(figure, f"roc-{plain(teacher)}", _name_curves(axes, methods, "AUC", "roc_auc"))
 
@@ -132,7 +132,7 @@ def precision_recall(methods: list[Method], teacher: str) -> Picture:
     figure = Figure(figsize=(2.8, 2.8))
     axes = _unit_square(figure, "Recall", "Precision")
     axes.axhline(held_out(methods[0].runs[0].predictions)["label"].mean(), color=RULE, lw=0.8)
-    for method in methods:
+    for method in reversed(methods):
         _curves(axes, method, lambda label, score: precision_recall_curve(label, score)[1::-1], "steps-post")
     alt = _name_curves(axes, methods, "AP", "average_precision")
     return _picture(figure, f"precision-recall-{plain(teacher)}", alt)

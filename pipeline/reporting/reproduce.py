@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact
@@ -23,7 +24,7 @@ SELECTED = {"seed", "teacher", "student"}  # chosen on the command line, not par
 
 def is_demo(samples: Artifact) -> bool:
     """Whether the samples are the shipped synthetic set."""
-    return samples.config["data"] == str(DEMO_DATA)
+    return Path(samples.config["data"]).resolve() == DEMO_DATA
 
 
 def closest_preset(artifacts: list[Artifact]) -> tuple[Preset, list[str]]:
@@ -37,7 +38,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     """The command that makes this report, and the two that show what it would do and that nothing is stale."""
     words = ["make", "report"]
     if not is_demo(samples):
-        words += [f"DATA={shlex.quote('/path/to/' + samples.config['data'].rsplit('/', 1)[-1])}"]
+        words += [f"DATA={shlex.quote(f'/path/to/{Path(samples.config["data"]).name}')}"]
     if preset.name != ("demo" if is_demo(samples) else "paper"):
         words += [f"PRESET={preset.name}"]
     students = [run for run in runs if not run.is_teacher]

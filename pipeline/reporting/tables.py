@@ -71,6 +71,9 @@ def comparison(methods: list[Method]) -> Table:
         shown.append(row)
     level = f"{100 * methods[0].confidence:g}%"
     caption = f"Test faces; percent with {level} intervals over subjects, students as means over seeds ± their SD."
+    missing = {row["metric"] for row in numbers if np.isnan(row["value"])}
+    reasons = "; ".join(f"{m.title} {m.undefined}" for name, m in metrics.METRICS.items() if name in missing)
+    caption += f" A dash has no value: {reasons}." if reasons else ""
     return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -110,9 +113,9 @@ def networks(methods: list[Method]) -> Table:
                 "Weights": weights,
                 "Trained": trained,
                 "Seeds": ", ".join(map(str, seeds)),
-                "Parameters": f"{cost['parameters'] / 1e6:.2f} M",
-                "GFLOPs": f"{cost['gflops']:.2f}",
-                "Latency": f"{cost['latency_ms']:.1f} ms",
+                "Parameters": f"{short(cost['parameters'] / 1e6)} M",
+                "GFLOPs": short(cost["gflops"]),
+                "Latency": f"{short(cost['latency_ms'])} ms",
             }
         )
         numbers.append(
@@ -123,26 +126,18 @@ def networks(methods: list[Method]) -> Table:
 
 
 def data(faces: pd.DataFrame, classes: list[str]) -> Table:
-    """Subjects, faces, labels and expressions in each part of the split."""
+    """Subjects, faces, labels and, where the dataset tells them apart, expressions in each part of the split."""
+    calm, other = faces["label"] == 0, faces["expressive"] == 1
+    no_pain, pain = (name.replace("_", " ").capitalize() for name in classes)
+    kinds = {pain: ~calm, f"{no_pain}, neutral": calm & ~other, f"{no_pain}, expressive": calm & other}
+    if not (calm & other).any():
+        kinds = {pain: ~calm, no_pain: calm}
     rows = []
     for part in (*PARTS, *sorted(set(faces["part"]) - set(PARTS))):
-        inside = faces[faces["part"] == part]
-        calm = inside["label"] == 0
-        rows.append(
-            {
-                "Part": part,
-                "Subjects": inside["subject_id"].nunique(),
-                "Faces": len(inside),
-                classes[1].replace("_", " ").capitalize(): int((~calm).sum()),
-                f"{classes[0].replace('_', ' ').capitalize()}, neutral": int(
-                    (calm & (inside["expressive"] == 0)).sum()
-                ),
-                f"{classes[0].replace('_', ' ').capitalize()}, expressive": int(
-                    (calm & (inside["expressive"] == 1)).sum()
-                ),
-                "Face not found": int((inside["detected"] == 0).sum()),
-            }
-        )
+        inside = faces["part"] == part
+        counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
+        subjects, lost = faces.loc[inside, "subject_id"].nunique(), int((faces.loc[inside, "detected"] == 0).sum())
+        rows.append({"Part": part, "Subjects": subjects, "Faces": int(inside.sum()), **counts, "Face not found": lost})
     frame = pd.DataFrame(rows)
     return Table("data", "Subjects and faces in each part; no subject is in two parts.", frame, frame)
 
@@ -150,7 +145,7 @@ def data(faces: pd.DataFrame, classes: list[str]) -> Table:
 def people(faces: pd.DataFrame) -> Table | None:
     """Subjects of each part by attribute; None when the dataset says nothing of the people."""
     rows = [
-        {"Attribute": name.replace("_", " "), "Group": str(group)}
+        {"Attribute": words(name), "Group": words(group)}
         | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
         for name in groupings(faces)
         for group, inside in faces.groupby(name)
@@ -168,7 +163,7 @@ def groups(methods: list[Method], replicates: int, seed: int) -> Table | None:
     shown, numbers = [], []
     for name in groupings(faces):
         for group in sorted(faces[name].dropna().unique()):
-            row: dict[str, Any] = {"Group": f"{name.replace('_', ' ')}: {group}"}
+            row: dict[str, Any] = {"Group": f"{words(name)}: {words(group)}"}
             row["Subjects"] = str(faces.loc[faces[name] == group, "subject_id"].nunique())
             for method in methods:
                 estimate = _within(method, name, group, replicates, seed)
@@ -214,6 +209,16 @@ def provenance(artifacts: list[Artifact]) -> Table:
 def groupings(faces: pd.DataFrame) -> list[str]:
     """The attributes that divide people into a few groups."""
     return [name for name in attributes(faces) if name != "prob" and 1 < faces[name].nunique() <= FEW_VALUES]
+
+
+def words(name: Any) -> str:
+    """An identifier as words."""
+    return str(name).replace("_", " ")
+
+
+def short(value: float) -> str:
+    """A number with three significant digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
