@@ -73,10 +73,32 @@ def autocast(device: str, precision: str) -> AbstractContextManager:
     ------
     ConfigError : the precision is unknown.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"PRECISION={precision} is unknown. Choose {', '.join(PRECISIONS)}.")
+    precision = arithmetic(device, precision)
     kind = torch.device(device).type
     return torch.autocast(kind, PRECISIONS[precision], enabled=precision != "float32")
+
+
+def arithmetic(device: str, precision: str) -> str:
+    """The precision that a name means on a device: ``auto`` is bfloat16 where the hardware has it, else float32.
+
+    Emulated, bfloat16 is slower than float32: 1.4 times on a CPU with AVX-512 alone, 13 times on one with AVX2.
+
+    Raises
+    ------
+    ConfigError : the precision is unknown.
+    """
+    if precision == "auto":
+        return "bfloat16" if _has_bfloat16(torch.device(device)) else "float32"
+    if precision not in PRECISIONS:
+        raise ConfigError(f"PRECISION={precision} is unknown. Choose auto, {', '.join(PRECISIONS)}.")
+    return precision
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def scaler(device: str, precision: str) -> torch.amp.GradScaler:

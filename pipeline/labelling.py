@@ -121,7 +121,8 @@ def compare(
     ArtifactError : answers differ by more than the tolerance of their precision; the rows are named.
     """
     precision = answers.attrs["precision"]
-    names = [answers.sample_ids[row] for row in rows]
+    sample_ids = answers.sample_ids
+    names = [sample_ids[row] for row in rows]
     again = forward(model, faces["images"], faces.rows(names), spec, batch_size, device, precision)
     found = torch.cat(list(again)).cpu().numpy()
     kept = np.asarray(answers["logits"][rows, 0])

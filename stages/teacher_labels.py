@@ -40,7 +40,7 @@ def run(
         "image_size": card["input"]["size"],
         "view_seed": config.view_seed,
         "views": 1,
-        "precision": config.precision,
+        "precision": devices.arithmetic(device, config.precision),
     }
     spec = models.InputSpec(**card["input"])
     path = work.path / "labels.h5"

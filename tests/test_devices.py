@@ -41,6 +41,17 @@ def test_autocast_sets_the_arithmetic(precision, dtype):
     assert devices.scaler("cpu", precision).is_enabled() == (precision == "float16")
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "meant"),
+    [({"avx512_f": True, "avx512_bf16": True}, "bfloat16"), ({"avx512_f": True}, "float32"), ({}, "float32")],
+)
+def test_auto_is_bfloat16_where_the_processor_has_it(monkeypatch, capabilities, meant):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert devices.arithmetic("cpu", "auto") == meant
+    with devices.autocast("cpu", "auto"):
+        assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == devices.PRECISIONS[meant]
+
+
 def test_an_unknown_precision_is_named():
     with pytest.raises(ConfigError, match="PRECISION=int8"):
         devices.autocast("cpu", "int8")
