@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_DATA = REPOSITORY / "data" / "demo"
 SHIPPED_WEIGHTS = DEMO_DATA / "weights"
 NO_TEACHER = "none"
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
 def option(default: Any, help: str, *, affects: bool = True, choices: tuple[str, ...] = ()) -> Any:
@@ -112,7 +113,7 @@ class TrainingConfig:
     gamma: float = option(0.5, "Factor of each reduction.")
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
-    precision: str = option("float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
+    precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
     image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
@@ -128,7 +129,7 @@ class TeacherConfig(TrainingConfig):
 class LabelsConfig:
     teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
     view_seed: int = option(0, "Seed of the augmented views.")
-    precision: str = option("float32", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
+    precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     batch_size: int = option(64, "Faces per forward pass.", affects=False)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
@@ -181,7 +182,7 @@ class PretrainConfig:
     learning_rate: float = option(1e-3, "Highest learning rate of AdamW.")
     held_out: float = option(0.05, "Share of identities kept for the scores.")
     guide_weight: float = option(2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.")
-    precision: str = option("bfloat16", "Arithmetic of the forward pass.", choices=("float32", "bfloat16", "float16"))
+    precision: str = option("bfloat16", "Arithmetic of the forward pass.", choices=PRECISIONS)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
     architecture: Architecture = field(default=Architecture("resnet10t"))
 
