@@ -1,6 +1,6 @@
 """Believable artifacts made without pictures, networks or training, for tests of what reads them.
 
-``python tests/fake_artifacts.py OUT`` writes them and a report over them, to look at.
+``python -m tests.fake_artifacts OUT`` writes them and a report over them, to look at.
 """
 
 from __future__ import annotations

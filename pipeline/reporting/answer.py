@@ -87,8 +87,8 @@ def _size(student: Method | None, methods: list[Method], found: list[Difference]
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
         f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a face ({ratio['gflops']}) and answers in "
-        f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy stands "
-        f"{_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
+        f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy "
+        f"stands {_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
     )
 
 

@@ -38,7 +38,8 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     """The command that makes this report, and the two that show what it would do and that nothing is stale."""
     words = ["make", "report"]
     if not is_demo(samples):
-        words += [f"DATA={shlex.quote(f'/path/to/{Path(samples.config["data"]).name}')}"]
+        place = Path("/path/to") / Path(samples.config["data"]).name
+        words += [f"DATA={shlex.quote(str(place))}"]
     if preset.name != ("demo" if is_demo(samples) else "paper"):
         words += [f"PRESET={preset.name}"]
     students = [run for run in runs if not run.is_teacher]

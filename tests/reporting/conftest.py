@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from fake_artifacts import Fakes
 
 from pipeline.reporting import methods
+from tests.fake_artifacts import Fakes
 
 
 @pytest.fixture(scope="package")

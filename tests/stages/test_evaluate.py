@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from fake_artifacts import CLASSES, Fakes
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline import classification, models, stores
@@ -13,6 +12,7 @@ from pipeline.artifacts import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.errors import ArtifactError
 from stages import evaluate
+from tests.fake_artifacts import CLASSES, Fakes
 
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",

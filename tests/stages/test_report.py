@@ -4,12 +4,12 @@ import re
 
 import pandas as pd
 import pytest
-from fake_artifacts import Fakes
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline import stores
 from pipeline.config import ReportConfig
 from stages import report
+from tests.fake_artifacts import Fakes
 
 CONFIG = ReportConfig(replicates=100, examples=4)
 
