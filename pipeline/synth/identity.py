@@ -21,11 +21,11 @@ PHENOTYPE_MIX = {
 }
 # sRGB skin tones, light to dark end of each group.
 SKIN_TONES = {
-    "Black": ((158, 108, 78), (78, 50, 38)),
-    "South Asian": ((206, 158, 122), (134, 92, 66)),
-    "Middle Eastern": ((230, 188, 158), (176, 128, 96)),
-    "Caucasian": ((246, 212, 192), (216, 168, 142)),
-    "Asian": ((244, 208, 178), (208, 162, 126)),
+    "Black": ((156, 110, 82), (80, 54, 43)),
+    "South Asian": ((196, 148, 112), (128, 86, 62)),
+    "Middle Eastern": ((218, 174, 142), (166, 118, 88)),
+    "Caucasian": ((234, 194, 170), (204, 154, 128)),
+    "Asian": ((232, 192, 158), (198, 150, 114)),
 }
 HAIR_COLOURS = {
     "black": (22, 18, 17),
@@ -71,6 +71,7 @@ class Identity:
     hair_style: str
     recede: float
     fringe: float
+    curls: bool
     beard: float
     freckles: float
     redness: float
@@ -118,8 +119,9 @@ def sample_identity(seed: int, number: int, shape_labels: tuple[str, ...]) -> Id
     own = identity_seed(seed, number)
     rng = np.random.default_rng(own)
     age = int(rng.integers(18, OLD_FROM)) if age_group == "Young" else int(rng.integers(OLD_FROM + 5, 86))
-    skin = _between(*SKIN_TONES[ethnicity], rng.beta(1.6, 1.6)) * rng.normal(1, 0.02, 3)
+    skin = _between(*SKIN_TONES[ethnicity], rng.beta(1.6, 1.6)) * rng.normal(1, 0.009, 3)
     woman = gender == "Woman"
+    style = _hair_style(woman, age, ethnicity, rng)
     hair = _hair_colour(ethnicity, age, rng)
     return Identity(
         seed=own,
@@ -131,10 +133,11 @@ def sample_identity(seed: int, number: int, shape_labels: tuple[str, ...]) -> Id
         skin_srgb=tuple(np.clip(skin, 20, 250)),
         hair_srgb=hair,
         eye_srgb=_eye_colour(ethnicity, rng),
-        hair_style=_hair_style(woman, age, ethnicity, rng),
+        hair_style=style,
         recede=float(rng.uniform(0, 0.5) if woman or age < 30 else rng.uniform(0, 1.0 + 2.0 * (age - 30) / 55)),
-        fringe=float(rng.uniform(2.6, 3.8) if rng.random() < (0.3 if woman else 0.15) else 0.0),
-        beard=0.0 if woman else float(rng.choice([0.0, 0.25, 0.5, 1.0], p=[0.35, 0.3, 0.15, 0.2])),
+        fringe=float(rng.uniform(2.4, 3.4) if style in ("bob", "long", "tied") and rng.random() < 0.3 else 0.0),
+        curls=bool(ethnicity == "Black" or rng.random() < 0.08),
+        beard=0.0 if woman else float(rng.choice([0.0, 0.25, 0.5, 1.0], p=[0.45, 0.3, 0.13, 0.12])),
         freckles=float(rng.uniform(0, 1) ** 3 * (1.0 if ethnicity == "Caucasian" else 0.4)),
         redness=float(rng.uniform(0.2, 1.0)),
         brow_density=float(rng.uniform(0.55, 1.0) * (1.0 if woman else 1.1)),

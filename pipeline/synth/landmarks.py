@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 # Where each landmark of the picture's right half lies on the base mesh (x, y in centimetres), by iBUG number.

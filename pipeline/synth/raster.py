@@ -6,6 +6,7 @@ through which triangle covers a pixel: Mesa on a CPU and an NVIDIA driver give t
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,7 @@ class Rasteriser:
 
     def __init__(self) -> None:
         gl, core = _vtk_modules()
+        _require_egl()
         self.window = gl.vtkEGLRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetMultiSamples(0)
@@ -122,7 +124,7 @@ def project(points: np.ndarray, size: tuple[int, int], focal: float | None) -> n
 
 def _barycentric(points, corners, flat, size, focal) -> np.ndarray:
     """Weights of the three corners at each pixel's centre, corrected for perspective."""
-    pixel = np.stack([flat % size[1] + 0.5, flat // size[1] + 0.5], axis=-1)
+    pixel = np.stack([flat % size[1] + 0.5, flat // size[1] + 0.5], axis=-1).astype(np.float32)
     a, b, c = (project(points, size, focal)[corners[:, k]] - pixel for k in range(3))
     weights = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=-1)
     if focal is not None:
@@ -155,6 +157,23 @@ def _polydata(points: np.ndarray, corners: np.ndarray):
     mesh.SetPolys(cells)
     mesh.GetCellData().SetScalars(numpy_to_vtk(colours, deep=True))
     return mesh
+
+
+def _require_egl() -> None:
+    """VTK crashes where EGL has no device, so ask EGL first."""
+    try:
+        egl = ctypes.CDLL("libEGL.so.1")
+    except OSError as error:
+        raise MissingDependencyError(f"No EGL library ({error}). {GL_HELP}") from error
+    egl.eglGetProcAddress.restype = ctypes.c_void_p
+    egl.eglGetProcAddress.argtypes = [ctypes.c_char_p]
+    address = egl.eglGetProcAddress(b"eglQueryDevicesEXT")
+    count = ctypes.c_int32(0)
+    if address:
+        signature = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int32))
+        signature(address)(0, None, ctypes.byref(count))
+    if count.value < 1:
+        raise MissingDependencyError(f"EGL is installed but has no device to draw on. {GL_HELP}")
 
 
 def _vtk_modules():

@@ -11,10 +11,11 @@ from PIL import Image
 from pipeline.synth import shading, skin
 from pipeline.synth.expressions import Expression
 from pipeline.synth.geometry import Bust, Pose, build_bust
-from pipeline.synth.head import load_head
+from pipeline.synth.head import load_head, spread
 from pipeline.synth.identity import Identity
 from pipeline.synth.landmarks import landmark_vertices
 from pipeline.synth.raster import Rasteriser, project
+from pipeline.synth.wrinkles import wrinkle
 
 SUPERSAMPLING = 2
 
@@ -63,7 +64,7 @@ def sample_setting(rng: np.random.Generator) -> Setting:
     """Pose, framing, light and background, drawn without regard to who is shown or what they express."""
     pose = Pose(
         yaw=float(np.clip(rng.normal(0, 10), -25, 25)),
-        pitch=float(np.clip(rng.normal(0, 3.5), -9, 9)),
+        pitch=float(np.clip(rng.normal(1.0, 3.0), -5, 8)),
         roll=float(np.clip(rng.normal(0, 4), -10, 10)),
         shoulders=float(rng.uniform(0.1, 0.6)),
     )
@@ -74,7 +75,7 @@ def sample_setting(rng: np.random.Generator) -> Setting:
         shift=(float(rng.normal(0, 0.5)), float(rng.normal(0, 0.5))),
         light=_sample_light(rng),
         background=_sample_background(rng),
-        gaze_offset=(float(rng.normal(0, 3)), float(rng.normal(0, 2))),
+        gaze_offset=(float(rng.normal(0, 3)), float(rng.normal(-6, 2))),
         exposure=float(np.exp(rng.normal(0, 0.1))),
     )
 
@@ -86,7 +87,7 @@ def vary_setting(setting: Setting, rng: np.random.Generator) -> Setting:
     pose = setting.pose
     moved = Pose(
         yaw=float(np.clip(pose.yaw + rng.normal(0, 3), -25, 25)),
-        pitch=float(np.clip(pose.pitch + rng.normal(0, 1.5), -9, 9)),
+        pitch=float(np.clip(pose.pitch + rng.normal(0, 1.5), -6, 9)),
         roll=float(np.clip(pose.roll + rng.normal(0, 2), -10, 10)),
         shoulders=pose.shoulders,
     )
@@ -95,7 +96,7 @@ def vary_setting(setting: Setting, rng: np.random.Generator) -> Setting:
         pose=moved,
         head_share=setting.head_share * float(rng.uniform(0.97, 1.03)),
         shift=(setting.shift[0] + float(rng.normal(0, 0.2)), setting.shift[1] + float(rng.normal(0, 0.2))),
-        gaze_offset=(float(rng.normal(0, 3)), float(rng.normal(0, 2))),
+        gaze_offset=(float(rng.normal(0, 3)), float(rng.normal(-6, 2))),
     )
 
 
@@ -160,7 +161,7 @@ class Studio:
         self.head = load_head()
         self.raster = Rasteriser()
         self.masks = uv_masks()
-        self.masks["ears"] = _spread(self.masks["ears_at"](self.head.uv), self.head.quads)
+        self.masks["ears"] = spread(self.masks["ears_at"](self.head.uv), self.head.quads, 5)
         self.landmarks = landmark_vertices(self.head.rest)
         self._painted: tuple[int, np.ndarray] | None = None
 
@@ -174,13 +175,14 @@ class Studio:
             camera,
             person,
             self._canvas(person),
-            skin.wrinkle(person, expression),
+            wrinkle(person, expression),
             self.masks,
             setting.light,
             _gaze(bust, camera, setting),
         )
         backdrop = _background(setting, camera.size)
-        linear = (colour * cover[..., None] + backdrop * (1 - cover[..., None])) * setting.exposure
+        gain = _exposure(person) * setting.exposure
+        linear = (colour * cover[..., None] + backdrop * (1 - cover[..., None])) * gain
         grain = rng.normal(0, 0.012, size + (1,)).astype(np.float32)
         small = _shrink(linear)
         picture = shading.tone_map(small * (1 + grain))
@@ -192,15 +194,6 @@ class Studio:
         if self._painted is None or self._painted[0] != person.seed:
             self._painted = (person.seed, skin.paint(person))
         return self._painted[1]
-
-
-def _spread(values: np.ndarray, quads: np.ndarray, times: int = 5) -> np.ndarray:
-    """Smooth a per-vertex value over the mesh by averaging over faces."""
-    count = np.maximum(np.bincount(quads.ravel(), minlength=len(values)), 1)
-    for _ in range(times):
-        faces = np.repeat(values[quads].mean(1), 4)
-        values = np.bincount(quads.ravel(), faces, len(values)) / count
-    return values.astype(np.float32)
 
 
 def _shrink(linear: np.ndarray) -> np.ndarray:
@@ -215,6 +208,11 @@ def _camera(setting: Setting, size: tuple[int, int]) -> Camera:
     focal = setting.head_share * size[0] / 23.0 * setting.distance
     aim = np.float32([setting.shift[0], -0.3 + setting.shift[1], 0])
     return Camera(setting.distance, aim, focal, size)
+
+
+def _exposure(person: Identity) -> float:
+    """Photographers open up a little for dark skin."""
+    return float(np.clip((0.33 / skin.srgb_to_linear(person.skin_srgb).mean()) ** 0.25, 0.9, 1.4))
 
 
 def _gaze(bust: Bust, camera: Camera, setting: Setting) -> np.ndarray:

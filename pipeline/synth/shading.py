@@ -54,7 +54,7 @@ def shade(raster: Rasteriser, bust: Bust, camera, person: Identity, canvas, wrin
     Parameters
     ----------
     camera : has `size` (height, width), `focal` in pixels and `place(points)` into camera space.
-    canvas, wrinkles : from `skin.paint` and `skin.wrinkle`.
+    canvas, wrinkles : from `skin.paint` and `wrinkles.wrinkle`.
     masks : UV masks "lips" and "mouth" and their look-up, see `pipeline.synth.scene`.
     gaze : unit vectors (2, 3) that the eyes look along.
 
@@ -160,7 +160,7 @@ def _solid_surface(bust, hits, keep, person, canvas, wrinkles, masks, gaze, came
     height = np.zeros(len(part), np.float32)
     front = np.clip((rest[skin, 2] + 4) / 3, 0, 1)
     height[skin] = values[:, 4] * front
-    surface.albedo[skin] *= (1 + np.clip(values[:, 4] * front, -0.12, 0.02) * 2.2)[:, None]
+    surface.albedo[skin] *= (1 + np.clip(values[:, 4] * front, -0.14, 0.03) * 3.4)[:, None]
     _mottle(surface, skin, rest, person)
     uv = hits.sample(corners, bust.uv)[skin]
     _lips_and_mouth(surface, skin, uv, rest, masks, person, height)
@@ -194,7 +194,7 @@ def _lips_and_mouth(surface, skin, uv, rest, masks, person, height) -> None:
     inside = masks["mouth_at"](uv)
     surface.albedo[skin] += (np.float32([0.1, 0.02, 0.02]) - surface.albedo[skin]) * inside[:, None]
     depth = np.clip(2.3 - rest[skin, 2], 0, 6)
-    surface.dim[skin] *= 1 - inside * (1 - np.exp(-depth / 0.7))
+    surface.dim[skin] *= 1 - inside * (0.95 - 0.95 * np.exp(-depth / 0.7))
 
 
 def _scalp_shadow(surface, skin, rest, ears, person) -> None:
@@ -202,14 +202,14 @@ def _scalp_shadow(surface, skin, rest, ears, person) -> None:
     from pipeline.synth.hair import STYLES, scalp
 
     style = STYLES[person.hair_style]
-    strength = 0.28 if style is None else 0.85
+    strength = 0.1 if style is None else 0.8
     above = scalp(rest, person.recede)
     if style is not None and style.only_below is not None:
         above = np.minimum(above, style.only_below - rest[:, 1] + 0.15 * rest[:, 2] + 1.5)
     grain = _tile(3)[
         (rest[:, 0] * 12 + rest[:, 2] * 7).astype(np.int64) % TEXTURE, (rest[:, 1] * 12).astype(np.int64) % TEXTURE
     ]
-    cover = strength * np.clip((above + 0.35 * grain) / 1.1, 0, 1) * (1 - ears)
+    cover = strength * np.clip((above + (0.3 if style else 0.0) * grain) / 1.4, 0, 1) * (1 - ears)
     root = 0.8 * srgb_to_linear(person.hair_srgb) + 0.004
     surface.albedo[skin] += (root - surface.albedo[skin]) * cover[:, None]
 
@@ -291,6 +291,10 @@ def _light_surface(surface, hits, light, shadow, occlusion, bust, camera, gaze) 
     view = _unit(camera.eye - surface.position)
     sky = occlusion[hits.flat] * surface.dim
     lit = shadow.lit(surface.position, surface.normal)
+    # The shadow map is too coarse for what happens between the lips.
+    teeth = surface.part == TEETH
+    lit[teeth] = np.maximum(lit[teeth], 0.45)
+    sky[teeth] = np.sqrt(sky[teeth] * surface.dim[teeth])
     wrap = 0.28 * surface.soft[:, None] * np.float32([1.0, 0.45, 0.3])
     facing = (surface.normal @ light.key)[:, None]
     diffuse = np.clip((facing + wrap) / (1 + wrap), 0, 1) * light.key_colour * (lit * surface.dim)[:, None]
@@ -328,7 +332,7 @@ def _specular(surface, view, light, lit, sky) -> np.ndarray:
     grazing = (1 - np.clip((surface.normal * view).sum(1), 0, 1)) ** 4
     wet = surface.part == EYES
     power = np.where(wet, 300.0, 10 + 38 * surface.gloss)
-    strength = np.where(wet, 4.0, 0.012 + 0.055 * surface.gloss * (power + 2) / 24)
+    strength = np.where(wet, 4.0, 0.014 + 0.065 * surface.gloss * (power + 2) / 24)
     highlight = strength * aligned**power * np.where(wet, 1, lit) * np.maximum(surface.dim, 0.3 * wet)
     glaze = grazing * 0.05 * surface.gloss * sky
     return highlight[:, None] * light.key_colour + glaze[:, None] * light.sky
@@ -343,6 +347,9 @@ def _add_overlays(colour, cover, every, bust, person, light, shadow, occlusion, 
             continue
         hits = Hits(every.flat[chosen], every.triangle[chosen], every.weights[chosen], every.size)
         rgb, alpha = paint(hits, bust, person, light, shadow, occlusion, camera)
+        if kind == HAIR:  # before the open background there is always more hair behind, except at its lower end
+            above_hem = hits.sample(bust.corners, bust.vertices[:, 1]) > bust.hem + 1.5
+            alpha = np.where(above_hem & (cover[hits.flat] == 0), 1.0, alpha).astype(np.float32)
         behind = colour[hits.flat] * cover[hits.flat, None]
         colour[hits.flat] = behind + (rgb - behind) * alpha[:, None]
         total = cover[hits.flat] + (1 - cover[hits.flat]) * alpha
@@ -386,8 +393,8 @@ def _hair(hits, bust, person, light, shadow, occlusion, camera):
     sheen = (0.05 + 0.35 * base) * gleam[:, None] * light.key_colour * 0.8
     depth = np.clip(0.45 + 0.55 * np.clip(edge / 1.2, 0, 1), 0, 1)[:, None]
     colour = base * (irradiance + rim) * depth + sheen
-    fray = edge + 0.32 * fine + 0.25 * lock
-    return colour.astype(np.float32), np.clip((fray + 0.1) / 0.35, 0, 1).astype(np.float32)
+    fray = edge + 0.26 * fine + 0.16 * lock
+    return colour.astype(np.float32), np.clip((fray + 0.15) / 0.6, 0, 1).astype(np.float32)
 
 
 def _strand_noise(strand, curly):

@@ -12,60 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from pipeline.synth.expressions import Expression
 from pipeline.synth.identity import Identity
 
 HALF_WIDTH, TOP, BOTTOM = 9.0, 13.0, -13.0
 PIXELS_PER_CM = 28
 HEIGHT, WIDTH = int((TOP - BOTTOM) * PIXELS_PER_CM), int(2 * HALF_WIDTH * PIXELS_PER_CM)
-
-# Furrows in centimetres for x > 0 (mirrored for the other side): the action units that press them in,
-# their polylines, half-width, depth, and how far the skin on the outer side bulges.
-FURROWS: tuple[tuple[tuple[int, ...], tuple[tuple[tuple[float, float], ...], ...], float, float, float], ...] = (
-    ((4,), (((0.42, 0.75), (0.5, 1.5), (0.72, 2.5)), ((0.95, 1.35), (1.2, 2.1))), 0.13, 0.085, 0.3),
-    ((4, 9), (((0.0, 0.62), (0.5, 0.5)),), 0.12, 0.06, 0.0),
-    (
-        (9,),
-        (((0.0, 0.1), (0.55, 0.0), (0.85, -0.25)), ((0.35, -0.5), (0.95, -1.0)), ((0.4, -0.95), (1.05, -1.55))),
-        0.11,
-        0.07,
-        0.0,
-    ),
-    (
-        (1,),
-        (((0, 3.1), (1.4, 3.25), (2.6, 3.0)), ((0, 4.0), (1.5, 4.15), (2.9, 3.9)), ((0, 4.9), (1.6, 5.0))),
-        0.17,
-        0.06,
-        0.0,
-    ),
-    (
-        (2,),
-        (((2.0, 3.15), (3.6, 3.5), (5.0, 3.0)), ((2.0, 4.1), (3.7, 4.4), (5.0, 3.9)), ((1.6, 5.0), (3.6, 5.2))),
-        0.17,
-        0.055,
-        0.0,
-    ),
-    (
-        (6,),
-        (
-            ((4.75, 0.12), (5.5, 0.5), (6.1, 0.95)),
-            ((4.8, -0.05), (5.9, 0.0)),
-            ((4.75, -0.25), (5.8, -0.55)),
-            ((4.65, -0.5), (5.5, -1.1)),
-        ),
-        0.1,
-        0.06,
-        0.0,
-    ),
-    ((6, 7), (((1.9, -0.85), (2.7, -1.18), (3.6, -1.2), (4.5, -0.9)),), 0.15, 0.075, 0.5),
-    ((7,), (((2.1, -0.62), (3.2, -0.82), (4.3, -0.62)),), 0.09, 0.05, 0.0),
-    ((9, 10, 12), (((1.85, -3.3), (2.25, -4.2), (2.85, -5.3), (3.3, -6.4), (3.4, -7.1)),), 0.2, 0.13, 0.8),
-    ((12,), (((3.7, -5.4), (4.1, -6.4), (4.05, -7.4)),), 0.22, 0.07, 0.6),
-    ((15,), (((2.75, -7.0), (3.1, -7.7), (3.3, -8.7)),), 0.17, 0.08, 0.3),
-    ((17,), (((0.0, -8.75), (1.0, -8.65), (1.7, -8.3)),), 0.2, 0.09, 0.0),
-    ((20,), (((3.2, -5.9), (3.5, -6.9), (3.3, -8.0)), ((3.9, -6.2), (4.2, -7.0), (3.9, -8.0))), 0.15, 0.06, 0.0),
-)
-AGE_FURROWS = {0: 0.12, 3: 0.3, 4: 0.3, 5: 0.4, 6: 0.45, 8: 0.55, 10: 0.45}  # always there on an old face
 
 
 def srgb_to_linear(colour) -> np.ndarray:
@@ -75,7 +26,7 @@ def srgb_to_linear(colour) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _grid() -> tuple[np.ndarray, np.ndarray]:
+def grid() -> tuple[np.ndarray, np.ndarray]:
     """x and y in centimetres at the centres of the canvas's pixels."""
     x = (np.arange(WIDTH, dtype=np.float32) + 0.5) / PIXELS_PER_CM - HALF_WIDTH
     y = TOP - (np.arange(HEIGHT, dtype=np.float32) + 0.5) / PIXELS_PER_CM
@@ -107,11 +58,11 @@ def noise(rng: np.random.Generator, scale_cm: float) -> np.ndarray:
 
 def _blob(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
     """A Gaussian blob and its mirror image."""
-    x, y = _grid()
+    x, y = grid()
     return np.exp(-(((np.abs(x) - cx) / rx) ** 2) - ((y - cy) / ry) ** 2)
 
 
-def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -124,9 +75,13 @@ def paint(person: Identity) -> np.ndarray:
     canvas = np.empty((HEIGHT, WIDTH, 4), np.float32)
     blotch = 0.6 * noise(rng, 1.6) + 0.4 * noise(rng, 0.5)
     fine = noise(rng, 0.09)
-    x, y = _grid()
-    inner = _step(y, BOTTOM + 0.2, BOTTOM + 3) * _step(TOP - y, 0.2, 3) * _step(HALF_WIDTH - np.abs(x), 0.5, 3)
-    shade = 1 + inner * (0.035 * blotch + (0.03 + 0.04 * person.grey) * fine)
+    x, y = grid()
+    inner = (
+        smooth_step(y, BOTTOM + 0.2, BOTTOM + 3)
+        * smooth_step(TOP - y, 0.2, 3)
+        * smooth_step(HALF_WIDTH - np.abs(x), 0.5, 3)
+    )
+    shade = 1 + inner * (0.035 * blotch + (0.03 + 0.025 * person.grey) * fine)
     canvas[..., :3] = tone * shade[..., None]
     _flush(canvas, person, blotch, darkness)
     _spots(canvas, person, rng)
@@ -149,9 +104,9 @@ def _flush(canvas, person, blotch, darkness) -> None:
 
 def _spots(canvas, person, rng) -> None:
     """Freckles of the young, age spots of the old, a mole or two."""
-    freckles = _step(noise(rng, 0.1), 1.3, 2.2) * _blob(1.8, -1.8, 3.2, 1.8) * person.freckles
-    spots = _step(noise(rng, 0.35), 1.7, 2.4) * person.grey * 0.7
-    x, y = _grid()
+    freckles = smooth_step(noise(rng, 0.1), 1.3, 2.2) * _blob(1.8, -1.8, 3.2, 1.8) * person.freckles
+    spots = smooth_step(noise(rng, 0.35), 1.7, 2.4) * person.grey * 0.7
+    x, y = grid()
     moles = np.zeros_like(x)
     for _ in range(int(rng.integers(0, 4))):
         cx, cy = rng.uniform(-5, 5), rng.uniform(-9, 4)
@@ -167,17 +122,17 @@ def _eye_rings(canvas, person) -> None:
 
 
 def _paint_beard(canvas, person, rng) -> None:
-    x, y = _grid()
+    x, y = grid()
     ax = np.abs(x)
-    jaw = _step(ax * 0.9 - y, 6.6, 8.2) * _step(-y - 0.5 * ax, -1.0, 1.5)
+    jaw = smooth_step(ax * 0.9 - y, 7.4, 9.0) * smooth_step(-y - 0.5 * ax, -1.0, 1.5)
     moustache = np.exp(-(((ax - 1.0) / 1.9) ** 4) - ((y + 5.35) / 0.62) ** 2)
     under_lip = np.exp(-((ax / 0.7) ** 2) - ((y + 8.5) / 0.5) ** 2)
     # The line from the moustache's ends to the chin leaves the cheeks free.
-    region = np.clip(np.maximum(jaw * _step(-y + 0.35 * ax, 4.6, 6.4), np.maximum(moustache, under_lip)), 0, 1)
+    region = np.clip(np.maximum(jaw * smooth_step(-y + 0.35 * ax, 4.6, 6.4), np.maximum(moustache, under_lip)), 0, 1)
     lips = np.exp(-((ax / 2.6) ** 6) - (((y + 6.85) / 1.0) ** 6))
-    region *= (1 - lips) * _step(y, -12.6, -10.6)
+    region *= (1 - lips) * smooth_step(y, -11.3, -9.9)
     grain = 0.9 + 0.11 * noise(rng, 0.05) + 0.07 * noise(rng, 0.4)
-    strength = region * grain * (0.28 + 0.62 * person.beard**1.5)
+    strength = region * grain * (0.14 + 0.76 * person.beard**1.4)
     hair = 0.9 * srgb_to_linear(person.hair_srgb) + 0.004
     canvas[..., :3] += (hair - canvas[..., :3]) * np.clip(strength, 0, 0.9)[..., None]
 
@@ -187,13 +142,13 @@ def _paint_brows(canvas, person, rng) -> None:
     factor = 2
     image = Image.new("L", (WIDTH * factor, HEIGHT * factor))
     draw = ImageDraw.Draw(image)
-    lift, arch = rng.uniform(-0.12, 0.15), rng.uniform(0.1, 0.55)
+    lift, arch = rng.uniform(-0.12, 0.15), rng.uniform(0.0, 0.4)
     scale = PIXELS_PER_CM * factor
     for side in (-1, 1):
-        for along in rng.uniform(0, 1, int(330 * person.brow_density)):
-            cx = 1.0 + 4.3 * along
+        for along in rng.uniform(0, 1, int(520 * person.brow_density)):
+            cx = 1.0 + 4.0 * along
             ridge = (
-                1.55
+                1.68
                 + lift
                 + 0.35 * np.sin(np.pi * min(along * 0.85, 1))
                 + arch * np.exp(-(((along - 0.62) / 0.25) ** 2))
@@ -207,71 +162,9 @@ def _paint_brows(canvas, person, rng) -> None:
             dx, dy = side * np.cos(slope) * length * scale, -np.sin(slope) * length * scale
             draw.line([start, (start[0] + dx, start[1] + dy)], fill=int(rng.uniform(150, 250)), width=3)
     strokes = np.asarray(image.resize((WIDTH, HEIGHT), Image.BOX), np.float32) / 255
-    alpha = np.clip(0.75 * strokes + 0.6 * ndimage.gaussian_filter(strokes, 2.2), 0, 0.93) * min(
+    alpha = np.clip(0.6 * strokes + 0.75 * ndimage.gaussian_filter(strokes, 3.0), 0, 0.93) * min(
         person.brow_density + 0.1, 1
     )
-    hair = 0.75 * srgb_to_linear(person.hair_srgb) + 0.003
+    dark = np.minimum(person.hair_srgb, np.float32([120, 98, 82]))
+    hair = np.minimum(srgb_to_linear(dark) * 0.7, 0.4 * srgb_to_linear(person.skin_srgb)) + 0.003
     canvas[..., :3] += (hair - canvas[..., :3]) * alpha[..., None]
-
-
-@lru_cache(maxsize=1)
-def _furrow_maps() -> np.ndarray:
-    """Height of each furrow at full strength, float32 (n, HEIGHT, WIDTH // 2), for x > 0."""
-    x, y = (g[:, WIDTH // 2 :] for g in _grid())
-    maps = []
-    for _, lines, width, depth, bulge in FURROWS:
-        height = np.zeros_like(x)
-        for line in lines:
-            distance, outward, fade = _line_field(x, y, np.asarray(line, np.float32))
-            groove = -depth * np.exp(-((distance / width) ** 2))
-            ridge = (
-                bulge
-                * depth
-                * np.exp(-(((outward - 2.4 * width) / (1.8 * width)) ** 2))
-                * np.exp(-((distance / (6 * width)) ** 2))
-            )
-            height += (groove + ridge) * fade
-        maps.append(height)
-    return np.stack(maps)
-
-
-def _line_field(x, y, line):
-    """Distance to a polyline, distance to its outer side (larger x or lower y), and a fade towards its ends."""
-    best = np.full(x.shape, 1e9, np.float32)
-    outward = np.zeros_like(best)
-    along = np.zeros_like(best)
-    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    total, passed = lengths.sum(), 0.0
-    for (ax, ay), (bx, by), length in zip(line[:-1], line[1:], lengths, strict=True):
-        ux, uy = (bx - ax) / length, (by - ay) / length
-        t = np.clip((x - ax) * ux + (y - ay) * uy, 0, length)
-        dx, dy = x - ax - t * ux, y - ay - t * uy
-        distance = np.hypot(dx, dy)
-        nearer = distance < best
-        normal = np.array([-uy, ux]) * (1 if (-uy - 0.3 * ux) >= 0 else -1)
-        best = np.where(nearer, distance, best)
-        outward = np.where(nearer, dx * normal[0] + dy * normal[1], outward)
-        along = np.where(nearer, (passed + t) / total, along)
-        passed += length
-    return best, outward, np.clip(_step(along, -0.35, 0.25) * _step(1 - along, -0.15, 0.4), 0, 1)
-
-
-def wrinkle(person: Identity, expression: Expression) -> np.ndarray:
-    """Height of the furrows that age and this expression press in, float32 (HEIGHT, WIDTH, 1), centimetres."""
-    strengths = {right: _strengths(person, expression, right) for right in (False, True)}
-    maps = _furrow_maps()
-    right = np.tensordot(strengths[True], maps, axes=1)
-    left = np.tensordot(strengths[False], maps, axes=1)[:, ::-1]
-    height = np.concatenate([left, right], axis=1)
-    rng = np.random.default_rng((person.seed, 2))
-    wobble = 1 + 0.25 * noise(rng, 0.8)
-    return (height * wobble)[..., None].astype(np.float32)
-
-
-def _strengths(person: Identity, expression: Expression, right: bool) -> np.ndarray:
-    """Strength of each furrow on one half of the face: the acting units, more so in old skin, plus age itself."""
-    strengths = np.zeros(len(FURROWS), np.float32)
-    for row, (units, *_) in enumerate(FURROWS):
-        acting = max(expression.side(unit, right) for unit in units) / 5
-        strengths[row] = acting * (0.95 + 0.65 * person.grey) + AGE_FURROWS.get(row, 0.08) * person.grey**1.3
-    return strengths
