@@ -190,7 +190,8 @@ def train(
         title=title,
     )
     best = progress.history[progress.best["epoch"] - 1]
-    models.save_model(folder, model, card | {"loss": loss, "best_epoch": best["epoch"], **origin})
+    card |= {"loss": loss, "precision": devices.arithmetic(device, config.precision), "best_epoch": best["epoch"]}
+    models.save_model(folder, model, card | dict(origin))
     training.finish(folder)
     return {
         "counts": {"train": len(learned), "val": len(held_out), "epochs": len(progress.history)},

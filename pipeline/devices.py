@@ -97,7 +97,7 @@ def arithmetic(device: str, precision: str) -> str:
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    found = torch.cpu.get_capabilities()
+    found = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
     return any(found.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
