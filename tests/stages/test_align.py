@@ -1,0 +1,106 @@
+"""Aligned faces: once, in order, resumable, the same bytes whatever the processes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import stores
+from pipeline.artifacts import ArtifactStore, Node, Work
+from pipeline.config import AlignConfig, IndexConfig
+from pipeline.errors import DataError
+from pipeline.raw import RawData
+from stages import align, index
+
+COUNT = 36  # pairs: two blocks
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, synpain):
+    folder = synpain(tmp_path_factory.mktemp("raw"), COUNT)
+    Image.fromarray(np.full((360, 640, 3), 90, np.uint8)).save(folder / "10000999_NoPain_Man_Young.jpg")
+    return folder
+
+
+def nodes(data, **options) -> Node:
+    samples = Node("index", "samples", index.VERSION, IndexConfig(), {"raw": RawData(data)}, index.run)
+    config = AlignConfig(data=str(data), device="cpu", face_size=64, **options)
+    return Node("align", "faces", align.VERSION, config, {"samples": samples}, align.run)
+
+
+@pytest.fixture(scope="module")
+def faces(data, tmp_path_factory):
+    return ArtifactStore(tmp_path_factory.mktemp("cache")).build(nodes(data, workers=2))[0]
+
+
+def test_every_sample_has_a_face_in_the_same_order(faces, data):
+    columns = stores.open_faces(faces)
+    samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
+    table = stores.read_table(samples.file("samples.csv"))
+    assert columns.sample_ids == list(table["sample_id"])
+    assert columns["images"].shape == (2 * COUNT + 2, 64, 64, 3)
+    inside = columns["landmarks"][columns["detected"] == 1]
+    boxes = table.loc[columns["detected"] == 1, ["x0", "y0", "x1", "y1"]].to_numpy()
+    assert (inside > boxes[:, None, :2]).all()
+    assert (inside < boxes[:, None, 2:]).all()
+
+
+def test_faces_without_one_are_counted_and_named(faces):
+    counts = faces.summary["counts"]
+    assert counts == {
+        "faces": 2 * COUNT + 2,
+        "detected": 2 * COUNT,
+        "second_look": counts["second_look"],
+        "fallback": 2,
+    }
+    assert [entry["sample_id"].partition("#")[0] for entry in faces.summary["skipped"]] == [
+        "10000999_NoPain_Man_Young.jpg"
+    ] * 2
+    assert all("no face found" in entry["reason"] for entry in faces.summary["skipped"])
+
+
+def test_one_process_gives_the_same_bytes_as_two(faces, data, tmp_path):
+    alone = ArtifactStore(tmp_path).build(nodes(data, workers=1))[0]
+    assert alone.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+
+
+def test_a_killed_run_is_resumed_without_doing_finished_blocks_again(faces, data, tmp_path, monkeypatch):
+    store, node = ArtifactStore(tmp_path), nodes(data, workers=1)
+    (samples,) = store.build(node.inputs["samples"])
+    partial = store.partial(node)
+    partial.mkdir()
+
+    blocks = align._blocks
+    monkeypatch.setattr(align, "_blocks", lambda *arguments: _first(blocks(*arguments)))
+    with pytest.raises(KeyboardInterrupt):
+        align.run(node.config, Work(partial, node), samples=samples)
+    left = []
+    monkeypatch.setattr(
+        align, "_blocks", lambda config, pending, rows: left.append(pending) or blocks(config, pending, rows)
+    )
+    (artifact,) = store.build(node)
+    assert [len(pending) for pending in left] == [1]
+    assert artifact.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+    assert artifact.summary == faces.summary
+
+
+def _first(blocks):
+    yield next(blocks)
+    raise KeyboardInterrupt
+
+
+def test_margin_and_size_make_another_artifact_workers_do_not(data):
+    assert nodes(data).fingerprint == nodes(data, workers=2).fingerprint
+    assert nodes(data).fingerprint != nodes(data, margin=0.4).fingerprint
+
+
+def test_a_picture_that_went_bad_is_named(data, tmp_path, synpain):
+    folder = synpain(tmp_path / "raw", 4)
+    store = ArtifactStore(tmp_path / "cache")
+    node = nodes(folder, workers=1)
+    store.build(node.inputs["samples"])
+    victim = sorted(folder.iterdir())[1]
+    victim.write_bytes(b"gone bad")
+    with pytest.raises(DataError, match=f"{victim.name} could be read when it was indexed and cannot now"):
+        store.build(node)

@@ -1,0 +1,132 @@
+"""The index of a real folder: samples, skipped pictures with reasons, and the limits."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline import stores
+from pipeline.artifacts import Artifact, ArtifactStore, Node
+from pipeline.config import IndexConfig
+from pipeline.errors import DataError
+from pipeline.raw import RawData
+from stages import index
+
+
+def build(tmp_path, data, **options) -> Artifact:
+    node = Node("index", "samples", index.VERSION, IndexConfig(**options), {"raw": RawData(data)}, index.run)
+    return ArtifactStore(tmp_path / "cache").build(node)[0]
+
+
+@pytest.fixture
+def damaged(tmp_path, synpain):
+    """Six good pairs, and one of everything that cannot be used."""
+    folder = synpain(tmp_path / "data", 6)
+    good = sorted(folder.glob("*.jpg"))
+    (folder / "11014900_Pain_Man_Old.jpg").write_bytes(b"")
+    (folder / "11014901_Pain_Man_Old.jpg").write_bytes(good[0].read_bytes()[:3000])
+    (folder / "11014902_Pain_Woman_Old.jpg").write_bytes(good[1].read_bytes())
+    (folder / "holiday.jpg").write_bytes(good[2].read_bytes())
+    shutil.copy(good[3], folder / good[3].name.replace(".jpg", ".jpeg"))
+    (folder / "README.md").write_text("no picture")
+    return folder
+
+
+def test_a_synpain_folder_becomes_two_samples_a_pair(tmp_path, synpain):
+    artifact = build(tmp_path, synpain(tmp_path / "data", 8), workers=2)
+    table = stores.read_table(artifact.file("samples.csv"))
+    assert artifact.summary["counts"] == {"pictures": 8, "samples": 16, "skipped": 0, "subjects": 8, "pain": 4}
+    assert artifact.summary["dataset"] == "synpain"
+    assert artifact.summary["attributes"] == ["gender", "age_group", "ethnicity"]
+    assert artifact.summary["classes"] == ["no_pain", "pain"]
+    assert list(table["region"]) == ["left", "right"] * 8
+    assert list(table["sample_id"]) == [f"{row.file}#{row.region}" for row in table.itertuples()]
+    assert (table[table["region"] == "left"][["label", "expressive"]] == 0).all(axis=None)
+    right = table[table["region"] == "right"]
+    assert (right["expressive"] == 1).all()
+    assert list(right["label"]) == [int("_Pain_" in file) for file in right["file"]]
+    assert (table.groupby("subject_id")["file"].nunique() == 1).all()
+    assert (table["x1"] - table["x0"] > 310).all()
+    assert (table.loc[table["region"] == "left", "x1"] <= 320).all()
+
+
+def test_everything_that_cannot_be_used_is_a_row_with_its_reason(tmp_path, damaged):
+    artifact = build(tmp_path, damaged, max_skipped=0.5)
+    reasons = dict(stores.read_table(artifact.file("skipped.csv"))[["file", "reason"]].itertuples(index=False))
+    kinds = {file: reason.partition(":")[0] for file, reason in reasons.items()}
+    (copy,) = (file for file, kind in kinds.items() if kind == "duplicate")
+    assert reasons[copy] == f"duplicate: of {Path(copy).stem}.jpeg"
+    assert copy.endswith(".jpg")
+    del kinds[copy]
+    assert kinds == {
+        "11014900_Pain_Man_Old.jpg": "empty file",
+        "11014901_Pain_Man_Old.jpg": "unreadable",
+        "11014902_Pain_Woman_Old.jpg": "contradiction",
+        "holiday.jpg": "name",
+    }
+    assert artifact.summary["counts"]["pictures"] == 11
+    assert artifact.summary["counts"]["samples"] == 12
+    assert {entry["file"] for entry in artifact.summary["skipped"]} == set(reasons)
+
+
+def test_more_skipped_than_allowed_is_an_error_and_leaves_the_list(tmp_path, damaged):
+    with pytest.raises(DataError, match=r"5 of 11 pictures cannot be used, at most 5% may be: 1 \w") as caught:
+        build(tmp_path, damaged)
+    listed = re.search(r"named in (\S+skipped\.csv)", str(caught.value))[1]
+    assert "holiday.jpg" in Path(listed).read_text()
+
+
+def test_one_process_and_two_give_the_same_bytes(tmp_path, synpain):
+    data = synpain(tmp_path / "data", 40)
+    one = build(tmp_path / "one", data, workers=1)
+    two = build(tmp_path / "two", data, workers=2)
+    assert one.file("samples.csv").read_bytes() == two.file("samples.csv").read_bytes()
+
+
+def test_a_folder_per_class(tmp_path, portrait):
+    for name, number in (("pain/a", 0), ("pain/b", 1), ("no_pain/a", 2)):
+        path = tmp_path / "data" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(portrait(200, 240, number)).save(path)
+    artifact = build(tmp_path, tmp_path / "data")
+    table = stores.read_table(artifact.file("samples.csv"))
+    assert artifact.summary["dataset"] == "folders"
+    assert dict(zip(table["file"], table["label"], strict=True)) == {
+        "no_pain/a.jpg": 0,
+        "pain/a.jpg": 1,
+        "pain/b.jpg": 1,
+    }
+    assert table[["x0", "y0", "x1", "y1"]].to_numpy().tolist() == [[0, 0, 200, 240]] * 3
+    assert table["subject_id"].nunique() == 3
+
+
+def test_a_csv_file_with_subjects_attributes_and_folds(tmp_path, portrait):
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(3):
+        Image.fromarray(portrait(200, 240, number)).save(data / f"{number}.png")
+    (data / "faces.csv").write_text(
+        "path,label,subject,site,fold\n0.png,pain,p1,x,train\n1.png,no_pain,p1,y,train\n2.png,no_pain,007,,test\n"
+    )
+    artifact = build(tmp_path, data / "faces.csv")
+    table = stores.read_table(artifact.file("samples.csv"), fold=str)
+    assert artifact.summary["dataset"] == "csv"
+    assert artifact.summary["attributes"] == ["site"]
+    assert list(table["subject_id"]) == ["p1", "p1", "007"]
+    assert list(table["fold"]) == ["train", "train", "test"]
+    assert table["site"].isna().tolist() == [False, False, True]
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="no picture"):
+        build(tmp_path, tmp_path / "data")
+
+
+def test_a_form_asked_for_is_not_guessed(tmp_path, synpain):
+    with pytest.raises(DataError, match="none is usable"):
+        build(tmp_path, synpain(tmp_path / "data", 4), dataset="folders")
