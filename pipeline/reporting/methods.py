@@ -55,6 +55,11 @@ class Run:
         return self.model.config["seed"]
 
     @property
+    def network(self) -> str:
+        """The exact architecture; equal networks cost the same."""
+        return json.dumps(self.model.config["architecture"], sort_keys=True)
+
+    @property
     def method(self) -> tuple[bool, str, str, str]:
         """What the runs of one method share: student or not, the student, its teacher, its loss."""
         config = self.model.config
@@ -70,11 +75,13 @@ class Method:
     Parameters
     ----------
     values : per metric, shape (runs, 1 + replicates): the value on the test faces, then on every resample.
+    cost : of its network, measured on whichever run had the quietest machine.
     color : position in the palette; a teacher and its students share it.
     """
 
     runs: tuple[Run, ...]
     values: Mapping[str, np.ndarray]
+    cost: Mapping[str, Any]
     color: int
     confidence: float
 
@@ -115,11 +122,6 @@ class Method:
         """The exact network."""
         architecture = self.runs[0].model.config["architecture"]
         return architecture["label"] or architecture["name"]
-
-    @property
-    def cost(self) -> dict[str, Any]:
-        """Cost of the run that was measured fastest: the networks of a method are the same."""
-        return min((run.cost for run in self.runs), key=lambda cost: cost["latency_ms"])
 
     def mean(self, metric: str) -> np.ndarray:
         """A metric averaged over seeds, on the test faces and on every resample, shape (1 + replicates,)."""
@@ -172,12 +174,16 @@ def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> l
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.method, []).append(run)
+    costs: dict[str, dict[str, Any]] = {}
+    for run in sorted(runs, key=lambda run: run.cost["latency_ms"]):
+        costs.setdefault(run.network, run.cost)
     names = sorted({name for _, _, name, _ in groups if name != NO_TEACHER})
     order = sorted(groups, key=lambda key: (key[0], key[1], key[2] == NO_TEACHER, key[2], key[3]))
     return [
         Method(
             runs=(members := tuple(sorted(groups[key], key=lambda run: run.seed))),
             values=_values(members, replicates, seed),
+            cost=costs[members[0].network],
             color=names.index(key[2]) + 1 if key[2] != NO_TEACHER else 0,
             confidence=confidence,
         )

@@ -19,6 +19,8 @@ from pipeline.stores import write_table
 PARTS = ("train", "val", "test")
 FEW_VALUES = 8  # an attribute with more is a measurement, not a group
 
+MOST_SKIPPED = 40  # rows on the page
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -187,7 +189,10 @@ def skipped(artifacts: list[Artifact]) -> Table | None:
         for entry in artifact.summary.get("skipped", [])
     ]
     frame = pd.DataFrame(rows)
-    return Table("skipped", "Pictures and faces that could not be used as they are.", frame, frame) if rows else None
+    caption = "Pictures and faces that could not be used as they are."
+    if len(rows) > MOST_SKIPPED:
+        caption += f" The first {MOST_SKIPPED} of {len(rows)}; the CSV file has all."
+    return Table("skipped", caption, frame.head(MOST_SKIPPED), frame) if rows else None
 
 
 def provenance(artifacts: list[Artifact]) -> Table:
