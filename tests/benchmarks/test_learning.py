@@ -58,12 +58,12 @@ def test_view(benchmark, view):
     benchmark.pedantic(make[view], rounds=10, warmup_rounds=2)
 
 
-@pytest.mark.benchmark(group="step of 32 faces, deit-tiny at 112 px")
+@pytest.mark.benchmark(group="step of 16 faces, deit-tiny at 112 px")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_step(benchmark, precision):
     model = models.build(replace(DEMO.families["deit"], weights="random"), ["no_pain", "pain"]).train()
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    inputs, targets = torch.randn(32, 3, 112, 112), {"label": torch.arange(32) % 2}
+    inputs, targets = torch.randn(16, 3, 112, 112), {"label": torch.arange(16) % 2}
 
     def step():
         with devices.autocast("cpu", precision):
@@ -72,4 +72,4 @@ def test_step(benchmark, precision):
         label_loss(outputs, targets).backward()
         optimizer.step()
 
-    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(step, rounds=2, warmup_rounds=1)

@@ -80,3 +80,12 @@ def test_the_card_is_plain_json(fakes):
     card = json.loads(artifact.file("model.json").read_text())
     assert card["network"]["options"][0] == ["embed_dim", 24]
     assert card["weights"] == "random"
+
+
+def test_a_network_learns_what_the_faces_show(tmp_path):
+    fakes = Fakes(tmp_path, subjects=80, size=64)
+    whole = replace(SMOKE.families["resnet"], trained="all")
+    schedule = {"epochs": 5, "step_size": 5, "learning_rate": 1e-3, "class_weights": "balanced", "precision": "auto"}
+    config = replace(SMOKE.teacher, architecture=whole, **schedule)
+    (artifact,) = fakes.store.build(Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run))
+    assert artifact.summary["best"]["val_balanced_accuracy"] > 0.9
