@@ -119,9 +119,18 @@ class Method:
 
     @property
     def architecture(self) -> str:
-        """The exact network."""
+        """The exact network: timm's name and, where they are not its own, the constructor's options."""
         architecture = self.runs[0].model.config["architecture"]
-        return architecture["label"] or architecture["name"]
+        options = ", ".join(f"{name}={_digits(value)}" for name, value in architecture["options"])
+        return f"{architecture['name']} with {options}" if options else architecture["name"]
+
+    @property
+    def weights(self) -> str:
+        """Where the network's first weights came from."""
+        architecture = self.runs[0].model.config["architecture"]
+        if architecture["weights"] == "shipped":
+            return f"shipped: {architecture['label'] or architecture['name']}"
+        return str(self.runs[0].card.get("weights", architecture["weights"]))
 
     def mean(self, metric: str) -> np.ndarray:
         """A metric averaged over seeds, on the test faces and on every resample, shape (1 + replicates,)."""
@@ -217,6 +226,11 @@ def differences(methods: list[Method]) -> list[Difference]:
 def pretty(name: str) -> str:
     """A family's name as papers write it; any other name as it is."""
     return FAMILIES.get(name, name)
+
+
+def _digits(value: Any) -> str:
+    """An option's value; a list without brackets."""
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def held_out(frame: pd.DataFrame) -> pd.DataFrame:

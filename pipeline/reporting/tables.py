@@ -76,6 +76,11 @@ def comparison(methods: list[Method]) -> Table:
     missing = {row["metric"] for row in numbers if np.isnan(row["value"])}
     reasons = "; ".join(f"{m.title} {m.undefined}" for name, m in metrics.METRICS.items() if name in missing)
     caption += f" A dash has no value: {reasons}." if reasons else ""
+    if any(row["value"] == row["low"] == 1 for row in numbers):
+        caption += (
+            " An interval 100.0–100.0 says that no error was seen, not that none occurs: by the rule of three, error"
+            " rates up to 3 in n subjects remain possible."
+        )
     return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -103,7 +108,6 @@ def networks(methods: list[Method]) -> Table:
     for method in methods:
         config, cost = method.runs[0].model.config, method.cost
         architecture = config["architecture"]
-        weights = str(method.runs[0].card.get("weights", architecture["weights"]))
         trained = "head only" if architecture["trained"] == "head" else "all layers"
         seeds = [run.seed for run in method.runs]
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
@@ -112,7 +116,7 @@ def networks(methods: list[Method]) -> Table:
                 "Model": method.title,
                 "Network": method.architecture,
                 "Input": f"{architecture['image_size']} px",
-                "Weights": weights,
+                "Weights": method.weights,
                 "Trained": trained,
                 "Seeds": ", ".join(map(str, seeds)),
                 "Parameters": f"{short(cost['parameters'] / 1e6)} M",
@@ -121,7 +125,9 @@ def networks(methods: list[Method]) -> Table:
             }
         )
         numbers.append(
-            _identity(method) | {"input_px": architecture["image_size"], "weights": weights, "trained": trained} | size
+            _identity(method)
+            | {"input_px": architecture["image_size"], "weights": method.weights, "trained": trained}
+            | size
         )
     caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one face on one thread."
     return Table("networks", caption, pd.DataFrame(shown), pd.DataFrame(numbers))

@@ -71,3 +71,10 @@ def test_faces_hold_the_mean_probability(compared):
     sample = taught.faces["sample_id"].iloc[-1]
     each = [run.predictions.set_index("sample_id")["prob_pain"][sample] for run in taught.runs]
     assert taught.faces.set_index("sample_id")["prob"][sample] == pytest.approx(np.mean(each))
+
+
+def test_equal_networks_cost_the_same_whoever_taught_them(compared):
+    costs = {title: method.cost for title, method in by_title(compared).items()}
+    assert costs["DeiT ← Swin"] is costs["DeiT ← ResNet"] is costs["DeiT, no teacher"]
+    assert costs["DeiT ← Swin"]["latency_ms"] == min(run.cost["latency_ms"] for run in compared[2].runs)
+    assert costs["Swin teacher"]["parameters"] != costs["DeiT ← Swin"]["parameters"]

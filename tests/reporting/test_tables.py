@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,31 @@ def test_the_comparison_holds_every_metric_of_every_method(compared):
     shown = table.shown.set_index("Model")["ROC-AUC"]["DeiT ← Swin"]
     assert shown.value == f"{100 * row['value']:.1f}"
     assert str(table.shown.set_index("Model")["Agreement"]["Swin teacher"]) == "—"
+
+
+def test_a_perfect_score_is_not_taken_for_certainty(compared):
+    perfect = [replace(m, values={**m.values, "precision": np.ones_like(m.values["precision"])}) for m in compared]
+    assert "rule of three" in tables.comparison(perfect).caption
+    flawed = [replace(m, values={k: np.minimum(v, 0.99) for k, v in m.values.items()}) for m in compared]
+    assert "rule of three" not in tables.comparison(flawed).caption
+
+
+def test_a_network_is_named_exactly(compared):
+    table = tables.networks(compared).shown.set_index("Model")
+    swin = table.loc["Swin teacher"]
+    assert swin["Network"] == "swin_tiny_patch4_window7_224 with embed_dim=48, depths=2-2-6-2"
+    assert swin["Weights"] == "shipped: small-swin"
+    assert table.loc["ResNet teacher", "Trained"] == "head only"
+    assert table.loc["DeiT ← Swin", "Seeds"] == "0, 1"
+
+
+def test_a_long_list_of_failures_is_cut_on_the_page_only(runs):
+    samples = replace(
+        runs[0].model, record={"stage": "index", "summary": {"skipped": [{"file": "a", "reason": "b"}] * 99}}
+    )
+    table = tables.skipped([samples])
+    assert len(table.shown) == tables.MOST_SKIPPED < len(table.numbers) == 99
+    assert "of 99" in table.caption
 
 
 def test_cells():
