@@ -146,6 +146,9 @@ def _load_anny():
 def _soften_halves(offsets: np.ndarray, labels: list[str], template: np.ndarray, quads: np.ndarray) -> None:
     """Let left and right face units fade into each other: as they come, each ends at the midline with a crease."""
     midline = np.exp(-((template[:, :1] / 0.9) ** 2))
+    # The brow units also draw the skin towards the midline, more than there is of it on the forehead.
+    forehead = np.clip((template[:, 1] - 1.5) / 1.5, 0, 1)
+    squeeze = 1 - (0.45 + 0.5 * forehead) * np.exp(-((template[:, 0] / 1.6) ** 2))
     t = np.clip((template[:, 0] + 1.6) / 3.2, 0, 1)
     left_share = (t * t * (3 - 2 * t))[:, None]  # a person's left is at positive x
     for row, label in enumerate(labels):
@@ -153,6 +156,7 @@ def _soften_halves(offsets: np.ndarray, labels: list[str], template: np.ndarray,
             other = labels.index(label.replace("Left", "Right"))
             both = offsets[row] + offsets[other]
             if label.startswith(("facial_action:brow", "facial_action:noseSneer")):
+                both[:, 0] *= squeeze
                 both += midline * (spread(both, quads, 3) - both)
             if not label.startswith(("facial_action:mouthLeft", "facial_action:jawLeft")):
                 offsets[row], offsets[other] = both * left_share, both * (1 - left_share)

@@ -7,6 +7,7 @@ through which triangle covers a pixel: Mesa on a CPU and an NVIDIA driver give t
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,20 +28,28 @@ class Hits:
     ----------
     flat : int64, shape (P,); pixel numbers, row-major from the top left.
     triangle : int64, shape (P,)
-    weights : float32, shape (P, 3); perspective-correct barycentric coordinates.
+    corners : int64, shape (P, 3); the vertices of that triangle.
+    weights : float32, shape (P, 3); their perspective-correct barycentric coordinates.
     size : (height, width) of the picture.
     """
 
     flat: np.ndarray
     triangle: np.ndarray
+    corners: np.ndarray
     weights: np.ndarray
     size: tuple[int, int]
 
-    def sample(self, corners: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Interpolate per-vertex values (V, …) over the pixels; corners is the (T, 3) triangle list."""
-        index = corners[self.triangle]
+    def sample(self, values: np.ndarray) -> np.ndarray:
+        """Interpolate per-vertex values (V, …) over the pixels."""
         weights = self.weights if values.ndim == 1 else self.weights[:, :, None]
-        return sum(values[index[:, k]] * weights[:, k] for k in range(3))
+        total = values[self.corners[:, 0]] * weights[:, 0]
+        for k in (1, 2):
+            total += values[self.corners[:, k]] * weights[:, k]
+        return total
+
+    def only(self, chosen: np.ndarray) -> Hits:
+        """The hits at some positions of this list."""
+        return Hits(self.flat[chosen], self.triangle[chosen], self.corners[chosen], self.weights[chosen], self.size)
 
 
 class Rasteriser:
@@ -52,6 +61,7 @@ class Rasteriser:
     def __init__(self) -> None:
         gl, core = _vtk_modules()
         _require_egl()
+        os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software rasteriser: a process keeps to one core
         self.window = gl.vtkEGLRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetMultiSamples(0)
@@ -86,8 +96,8 @@ class Rasteriser:
         numbers = self._read(height, width)
         flat = np.flatnonzero(numbers)
         triangle = numbers[flat] - 1
-        weights = _barycentric(points, corners[triangle], flat, size, focal)
-        return Hits(flat, triangle, weights, size)
+        hit = corners[triangle]
+        return Hits(flat, triangle, hit, _barycentric(points, hit, flat, size, focal), size)
 
     def _aim(self, points: np.ndarray, height: int, focal: float | None) -> None:
         camera = self.renderer.GetActiveCamera()
@@ -125,14 +135,16 @@ def project(points: np.ndarray, size: tuple[int, int], focal: float | None) -> n
 def _barycentric(points, corners, flat, size, focal) -> np.ndarray:
     """Weights of the three corners at each pixel's centre, corrected for perspective."""
     pixel = np.stack([flat % size[1] + 0.5, flat // size[1] + 0.5], axis=-1).astype(np.float32)
-    a, b, c = (project(points, size, focal)[corners[:, k]] - pixel for k in range(3))
+    projected = project(points, size, focal)
+    a, b, c = (projected[corners[:, k]] - pixel for k in range(3))
     weights = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=-1)
     if focal is not None:
         weights = weights / points[corners, 2]
-    total = weights.sum(-1, keepdims=True)
-    weights = np.divide(weights, total, out=np.full_like(weights, 1 / 3), where=np.abs(total) > 1e-12)
-    weights = np.clip(weights, 0, 1)
-    return (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
+    total = weights[:, 0] + weights[:, 1] + weights[:, 2]
+    total = np.where(np.abs(total) > 1e-12, total, 1)
+    weights = np.clip(weights / total[:, None], 0, 1)
+    total = np.maximum(weights[:, 0] + weights[:, 1] + weights[:, 2], 1e-6)
+    return (weights / total[:, None]).astype(np.float32)
 
 
 def _cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -183,7 +183,7 @@ class Studio:
         backdrop = _background(setting, camera.size)
         gain = _exposure(person) * setting.exposure
         linear = (colour * cover[..., None] + backdrop * (1 - cover[..., None])) * gain
-        grain = rng.normal(0, 0.012, size + (1,)).astype(np.float32)
+        grain = rng.normal(0, 0.006, size + (1,)).astype(np.float32)
         small = _shrink(linear)
         picture = shading.tone_map(small * (1 + grain))
         points = project(camera.place(bust.vertices[self.landmarks]), camera.size, camera.focal) / SUPERSAMPLING

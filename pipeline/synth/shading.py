@@ -87,7 +87,12 @@ def tone_map(linear: np.ndarray) -> np.ndarray:
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+    return v / np.maximum(np.sqrt(_dot(v, v)), 1e-9)[..., None]
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar products of the rows."""
+    return np.einsum("...k,...k->...", a, b)
 
 
 class _ShadowMap:
@@ -104,7 +109,7 @@ class _ShadowMap:
         space = self._to_light(bust.vertices)
         hits = raster.draw(space, bust.corners[solid], (SHADOW_SIZE, SHADOW_SIZE), None)
         self.depth = np.full(SHADOW_SIZE * SHADOW_SIZE, -1e3, np.float32)
-        self.depth[hits.flat] = hits.sample(bust.corners[solid], space[:, 2])
+        self.depth[hits.flat] = hits.sample(space[:, 2])
 
     def _to_light(self, points: np.ndarray) -> np.ndarray:
         space = (points - self.centre) @ self.basis.T * self.scale
@@ -129,7 +134,7 @@ class _ShadowMap:
 def _ambient_occlusion(hits: Hits, bust: Bust, points: np.ndarray, size) -> np.ndarray:
     """How much sky each pixel sees (H * W,), from how far it lies behind its surroundings."""
     depth = np.full(size[0] * size[1], points[:, 2].min(), np.float32)
-    depth[hits.flat] = hits.sample(bust.corners, points[:, 2])
+    depth[hits.flat] = hits.sample(points[:, 2])
     depth = depth.reshape(size)
     occlusion = np.zeros(size, np.float32)
     small = depth[::2, ::2]
@@ -141,10 +146,10 @@ def _ambient_occlusion(hits: Hits, bust: Bust, points: np.ndarray, size) -> np.n
 
 
 def _solid_surface(bust, hits, keep, person, canvas, wrinkles, masks, gaze, camera) -> Surface:
-    corners, part = bust.corners[keep], bust.part[keep][hits.triangle]
-    rest = hits.sample(corners, bust.rest)
-    position = hits.sample(corners, bust.vertices)
-    normal = _unit(hits.sample(corners, bust.normals))
+    part = bust.part[keep][hits.triangle]
+    rest = hits.sample(bust.rest)
+    position = hits.sample(bust.vertices)
+    normal = _unit(hits.sample(bust.normals))
     surface = Surface(
         position,
         normal,
@@ -162,10 +167,10 @@ def _solid_surface(bust, hits, keep, person, canvas, wrinkles, masks, gaze, came
     height[skin] = values[:, 4] * front
     surface.albedo[skin] *= (1 + np.clip(values[:, 4] * front, -0.14, 0.03) * 3.4)[:, None]
     _mottle(surface, skin, rest, person)
-    uv = hits.sample(corners, bust.uv)[skin]
+    uv = hits.sample(bust.uv)[skin]
     _lips_and_mouth(surface, skin, uv, rest, masks, person, height)
     _scalp_shadow(surface, skin, rest[skin], masks["ears_at"](uv), person)
-    _clothes(surface, skin, hits.sample(corners, bust.cloth)[skin], rest[skin], person, height)
+    _clothes(surface, skin, hits.sample(bust.cloth)[skin], rest[skin], person, height)
     _mouth_parts(surface, rest)
     _bump(surface, hits, height, camera)
     _eyes(surface, bust, gaze, person)
@@ -184,8 +189,10 @@ def _lips_and_mouth(surface, skin, uv, rest, masks, person, height) -> None:
     lips = masks["lips_at"](uv)
     tone = surface.albedo[skin]
     red = srgb_to_linear((176, 82, 84)) * 0.75 + 0.25 * tone
-    natural = tone * np.float32([0.86, 0.58, 0.6]) * 0.75 + red * 0.25 * tone.mean(1, keepdims=True) / 0.35
-    painted = srgb_to_linear((158, 36, 52)) * (0.4 + 0.6 * tone.mean(1, keepdims=True) / 0.4)
+    natural = (
+        tone * np.float32([0.86, 0.58, 0.6]) * 0.75 + red * 0.25 * (tone @ np.full((3, 1), 1 / 3, np.float32)) / 0.35
+    )
+    painted = srgb_to_linear((158, 36, 52)) * (0.4 + 0.6 * (tone @ np.full((3, 1), 1 / 3, np.float32)) / 0.4)
     colour = (1 - person.lipstick) * natural + person.lipstick * painted
     creases = _tile(2)[(rest[skin, 0] * 60).astype(np.int64) % TEXTURE, (rest[skin, 1] * 6).astype(np.int64) % TEXTURE]
     surface.albedo[skin] = tone + (colour * (1 + 0.05 * creases)[:, None] - tone) * lips[:, None]
@@ -265,7 +272,7 @@ def _eyes(surface: Surface, bust: Bust, gaze, person) -> None:
     right = surface.position[eye] @ bust.rotation[:, 0] > bust.eye_centres.mean(0) @ bust.rotation[:, 0]
     outward = _unit(surface.position[eye] - bust.eye_centres[right.astype(int)])
     look = gaze[right.astype(int)]
-    along = np.clip((outward * look).sum(1), -1, 1)
+    along = np.clip(_dot(outward, look), -1, 1)
     off_axis = outward - along[:, None] * look
     radius = np.arccos(along) * bust.eye_radius
     angle = np.arctan2(off_axis @ bust.rotation[:, 1], off_axis @ bust.rotation[:, 0])
@@ -328,8 +335,8 @@ def _scatter(irradiance, soft, hits) -> np.ndarray:
 
 def _specular(surface, view, light, lit, sky) -> np.ndarray:
     half = _unit(view + light.key)
-    aligned = np.clip((surface.normal * half).sum(1), 0, 1)
-    grazing = (1 - np.clip((surface.normal * view).sum(1), 0, 1)) ** 4
+    aligned = np.clip(_dot(surface.normal, half), 0, 1)
+    grazing = (1 - np.clip(_dot(surface.normal, view), 0, 1)) ** 4
     wet = surface.part == EYES
     power = np.where(wet, 300.0, 10 + 38 * surface.gloss)
     strength = np.where(wet, 4.0, 0.014 + 0.065 * surface.gloss * (power + 2) / 24)
@@ -345,10 +352,10 @@ def _add_overlays(colour, cover, every, bust, person, light, shadow, occlusion, 
         chosen = np.flatnonzero(part == kind)
         if not len(chosen):
             continue
-        hits = Hits(every.flat[chosen], every.triangle[chosen], every.weights[chosen], every.size)
+        hits = every.only(chosen)
         rgb, alpha = paint(hits, bust, person, light, shadow, occlusion, camera)
         if kind == HAIR:  # before the open background there is always more hair behind, except at its lower end
-            above_hem = hits.sample(bust.corners, bust.vertices[:, 1]) > bust.hem + 1.5
+            above_hem = hits.sample(bust.vertices[:, 1]) > bust.hem + 1.5
             alpha = np.where(above_hem & (cover[hits.flat] == 0), 1.0, alpha).astype(np.float32)
         behind = colour[hits.flat] * cover[hits.flat, None]
         colour[hits.flat] = behind + (rgb - behind) * alpha[:, None]
@@ -358,7 +365,7 @@ def _add_overlays(colour, cover, every, bust, person, light, shadow, occlusion, 
 
 
 def _lashes(hits, bust, person, light, shadow, occlusion, camera):
-    uv = hits.sample(bust.corners, bust.uv)
+    uv = hits.sample(bust.uv)
     comb = _tile(6)[(uv[:, 0] * 4000).astype(np.int64) % TEXTURE, 7]
     alpha = np.clip(0.5 + 0.12 * comb, 0.1, 0.9) * (1.0 if person.gender == "Woman" else 0.6)
     dark = 0.5 * srgb_to_linear(person.hair_srgb) * 0.4 + 0.006
@@ -367,15 +374,14 @@ def _lashes(hits, bust, person, light, shadow, occlusion, camera):
 
 def _hair(hits, bust, person, light, shadow, occlusion, camera):
     """Strands: Kajiya-Kay shading along the flow, locks from stretched noise, frayed borders."""
-    corners = bust.corners
-    strand = hits.sample(corners, bust.strand)
-    edge = hits.sample(corners, bust.edge)
-    position = hits.sample(corners, bust.vertices)
-    normal = _unit(hits.sample(corners, bust.normals))
-    normal = np.where((normal * (camera.eye - position)).sum(1, keepdims=True) < 0, -normal, normal)
+    strand = hits.sample(bust.strand)
+    edge = hits.sample(bust.edge)
+    position = hits.sample(bust.vertices)
+    normal = _unit(hits.sample(bust.normals))
+    normal = np.where(_dot(normal, camera.eye - position)[:, None] < 0, -normal, normal)
     fine, lock = _strand_noise(strand, bust.curly)
-    flow = hits.sample(corners, bust.flow)
-    flow = _unit(flow - (flow * normal).sum(1, keepdims=True) * normal)
+    flow = hits.sample(bust.flow)
+    flow = _unit(flow - _dot(flow, normal)[:, None] * normal)
     across = np.cross(flow, normal)
     normal = _unit(normal + across * (0.28 * lock + 0.12 * fine)[:, None])
     lit = shadow.lit(position, normal)
@@ -387,7 +393,7 @@ def _hair(hits, bust, person, light, shadow, occlusion, camera):
     irradiance = facing[:, None] * light.key_colour + (up * light.sky + (1 - up) * light.ground) * seen
     rim = np.clip(normal @ light.rim, 0, 1)[:, None] * light.rim_colour
     half = _unit(view + light.key)
-    along = (_unit(flow + normal * (0.15 * fine + 0.1)[:, None]) * half).sum(1)
+    along = _dot(_unit(flow + normal * (0.15 * fine + 0.1)[:, None]), half)
     gleam = np.clip(1 - along**2, 0, 1) ** (40 if not bust.curly else 12)
     gleam = gleam * lit * np.clip(normal @ light.key + 0.2, 0, 1)
     sheen = (0.05 + 0.35 * base) * gleam[:, None] * light.key_colour * 0.8

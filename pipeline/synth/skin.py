@@ -162,8 +162,8 @@ def _paint_brows(canvas, person, rng) -> None:
             dx, dy = side * np.cos(slope) * length * scale, -np.sin(slope) * length * scale
             draw.line([start, (start[0] + dx, start[1] + dy)], fill=int(rng.uniform(150, 250)), width=3)
     strokes = np.asarray(image.resize((WIDTH, HEIGHT), Image.BOX), np.float32) / 255
-    alpha = np.clip(0.6 * strokes + 0.75 * ndimage.gaussian_filter(strokes, 3.0), 0, 0.93) * min(
-        person.brow_density + 0.1, 1
+    alpha = np.clip(0.8 * strokes + 0.9 * ndimage.gaussian_filter(strokes, 3.0), 0, 0.93) * (
+        0.55 + 0.45 * min(person.brow_density, 1)
     )
     dark = np.minimum(person.hair_srgb, np.float32([120, 98, 82]))
     hair = np.minimum(srgb_to_linear(dark) * 0.7, 0.4 * srgb_to_linear(person.skin_srgb)) + 0.003
