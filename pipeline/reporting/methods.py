@@ -128,8 +128,8 @@ class Method:
     def weights(self) -> str:
         """Where the network's first weights came from."""
         architecture = self.runs[0].model.config["architecture"]
-        if architecture["weights"] == "shipped":
-            return f"shipped: {architecture['label'] or architecture['name']}"
+        if architecture["weights"] == "shipped" and architecture["label"]:
+            return f"shipped: {architecture['label']}"
         return str(self.runs[0].card.get("weights", architecture["weights"]))
 
     def mean(self, metric: str) -> np.ndarray:

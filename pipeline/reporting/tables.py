@@ -108,20 +108,20 @@ def networks(methods: list[Method]) -> Table:
     for method in methods:
         config, cost = method.runs[0].model.config, method.cost
         architecture = config["architecture"]
-        trained = "head only" if architecture["trained"] == "head" else "all layers"
+        trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
         seeds = [run.seed for run in method.runs]
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
         shown.append(
             {
                 "Model": method.title,
                 "Network": method.architecture,
-                "Input": f"{architecture['image_size']} px",
+                "Input, px": str(architecture["image_size"]),
                 "Weights": method.weights,
                 "Trained": trained,
-                "Seeds": ", ".join(map(str, seeds)),
-                "Parameters": f"{short(cost['parameters'] / 1e6)} M",
+                "Seeds": ",\u00a0".join(map(str, seeds)),
+                "Parameters, M": short(cost["parameters"] / 1e6),
                 "GFLOPs": short(cost["gflops"]),
-                "Latency": f"{short(cost['latency_ms'])} ms",
+                "Latency, ms": short(cost["latency_ms"]),
             }
         )
         numbers.append(
@@ -280,7 +280,15 @@ def _short(frame: pd.DataFrame) -> pd.Series:
     return frame["Fingerprint"].str[:12]
 
 
-_LATEX = {"\\": r"\textbackslash{}", "←": r"$\leftarrow$", "−": "$-$", "±": r"$\pm$", "–": "--", "—": "---"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "\u00a0": "~",
+    "←": r"$\leftarrow$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "—": "---",
+}
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 
 

@@ -34,8 +34,8 @@ def test_a_network_is_named_exactly(compared):
     swin = table.loc["Swin teacher"]
     assert swin["Network"] == "swin_tiny_patch4_window7_224 with embed_dim=48, depths=2-2-6-2"
     assert swin["Weights"] == "shipped: small-swin"
-    assert table.loc["ResNet teacher", "Trained"] == "head only"
-    assert table.loc["DeiT ← Swin", "Seeds"] == "0, 1"
+    assert table.loc["ResNet teacher", "Trained"] == "head\u00a0only"
+    assert table.loc["DeiT ← Swin", "Seeds"] == "0,\u00a01"
 
 
 def test_a_long_list_of_failures_is_cut_on_the_page_only(runs):
