@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline import models, views
+from pipeline.errors import ArtifactError
 from pipeline.faces import Detection, Detector, warp
 from pipeline.images import Box, halves
 from pipeline.predictions import POSITIVE
@@ -51,13 +52,18 @@ class Recogniser:
 
     Raises
     ------
-    ArtifactError : the folder holds no whole model.
+    ArtifactError : the folder holds no whole model, or its card lacks the alignment.
     """
 
     def __init__(self, model: Path, device: str):
         network, self._card = models.load_model(model)
         self._device = device
         self._network = network.to(device)
+        if "alignment" not in self._card:
+            raise ArtifactError(
+                f"{model} does not say how its faces were aligned: model.json lacks alignment. Give the folder of a "
+                "teacher or a student from the cache: make predict MODEL=cache/…/student-…"
+            )
         self._spec = models.InputSpec(**self._card["input"])
         self._detector = Detector(device, min_face=MIN_FACE)
 

@@ -199,6 +199,7 @@ def _picture(figure: Figure, name: str, alt: str) -> Picture:
     """Save a figure both ways, with nothing in the files that changes from day to day."""
     text, png = io.StringIO(), io.BytesIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.set_layout_engine("none")  # it is laid out; doing it again takes as long as drawing
     figure.savefig(png, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None})
     return Picture(name, alt, inline_svg(text.getvalue(), name, alt), png.getvalue())
 

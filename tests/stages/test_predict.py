@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,9 +106,15 @@ def test_input_that_is_missing_or_has_no_picture(model, tmp_path):
         predicted(model, tmp_path, tmp_path)
 
 
-def test_a_folder_that_is_no_model(portrait, tmp_path):
+def test_a_folder_that_is_no_model(model, portrait, tmp_path):
     Image.fromarray(portrait).save(tmp_path / "one.png")
-    with pytest.raises(ArtifactError):
+    with pytest.raises(ArtifactError, match="no whole model"):
+        predicted(tmp_path, tmp_path / "one.png", tmp_path)
+    card = json.loads((model / "model.json").read_text())
+    del card["alignment"]
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    shutil.copy(model / "weights.safetensors", tmp_path)
+    with pytest.raises(ArtifactError, match="aligned"):
         predicted(tmp_path, tmp_path / "one.png", tmp_path)
 
 
