@@ -114,6 +114,7 @@ class TrainingConfig:
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
+    checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False)
     weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
     image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
@@ -170,7 +171,7 @@ class SynthesizeConfig:
     n: int = option(360, "Pairs of faces.")
     seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.")
     height: int = option(360, "Height of a picture in pixels; the width follows SynPAIN's 1312:736.")
-    quality: int = option(88, "JPEG quality.")
+    quality: int = option(85, "JPEG quality.")
     workers: int = option(0, "Processes; 0 uses every core.", affects=False)
 
 
@@ -182,7 +183,7 @@ class PretrainConfig:
     learning_rate: float = option(1e-3, "Highest learning rate of AdamW.")
     held_out: float = option(0.05, "Share of identities kept for the scores.")
     guide_weight: float = option(2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.")
-    precision: str = option("bfloat16", "Arithmetic of the forward pass.", choices=PRECISIONS)
+    precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
     architecture: Architecture = field(default=Architecture("resnet10t"))
 
@@ -242,14 +243,14 @@ DEMO_SCHEDULE = {
     "learning_rate": 3e-4,
     "step_size": 2,
     "class_weights": "balanced",
-    "precision": "bfloat16",
+    "precision": "auto",
 }
 DEMO = Preset(
     name="demo",
     data=str(DEMO_DATA),
     families=DEMO_FAMILIES,
     teacher=TeacherConfig(**DEMO_SCHEDULE),
-    labels=LabelsConfig(precision="bfloat16"),
+    labels=LabelsConfig(precision="auto"),
     distill=DistillConfig(**DEMO_SCHEDULE),
 )
 
