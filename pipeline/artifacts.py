@@ -1,6 +1,6 @@
 """Artifacts: what a stage made, in a folder that says how, made once and never half.
 
-An artifact is ``cache/<dataset>/<slug>-<8 hex of its fingerprint>/``. The fingerprint is a hash of the stage, the stage's
+An artifact is ``cache/<dataset>/<slug>-<8 hex of its fingerprint>/``. The fingerprint is a hash of the stage, its
 ``VERSION``, the config fields that can change the result, and the inputs' fingerprints: it is known before anything
 runs, so that freshness is a question of names and sizes and needs no heavy import.
 
@@ -43,7 +43,7 @@ PACKAGES = (
     "scikit-learn",
     "pillow",
 )
-# Larger files (faces) are checked by size and by the fingerprint inside them: hashing gigabytes would cost more than reading them.
+# Larger files (faces) are checked by size and by the fingerprint inside them: gigabytes are not hashed to be read.
 HASHED_BYTES = 64 * 2**20
 
 

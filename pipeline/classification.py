@@ -210,6 +210,7 @@ def schedule(config: TrainingConfig, device: str) -> training.Schedule:
         seed=config.seed,
         precision=config.precision,
         device=device,
+        checkpoint_s=config.checkpoint_s,
     )
 
 

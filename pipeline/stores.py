@@ -1,8 +1,8 @@
 """How arrays lie on disk: contiguous HDF5 that is filled, resumed and read through memory maps.
 
-HDF5 is not crash-safe while its metadata changes. So a file is created with every dataset contiguous and allocated, closed,
-and only then filled through memory maps at the datasets' offsets; a bitmap beside it marks the finished blocks, each after its
-data was synced. Readers map the same bytes, which keeps h5py's global lock out of the hot path.
+HDF5 is not crash-safe while its metadata changes. So a file is created with every dataset contiguous and allocated,
+closed, and only then filled through memory maps at the datasets' offsets; a bitmap beside it marks the finished blocks,
+each after its data was synced. Readers map the same bytes, which keeps h5py's global lock out of the hot path.
 """
 
 from __future__ import annotations

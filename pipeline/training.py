@@ -48,6 +48,7 @@ class Schedule:
     seed: int = 0
     precision: str = "float32"
     device: str = "cpu"
+    checkpoint_s: float = 30.0  # a run that is younger than this costs less to repeat than to save
 
     def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of the parameters that are trained."""
@@ -56,14 +57,6 @@ class Schedule:
     def scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
         """The learning rate's course, a step an epoch."""
         return torch.optim.lr_scheduler.StepLR(optimizer, self.step_size, self.gamma)
-
-
-@dataclass(frozen=True)
-class Saving:
-    """How often a checkpoint is written, in seconds since the last one: within an epoch, and at its end."""
-
-    within_epoch_s: float = 60.0
-    at_epoch_end_s: float = 5.0  # a shorter epoch costs less to repeat than to save
 
 
 @dataclass
@@ -89,7 +82,6 @@ def fit(
     fingerprint: str,
     steps: int,
     title: str = "train",
-    saving: Saving = Saving(),
 ) -> Progress:
     """Train a network, or go on where a killed run stopped, and leave it with the weights of its best epoch.
 
@@ -100,12 +92,11 @@ def fit(
         same for the same arguments.
     loss : of the model's outputs and the targets, averaged over the batch.
     validate : of the model in evaluation mode: a row of numbers, ``val_loss`` among them, by which epochs are compared.
-    schedule : optimiser, learning rate, epochs, seed, precision and device.
+    schedule : optimiser, learning rate, epochs, seed, precision, device, and the seconds between checkpoints.
     folder : gets ``history.csv``, ``tensorboard/`` and, until ``finish`` removes it, ``checkpoint.pt``.
     fingerprint : of the run; a checkpoint of another run is not used.
     steps : in an epoch, for the progress bar.
     title : of the progress bar.
-    saving : how often a checkpoint is written.
 
     Returns
     -------
@@ -115,7 +106,7 @@ def fit(
     ------
     ConfigError : the loss is no longer a number.
     """
-    run = _Run(model, loss, schedule, folder, fingerprint, saving)
+    run = _Run(model, loss, schedule, folder, fingerprint)
     run.restore()
     board = _Board(folder, run.progress)
     bar = tqdm(
@@ -154,9 +145,9 @@ def training_mode(model: nn.Module) -> None:
 class _Run:
     """A run's moving parts, and their checkpoint."""
 
-    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str, saving: Saving):
+    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str):
         self.model, self.loss, self.schedule = model.to(schedule.device), loss, schedule
-        self.folder, self.fingerprint, self.saving = folder, fingerprint, saving
+        self.folder, self.fingerprint = folder, fingerprint
         self.optimizer = schedule.optimizer([p for p in model.parameters() if p.requires_grad])
         self.scheduler = schedule.scheduler(self.optimizer)
         self.scaler = devices.scaler(schedule.device, schedule.precision)
@@ -174,7 +165,7 @@ class _Run:
             progress.samples += len(inputs)
             progress.step += 1
             bar.update()
-            if time.monotonic() - self.saved > self.saving.within_epoch_s:
+            if self._save_is_due():
                 progress.loss_sum = total.item()
                 self.save()
         progress.loss_sum = total.item()
@@ -207,7 +198,7 @@ class _Run:
         progress.epoch += 1
         progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
         write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
-        if time.monotonic() - self.saved > self.saving.at_epoch_end_s:
+        if self._save_is_due():
             self.save()
 
     def _check(self, row: dict[str, float]) -> None:
@@ -216,6 +207,9 @@ class _Run:
                 f"The loss is no longer a number after epoch {row['epoch']} (training {row['train_loss']}, validation "
                 f"{row['val_loss']}). Lower LEARNING_RATE={self.schedule.learning_rate:g}, or use PRECISION=float32."
             )
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self.saved >= self.schedule.checkpoint_s
 
     def save(self) -> None:
         """Write the checkpoint by one rename."""

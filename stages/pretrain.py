@@ -37,14 +37,14 @@ def run(
     import torch
 
     from pipeline import devices, models, pretraining, stores, training
-    from pipeline.counter import keys, uniform
+    from pipeline.counter import keys
     from pipeline.streaming import batches, epoch_order
     from pipeline.views import augment, normalise, view_parameters, view_points
 
     device = devices.pick(config.device)
     columns = stores.open_faces(faces)
     rows, known, subjects = _truth(raw, samples, columns, faces.config["margin"])
-    held_out = uniform(1, keys(subjects)) < config.held_out
+    held_out = np.isin(subjects, _held_out(subjects, config.held_out))
     train, val = rows[~held_out], rows[held_out]
     truth_train, truth_val = known.rows(~held_out), known.rows(held_out)
     sample_keys = keys(columns.sample_ids)
@@ -66,7 +66,9 @@ def run(
             points = pretraining.mirrored(points, parameters[:, 3] > 0)
             wanted = torch.from_numpy(_joined(known_here.values, points)).to(device)
             views = augment(images, parameters, spec)
-            yield views, {"truth": wanted, "maps": pretraining.guide_targets(leader, views) if leader else []}
+            with devices.autocast(device, config.precision):
+                maps = pretraining.guide_targets(leader, views) if leader else []
+            yield views, {"truth": wanted, "maps": maps}
 
     def answers() -> np.ndarray:
         found = []
@@ -124,7 +126,7 @@ def export(artifact: Artifact, out: Path) -> Path:
     model, card = models.load_model(artifact.path)
     heads = models.heads(model)
     tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in model.state_dict().items()
         if not name.startswith(tuple(f"{head}." for head in heads))
     }
@@ -184,6 +186,16 @@ def _truth(raw: RawData, samples: Artifact, columns: Columns, margin: float) -> 
     upright = template(size, margin)
     matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
     return rows, pretraining.truth(known, matrices, size), index["subject_id"].to_numpy()
+
+
+def _held_out(subjects: np.ndarray, share: float) -> np.ndarray:
+    """A share of the subjects, at least two, chosen by their names alone."""
+    import numpy as np
+
+    from pipeline.counter import hashed, keys
+
+    names = np.unique(subjects)
+    return names[np.argsort(hashed(1, keys(names)))[: max(2, round(share * len(names)))]]
 
 
 def _joined(values: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

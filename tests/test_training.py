@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,10 +18,9 @@ from torch import nn
 from pipeline import training
 from pipeline.errors import ConfigError
 from pipeline.streaming import epoch_order
-from pipeline.training import Saving, Schedule
+from pipeline.training import Schedule
 
-SCHEDULE = Schedule(epochs=4, learning_rate=0.02, step_size=2, gamma=0.5, seed=1)
-ALWAYS = Saving(within_epoch_s=-1, at_epoch_end_s=-1)
+SCHEDULE = Schedule(epochs=4, learning_rate=0.02, step_size=2, gamma=0.5, seed=1, checkpoint_s=0)
 FEATURES, TRUTH = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 2
 FEATURES[:, 0] += 2 * TRUTH
 
@@ -49,7 +49,7 @@ def validate(model):
 def fit(folder: Path, model: nn.Module | None = None, **changes):
     model = model or network()
     folder.mkdir(exist_ok=True)
-    arguments = {"batches": batches, "validate": validate, "schedule": SCHEDULE, "saving": ALWAYS} | changes
+    arguments = {"batches": batches, "validate": validate, "schedule": SCHEDULE} | changes
     progress = training.fit(model, loss=loss, folder=folder, fingerprint="f", steps=7, **arguments)
     return model.state_dict(), progress
 
@@ -157,7 +157,7 @@ def test_a_checkpoint_that_cannot_be_used_starts_anew(tmp_path, damage, caplog):
 def test_checkpoints_are_written_when_their_time_has_come(tmp_path):
     fit(tmp_path / "often")
     assert (tmp_path / "often/checkpoint.pt").exists()
-    fit(tmp_path / "never", saving=Saving(within_epoch_s=1e9, at_epoch_end_s=1e9))
+    fit(tmp_path / "never", schedule=replace(SCHEDULE, checkpoint_s=1e9))
     assert not (tmp_path / "never/checkpoint.pt").exists()
 
 

@@ -127,8 +127,7 @@ from pathlib import Path
 from tests.fake_artifacts import Fakes
 from tests.stages.test_distill import student
 from pipeline import labelling, training
-training.Saving.__init__.__defaults__ = (-1.0, -1.0)
-training.fit.__defaults__ = (*training.fit.__defaults__[:-1], training.Saving())
+training._Run._save_is_due = lambda self: True
 step = training._Run._step
 training._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]
 fakes = Fakes(Path(sys.argv[1]), subjects=40, size=64)

@@ -1,0 +1,106 @@
+"""The command line: everything documented, defaults from the config dataclasses, errors in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pipeline.config import PRESETS, PretrainConfig, SynthesizeConfig
+from stages import options
+from stages.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["--quiet", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_and_option_has_help(name):
+    command = cli.commands[name]
+    assert command.help
+    for parameter in command.params:
+        assert isinstance(parameter, click.Option)
+        assert parameter.help, parameter.name
+    assert run(name, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("stage", sorted(options.UPSTREAM))
+def test_every_config_field_is_an_option_of_its_command(stage):
+    names = set(options.targets(stage))
+    fields = {options.RENAMED.get((stage, f.name), f.name) for f in dataclasses.fields(getattr(PRESETS["demo"], stage))}
+    assert fields - options.SELECTED - ({"seed"} if stage == "distill" else set()) <= names
+
+
+def test_defaults_come_from_the_dataclasses():
+    values = {"preset": None, "data": None}
+    assert options.configured(values, "report") == PRESETS["demo"]
+    shown = run("distill", "--help").output
+    assert f"demo {PRESETS['demo'].distill.epochs}, paper {PRESETS['paper'].distill.epochs}" in shown
+    for config, command in ((SynthesizeConfig, "synthesize"), (PretrainConfig, "pretrain")):
+        found = {p.name: p.default for p in cli.commands[command].params}
+        for field in dataclasses.fields(config):
+            if field.name not in options.SELECTED:
+                assert found[field.name] == field.default
+
+
+def test_an_option_sets_the_field_of_its_stage_and_of_no_other():
+    values = {
+        "preset": "smoke",
+        "epochs": 9,
+        "teacher_epochs": 4,
+        "split_seed": 7,
+        "bootstrap_seed": 5,
+        "device": "cpu",
+    }
+    found = options.configured(values, "report")
+    assert (found.distill.epochs, found.teacher.epochs, found.split.seed) == (9, 4, 7)
+    assert (found.evaluate.seed, found.report.seed) == (5, 5)
+    assert found.teacher.seed == PRESETS["smoke"].teacher.seed
+    assert {found.align.device, found.distill.device} == {"cpu"}
+
+
+def test_a_stages_own_options_have_no_prefix():
+    assert options.configured({"preset": None, "epochs": 3}, "teacher").teacher.epochs == 3
+    assert options.configured({"preset": None, "seed": 3}, "split").split.seed == 3
+
+
+def test_data_means_the_paper_preset_unless_another_is_named(tmp_path):
+    assert options.configured({"preset": None, "data": str(tmp_path)}, "align").name == "paper"
+    assert options.configured({"preset": "demo", "data": str(tmp_path)}, "align").name == "demo"
+
+
+def test_the_selection_narrows_by_names():
+    found = options.selection(PRESETS["demo"], {"teacher": "swin, none", "student": None, "seed": "4,5"})
+    assert list(found.students_of()) == [("deit", t, s) for t in ("swin", "none") for s in (4, 5)]
+    assert found.real_teachers == ("swin",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["align", "--preset", "paper"], "give its folder or CSV file as DATA="),
+        (["align", "--data", "/nowhere/at/all"], "There is no dataset at /nowhere/at/all"),
+        (["distill", "--seed", "one"], "expected whole numbers separated by commas"),
+    ],
+)
+def test_what_a_user_can_fix_is_one_line_and_status_2(arguments, message):
+    shown = subprocess.run(
+        [sys.executable, "-m", "stages", *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("Error: ")
+    assert message in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("stages.cli.configured", lambda *_: 1 / 0)
+    assert isinstance(run("align").exception, ZeroDivisionError)

@@ -1,0 +1,135 @@
+"""Killed at any moment, the next run ends with what an undisturbed run makes; two runs at once make one artifact.
+
+Real commands in processes of their own, killed with all their children (SIGKILL), over pictures made of one photograph.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAIRS = 60  # 120 faces, two blocks
+TIMEOUT_S = 120
+EPOCHS = 12
+ALWAYS = ("--checkpoint-s", 0)
+
+
+@pytest.fixture(scope="module")
+def data(synpain, tmp_path_factory):
+    return synpain(tmp_path_factory.mktemp("killed") / "faces", PAIRS)
+
+
+def command(name, data, cache, *options):
+    arguments = [name, "--data", data, "--cache", cache, "--preset", "smoke", "--device", "cpu", "--dataset", "synpain"]
+    return [sys.executable, "-m", "stages", *map(str, [*arguments, *options])]
+
+
+def start(arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        arguments, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+
+
+def finish(arguments):
+    process = start(arguments)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, errors.decode()
+    return errors.decode()
+
+
+def kill_when(arguments, come):
+    """Run until a moment, then kill the run and its children; the moment must come before the end."""
+    process = start(arguments)
+    deadline = time.monotonic() + TIMEOUT_S
+    while process.poll() is None and not come() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert process.poll() is None, process.communicate()[1].decode()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def partial(cache, slug):
+    return next((cache / "faces").glob(f"{slug}-*.partial"), None)
+
+
+def artifact(cache, slug):
+    (found,) = (p for p in (cache / "faces").glob(f"{slug}-*") if not p.name.endswith(".partial"))
+    return found
+
+
+def reached(cache, slug, moment):
+    """Whether the artifact in the making has come to a moment: files that are there, or a function of its folder."""
+    folder = partial(cache, slug)
+    if folder is None:
+        return False
+    return moment(folder) if callable(moment) else all((folder / name).exists() for name in moment)
+
+
+def one_block_done(folder):
+    mark = folder / "faces.h5.done"
+    return mark.exists() and any(mark.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("undisturbed")
+    finish(command("distill", data, cache, *DISTILL))
+    return cache
+
+
+TEACHER = ("--teacher", "swin", "--epochs", EPOCHS, *ALWAYS)
+DISTILL = ("--teacher", "swin", "--seed", 0, "--epochs", EPOCHS, "--teacher-epochs", EPOCHS, *ALWAYS)
+LABELS = ("--teacher", "swin", "--teacher-epochs", EPOCHS)
+STUDENT = "student-deit-swin-hard-s0"
+
+TRAINED = ("weights.safetensors", "history.csv")
+MOMENTS = {  # command, options, artifact, its files, when to kill
+    "align, nothing written": ("align", (), "faces", ("faces.h5",), ()),
+    "align, file laid out": ("align", (), "faces", ("faces.h5",), ("faces.h5",)),
+    "align, one block done": ("align", (), "faces", ("faces.h5",), one_block_done),
+    "labels, begun": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ()),
+    "labels, file laid out": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ("labels.h5",)),
+    "teacher, begun": ("teacher", TEACHER, "teacher-swin", TRAINED, ()),
+    "teacher, after a checkpoint": ("teacher", TEACHER, "teacher-swin", TRAINED, ("checkpoint.pt",)),
+    "student, begun": ("distill", DISTILL, STUDENT, TRAINED, ()),
+    "student, after a checkpoint": ("distill", DISTILL, STUDENT, TRAINED, ("checkpoint.pt",)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_and_run_again_equals_undisturbed(moment, undisturbed, data, tmp_path):
+    name, options, slug, files, when = MOMENTS[moment]
+    cache = tmp_path / "cache"
+    shutil.copytree(undisturbed, cache)
+    shutil.rmtree(artifact(cache, slug))
+    run = command(name, data, cache, *options)
+    kill_when(run, lambda: reached(cache, slug, when))
+    assert partial(cache, slug), "the killed run left nothing to go on from"
+    assert "resuming" in finish(run)
+    for file in files:
+        assert (artifact(cache, slug) / file).read_bytes() == (artifact(undisturbed, slug) / file).read_bytes(), file
+    assert partial(cache, slug) is None
+
+
+@pytest.mark.slow
+def test_two_at_once_make_one_good_artifact(undisturbed, data, tmp_path):
+    runs = [start(command("align", data, tmp_path)) for _ in range(2)]
+    said = [run.communicate(timeout=TIMEOUT_S)[1].decode() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert artifact(tmp_path, "faces").joinpath("faces.h5").read_bytes() == (
+        artifact(undisturbed, "faces").joinpath("faces.h5").read_bytes()
+    )
+    waited = [text for text in said if "is being made by process" in text]
+    assert len(waited) >= 1
+    assert str(runs[0].pid) in said[1] or str(runs[1].pid) in said[0]
