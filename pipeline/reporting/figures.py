@@ -144,12 +144,12 @@ def confusion(method: Method, classes: list[str]) -> Picture:
     frames = [held_out(run.predictions) for run in method.runs]
     counts = np.mean([metrics.confusion(f["label"].to_numpy(), f["predicted"].to_numpy()) for f in frames], axis=0)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(2.35, 2.3))
+    figure = Figure(figsize=(2.05, 2.0))
     axes = figure.subplots()
     for true, said in np.ndindex(*counts.shape):
         shade = 0.08 + 0.5 * share[true, said]
         axes.add_patch(Rectangle((said, true), 1, 1, fc=_color(method), alpha=shade, lw=0))
-        axes.text(said + 0.5, true + 0.45, f"{100 * share[true, said]:.1f}%", ha="center", va="center", size=11)
+        axes.text(said + 0.5, true + 0.45, f"{100 * share[true, said]:.1f}%", ha="center", va="center", size=10)
         number = f"{counts[true, said]:.1f}".removesuffix(".0")
         axes.text(said + 0.5, true + 0.72, number, ha="center", va="center", size=8)
     names = [name.replace("_", " ") for name in classes]

@@ -14,6 +14,7 @@ import pandas as pd
 from pipeline import metrics, statistics
 from pipeline.artifacts import Artifact
 from pipeline.config import NO_TEACHER
+from pipeline.errors import ArtifactError
 from pipeline.predictions import outcome, probability_column
 from pipeline.stores import read_table
 
@@ -170,12 +171,26 @@ class Difference:
 
 
 def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
-    """Pair every ``evaluation-<model>`` with its ``model-<model>``."""
-    return [
+    """Pair every ``evaluation-<model>`` with its ``model-<model>``.
+
+    Raises
+    ------
+    ArtifactError : two models were tested on different faces, so that nothing can be compared.
+    """
+    runs = [
         Run.load(inputs[name.replace("evaluation-", "model-", 1)], artifact)
         for name, artifact in inputs.items()
         if name.startswith("evaluation-")
     ]
+    tested = [set(held_out(run.predictions)["sample_id"]) for run in runs]
+    for run, faces in zip(runs, tested, strict=True):
+        if faces != tested[0]:
+            raise ArtifactError(
+                f"{run.evaluation.path} has {len(faces)} test faces, {runs[0].evaluation.path} has {len(tested[0])}, "
+                f"{len(faces & tested[0])} of them the same: only models tested on the same faces can be compared. "
+                "Make both with one DATA= and one split: make report"
+            )
+    return runs
 
 
 def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> list[Method]:
