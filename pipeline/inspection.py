@@ -16,6 +16,8 @@ from pipeline.artifacts import RECORD, Artifact, ArtifactStore, Node, topologica
 from pipeline.errors import ArtifactError
 from pipeline.locks import holder
 
+NAMED_INPUTS = 3  # a report has dozens
+
 
 @dataclass(frozen=True)
 class State:
@@ -78,11 +80,15 @@ def differences(record: dict[str, Any], node: Node) -> str:
         if _canonical(before.get(name)) != _canonical(now.get(name))
     ]
     inputs_before, inputs_now = record["inputs"], node.identity["inputs"]
-    found += [
-        f"input {name}"
+    inputs = [
+        name
         for name in sorted(inputs_before.keys() | inputs_now.keys())
         if inputs_before.get(name) != inputs_now.get(name)
     ]
+    if len(inputs) > NAMED_INPUTS:
+        found.append(f"{len(inputs)} inputs, {inputs[0]} first")
+    else:
+        found += [f"input {name}" for name in inputs]
     return ", ".join(found) or "nothing"
 
 

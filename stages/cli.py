@@ -72,7 +72,7 @@ def cli(quiet: bool) -> None:
 def main() -> None:
     """Run the command line: what a user can fix is one line and status 2, a bug keeps its traceback."""
     try:
-        cli()
+        cli(prog_name="paindistill")
     except PainDistillError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
@@ -165,8 +165,9 @@ def status_command(**values: Any) -> None:
     """Show every artifact: fresh, missing, partial, damaged or stale, its size and why."""
     session = Session("report", values)
     states = inspection.status(session.store, [session.graph.report(session.selection)])
+    width = max(len(state.name) for state in states)
     for state in states:
-        click.echo(f"{state.state:8} {_size(state.size_bytes):>9}  {state.name:45} {state.reason}".rstrip())
+        click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
     click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {_shown(session.store.root)}")
 
 
@@ -176,8 +177,9 @@ def plan_command(**values: Any) -> None:
     """Show what `report` would run and why; run nothing."""
     session = Session("report", values)
     steps = inspection.plan(session.store, session.graph.report(session.selection))
+    width = max((len(node.folder_name) for node, _ in steps), default=0)
     for node, reason in steps:
-        click.echo(f"{node.folder_name:45} {reason}")
+        click.echo(f"{node.folder_name:{width}}  {reason}")
     click.echo(f"{len(steps)} to run" if steps else "Nothing to do: the report is fresh.")
 
 
@@ -189,7 +191,7 @@ def gc_command(yes: bool, **values: Any) -> None:
     session = Session("report", values)
     paths = inspection.unneeded(session.store, [session.graph.report(session.selection)])
     for path in paths:
-        click.echo(f"{_size(inspection.size(path)):>9}  {_shown(path)}")
+        click.echo(f"{_size(inspection.size(path)):>11}  {_shown(path)}")
     if not paths:
         click.echo("Nothing to remove.")
     elif yes or click.confirm(f"Remove these {len(paths)}?"):
