@@ -178,9 +178,9 @@ class SynthesizeConfig:
 @dataclass(frozen=True)
 class PretrainConfig:
     seed: int = option(0, "Seed of initial weights, order and augmentation.")
-    epochs: int = option(60, "Passes over the faces.")
-    batch_size: int = option(256, "Faces per step.")
-    learning_rate: float = option(1e-3, "Highest learning rate of AdamW.")
+    epochs: int = option(24, "Passes over the faces.")
+    batch_size: int = option(32, "Faces per step.")
+    learning_rate: float = option(5e-4, "Highest learning rate of AdamW.")
     held_out: float = option(0.05, "Share of identities kept for the scores.")
     guide_weight: float = option(2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.")
     precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
@@ -234,7 +234,11 @@ DEMO_FAMILIES = {
     "resnet": Architecture("resnet10t", image_size=112, weights="shipped", trained="head", label="resnet10t-112"),
     "swin": DEMO_SWIN,
     "deit": Architecture(
-        "deit_tiny_distilled_patch16_224", image_size=112, weights="shipped", label="deit-tiny-distilled-112"
+        "deit_tiny_distilled_patch16_224",
+        options=(("depth", 6),),
+        image_size=112,
+        weights="shipped",
+        label="deit-tiny-6-distilled-112",
     ),
 }
 DEMO_SCHEDULE = {

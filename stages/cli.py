@@ -230,20 +230,21 @@ def synthesize_command(out: Path, **values: Any) -> None:
 
 @cli.command("pretrain")
 @field_options(PretrainConfig)
-@click.option("--n", type=int, default=12_000, show_default=True, help="Pairs of faces to render and learn from.")
+@click.option("--n", type=int, default=2400, show_default=True, help="Pairs of faces to render and learn from.")
 @click.option(
     "--faces-seed", type=int, default=1000, show_default=True, help="Seed of their identities; the demo set's is 1."
 )
+@click.option("--height", type=int, default=224, show_default=True, help="Height of their pictures in pixels.")
 @click.option("--workers", type=int, default=0, help="Processes that render and align; 0 uses every core.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=SHIPPED_WEIGHTS, help="Folder of the weights and cards."
 )
 @click.option("--cache", type=click.Path(path_type=Path), default=REPOSITORY / "cache", help="Folder of artifacts.")
-def pretrain_command(n: int, faces_seed: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
+def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
     """Pretrain the demo set's backbones on other synthetic identities."""
     config = PretrainConfig(**values)
-    recipe = SynthesizeConfig(n=n, seed=faces_seed, workers=workers)
-    store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}")
+    recipe = SynthesizeConfig(n=n, seed=faces_seed, height=height, quality=92, workers=workers)
+    store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}-{height}")
     folder = synthesize.run(recipe, store.root / "raw")
     base = dataclasses.replace(
         PRESETS["demo"],
