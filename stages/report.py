@@ -23,11 +23,11 @@ def run(
     ----------
     models : for every model its ``model-<slug>`` and its ``evaluation-<slug>``.
     """
-    from pipeline.reporting import contents, methods, page
+    from pipeline.reporting import contents, methods, page, runs
 
-    runs = methods.gather(models)
-    compared = methods.compare(runs, config.replicates, config.confidence, config.seed)
-    report = contents.collect(config, compared, runs, [samples, faces, split, *models.values()])
+    found = runs.gather(models)
+    compared = methods.compare(found, config.replicates, config.confidence, config.seed)
+    report = contents.collect(config, compared, found, [samples, faces, split, *models.values()])
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)
     for table in report["tables"].values():
@@ -36,7 +36,7 @@ def run(
         figure.save(work.path / "figures")
     (work.path / "index.html").write_text(page.render(**report), encoding="utf-8")
     return {
-        "counts": {"models": len(runs), "methods": len(compared)},
+        "counts": {"models": len(found), "methods": len(compared)},
         "skipped": [],
         "answer": report["answer"].headline,
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
 from pipeline.metrics import METRICS
+from pipeline.reporting.cells import short
 from pipeline.reporting.methods import HEADLINE, Difference, Method, differences, pretty
-from pipeline.reporting.tables import short
 
 
 @dataclass(frozen=True)

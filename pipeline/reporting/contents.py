@@ -11,7 +11,8 @@ from pipeline import stores
 from pipeline.artifacts import Artifact
 from pipeline.config import NO_TEACHER, ReportConfig
 from pipeline.reporting import answer, figures, page, reproduce, tables
-from pipeline.reporting.methods import HEADLINE, Method, Run, differences
+from pipeline.reporting.methods import HEADLINE, Method, differences
+from pipeline.reporting.runs import Run
 
 
 def collect(config: ReportConfig, methods: list[Method], runs: list[Run], artifacts: list[Artifact]) -> dict[str, Any]:

@@ -1,18 +1,11 @@
 """The report's figures: small panels that stack on a phone, one colour per teacher throughout.
 
-A teacher is drawn dashed and hollow, its students solid and filled, the student without a teacher grey. A figure is
-drawn once and saved twice: as PNG on white, and as SVG whose colours are CSS variables, so that it follows the page
-into dark mode.
+A teacher is drawn dashed and hollow, its students solid and filled, the student without a teacher grey.
 """
 
 from __future__ import annotations
 
-import html
-import io
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -23,55 +16,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pipeline import metrics
 from pipeline.predictions import probability_column
-from pipeline.reporting.methods import HEADLINE, Difference, Method, held_out
+from pipeline.reporting.drawing import INK, MUTED, PALETTE, PAPER, RULE, STYLE, Picture, picture, plain
+from pipeline.reporting.methods import HEADLINE, Difference, Method
+from pipeline.reporting.runs import held_out
 from pipeline.statistics import Estimate
-
-# Hues of Okabe & Ito, darkened for text on white. The page repeats them as --c0 … --c5, with lighter ones for the dark.
-PALETTE = ("#6e6e6e", "#c14f0b", "#0069a8", "#00805e", "#9d4a80", "#7d6300")
-INK, MUTED, RULE, PAPER = "#1c1c1a", "#66665f", "#dcdcd6", "#ffffff"
-VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper"}
-VARIABLES |= {color: f"--c{number}" for number, color in enumerate(PALETTE)}
-MAGNIFIED = 1.3  # no larger than this in the page: letters would grow with it
-STYLE = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine; the page sets its own
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "paindistill",
-    "figure.constrained_layout.use": True,
-}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure ready for the page and for a paper."""
-
-    name: str
-    alt: str
-    svg: str
-    png: bytes
-
-    def save(self, folder: Path) -> None:
-        """Write ``<name>.png``."""
-        (folder / f"{self.name}.png").write_bytes(self.png)
 
 
 @matplotlib.rc_context(STYLE)
@@ -90,7 +38,7 @@ def comparison(methods: list[Method]) -> Picture:
     _rows(axes, titles, values)
     axes.set_xlabel("Balanced accuracy on held-out subjects, %")
     said = "; ".join(f"{title} {value}" for title, value in zip(titles, values, strict=True))
-    return _picture(figure, "balanced-accuracy", f"Balanced accuracy in percent: {said}")
+    return picture(figure, "balanced-accuracy", f"Balanced accuracy in percent: {said}")
 
 
 @matplotlib.rc_context(STYLE)
@@ -112,7 +60,7 @@ def comparisons(differences: list[Difference]) -> Picture:
     said = "; ".join(
         f"{d.first.title} minus {d.second.title} {value}" for d, value in zip(differences, values, strict=True)
     )
-    return _picture(figure, "differences", f"Differences of balanced accuracy in points: {said}")
+    return picture(figure, "differences", f"Differences of balanced accuracy in points: {said}")
 
 
 @matplotlib.rc_context(STYLE)
@@ -123,7 +71,7 @@ def roc(methods: list[Method], teacher: str) -> Picture:
     axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
     for method in reversed(methods):
         _curves(axes, method, lambda label, score: roc_curve(label, score)[:2])
-    return _picture(figure, f"roc-{plain(teacher)}", _name_curves(axes, methods, "AUC", "roc_auc"))
+    return picture(figure, f"roc-{plain(teacher)}", _name_curves(axes, methods, "AUC", "roc_auc"))
 
 
 @matplotlib.rc_context(STYLE)
@@ -135,7 +83,7 @@ def precision_recall(methods: list[Method], teacher: str) -> Picture:
     for method in reversed(methods):
         _curves(axes, method, lambda label, score: precision_recall_curve(label, score)[1::-1], "steps-post")
     alt = _name_curves(axes, methods, "AP", "average_precision")
-    return _picture(figure, f"precision-recall-{plain(teacher)}", alt)
+    return picture(figure, f"precision-recall-{plain(teacher)}", alt)
 
 
 @matplotlib.rc_context(STYLE)
@@ -159,7 +107,7 @@ def confusion(method: Method, classes: list[str]) -> Picture:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     right = " and ".join(f"{100 * share[i, i]:.0f}% of {name}" for i, name in enumerate(names))
-    return _picture(figure, f"confusion-{slug(method)}", f"Confusion matrix, {method.title}: {right} recognised")
+    return picture(figure, f"confusion-{slug(method)}", f"Confusion matrix, {method.title}: {right} recognised")
 
 
 @matplotlib.rc_context(STYLE)
@@ -181,42 +129,13 @@ def training(method: Method, loss_limit: float) -> Picture:
     below.xaxis.get_major_locator().set_params(integer=True)
     for axes in (above, below):
         axes.grid(axis="y")
-    return _picture(figure, f"training-{slug(method)}", f"Training curves of {method.title}")
+    return picture(figure, f"training-{slug(method)}", f"Training curves of {method.title}")
 
 
 def slug(method: Method) -> str:
     """A file name for a method."""
     role = f"teacher-{method.teacher}" if method.is_teacher else f"student-{method.student}-{method.teacher}"
     return plain(role)
-
-
-def plain(name: str) -> str:
-    """A name fit for files and for ids in the page."""
-    return re.sub(r"[^a-z0-9-]+", "_", name.lower())
-
-
-def _picture(figure: Figure, name: str, alt: str) -> Picture:
-    """Save a figure both ways, with nothing in the files that changes from day to day."""
-    text, png = io.StringIO(), io.BytesIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    figure.set_layout_engine("none")  # it is laid out; doing it again takes as long as drawing
-    figure.savefig(png, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None})
-    return Picture(name, alt, inline_svg(text.getvalue(), name, alt), png.getvalue())
-
-
-def inline_svg(svg: str, name: str, alt: str) -> str:
-    """An SVG made fit to stand in a page: no prologue, ids of its own, colours as CSS variables."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", body)
-    head, body = body.split(">", 1)
-    width_px = float(re.search(r'width="([\d.]+)pt"', head)[1]) * 4 / 3
-    head = re.sub(r' (width|height)="[\d.]+pt"', "", head)
-    label = html.escape(alt, quote=True)
-    body = f'{head} role="img" aria-label="{label}" style="max-width: {MAGNIFIED * width_px:.0f}px">{body}'
-    for color, variable in VARIABLES.items():
-        body = body.replace(color, f"var({variable})")
-    return body
 
 
 def _color(method: Method) -> str:

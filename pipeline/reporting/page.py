@@ -14,8 +14,8 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
+from pipeline.reporting.cells import Cell
 from pipeline.reporting.methods import Method
-from pipeline.reporting.tables import Cell
 
 TEMPLATE = Path(__file__).parent / "template"
 SHOWN_PX = 144

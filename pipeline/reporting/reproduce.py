@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.config import DEMO_DATA, PRESETS, Preset, as_dict, fingerprinted
-from pipeline.reporting.methods import Run
+from pipeline.reporting.runs import Run
 
 # Fields of a preset by the stage that they configure.
 FIELDS = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,53 +10,13 @@ import pandas as pd
 from pipeline import metrics, statistics
 from pipeline.artifacts import Artifact
 from pipeline.predictions import attributes, outcome
+from pipeline.reporting.cells import Table, percent, points, short, signed, words
 from pipeline.reporting.methods import HEADLINE, Difference, Method, pretty
 from pipeline.statistics import Estimate
-from pipeline.stores import write_table
 
 PARTS = ("train", "val", "test")
 FEW_VALUES = 8  # an attribute with more is a measurement, not a group
-
 MOST_SKIPPED = 40  # rows on the page
-
-
-@dataclass(frozen=True)
-class Cell:
-    """An estimate as text: the value, its interval, and its spread over seeds."""
-
-    value: str
-    interval: str = ""
-    spread: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.value, self.interval and f"[{self.interval}]", self.spread) if part)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for the eye (strings and cells) and its numbers.
-
-    Parameters
-    ----------
-    shown : what the page and LaTeX print.
-    numbers : what the CSV file holds.
-    """
-
-    name: str
-    caption: str
-    shown: pd.DataFrame
-    numbers: pd.DataFrame
-
-    def save(self, folder: Path) -> None:
-        """Write ``<name>.csv`` and ``<name>.tex`` (for the LaTeX package booktabs)."""
-        write_table(folder / f"{self.name}.csv", self.numbers)
-        columns = "l" + "r" * (self.shown.shape[1] - 1)
-        text = self.shown.map(str).map(_latex)
-        text.columns = [_latex(name) for name in text.columns]
-        tex = text.to_latex(
-            index=False, escape=False, caption=_latex(self.caption), label=f"tab:{self.name}", column_format=columns
-        )
-        (folder / f"{self.name}.tex").write_text(tex, encoding="utf-8")
 
 
 def comparison(methods: list[Method]) -> Table:
@@ -222,35 +180,6 @@ def groupings(faces: pd.DataFrame) -> list[str]:
     return [name for name in attributes(faces) if name != "prob" and 1 < faces[name].nunique() <= FEW_VALUES]
 
 
-def words(name: Any) -> str:
-    """An identifier as words."""
-    return str(name).replace("_", " ")
-
-
-def short(value: float) -> str:
-    """A number with three significant digits."""
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
-
-
-def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
-    """An estimate of a share, in percent with one decimal."""
-    if np.isnan(estimate.value):
-        return Cell("—")
-    interval = "" if np.isnan(estimate.low) else f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
-    return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
-
-
-def points(estimate: Estimate) -> Cell:
-    """A difference in percentage points with its sign."""
-    return Cell(signed(estimate.value), f"{signed(estimate.low)} to {signed(estimate.high)}")
-
-
-def signed(value: float) -> str:
-    """A share as signed percentage points with a true minus."""
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
 def _within(method: Method, attribute: str, group: Any, replicates: int, seed: int) -> Estimate:
     """The headline metric of a method among one group's test subjects."""
     rows = []
@@ -278,20 +207,3 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
 
 def _short(frame: pd.DataFrame) -> pd.Series:
     return frame["Fingerprint"].str[:12]
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "\u00a0": "~",
-    "←": r"$\leftarrow$",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "–": "--",
-    "—": "---",
-}
-_LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
-
-
-def _latex(text: str) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return "".join(_LATEX.get(character, character) for character in str(text))

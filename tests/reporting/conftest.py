@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.reporting import methods
+from pipeline.reporting.runs import gather
 from tests.fake_artifacts import Fakes
 
 
@@ -13,7 +14,7 @@ def runs(tmp_path_factory):
     models = fakes.models(seeds=2)
     inputs = {f"model-{model.slug}": fakes.store.build(model)[0] for model in models}
     inputs |= {f"evaluation-{model.slug}": fakes.store.build(fakes.evaluation(model))[0] for model in models}
-    return methods.gather(inputs)
+    return gather(inputs)
 
 
 @pytest.fixture(scope="package")

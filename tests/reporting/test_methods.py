@@ -6,6 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.errors import ArtifactError
 from pipeline.reporting import methods
+from pipeline.reporting.runs import gather, held_out
 from tests.fake_artifacts import Fakes
 
 
@@ -31,7 +32,7 @@ def test_models_tested_on_different_faces_are_not_compared(tmp_path):
         inputs[f"model-{model.slug}"] = fakes.store.build(model)[0]
         inputs[f"evaluation-{model.slug}"] = fakes.store.build(fakes.evaluation(model))[0]
     with pytest.raises(ArtifactError, match=r"has 24 test faces, .* has 12, 12 of them the same"):
-        methods.gather(inputs)
+        gather(inputs)
 
 
 def test_a_teacher_and_its_students_share_a_colour(compared):
@@ -44,7 +45,7 @@ def test_the_mean_over_seeds_is_the_mean_of_scikit_learns_values(compared):
     for method in compared:
         values = [
             balanced_accuracy_score(test["label"], test["predicted"])
-            for test in (methods.held_out(run.predictions) for run in method.runs)
+            for test in (held_out(run.predictions) for run in method.runs)
         ]
         assert method.estimate("balanced_accuracy").value == pytest.approx(np.mean(values))
     taught = by_title(compared)["DeiT ← Swin"]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics import METRICS
-from pipeline.reporting import methods, tables
+from pipeline.reporting import cells, tables
+from pipeline.reporting.runs import held_out
 from pipeline.statistics import Estimate
 
 
@@ -48,15 +49,15 @@ def test_a_long_list_of_failures_is_cut_on_the_page_only(runs):
 
 
 def test_cells():
-    assert str(tables.percent(Estimate(0.9123, 0.85, 0.96), 0.013)) == "91.2 [85.0–96.0] ±1.3"
-    assert str(tables.percent(Estimate(np.nan, np.nan, np.nan))) == "—"
-    assert str(tables.points(Estimate(-0.012, -0.03, 0.01))) == "−1.2 [−3.0 to +1.0]"
-    assert tables.signed(-0.0001) == "0.0"
+    assert str(cells.percent(Estimate(0.9123, 0.85, 0.96), 0.013)) == "91.2 [85.0–96.0] ±1.3"
+    assert str(cells.percent(Estimate(np.nan, np.nan, np.nan))) == "—"
+    assert str(cells.points(Estimate(-0.012, -0.03, 0.01))) == "−1.2 [−3.0 to +1.0]"
+    assert cells.signed(-0.0001) == "0.0"
 
 
 def test_groups_are_measured_within(compared):
     table = tables.groups(compared, replicates=50, seed=0)
-    women = methods.held_out(compared[1].runs[0].predictions).query("gender == 'Woman'")
+    women = held_out(compared[1].runs[0].predictions).query("gender == 'Woman'")
     recall = women.query("label == 1")["predicted"].mean()
     specificity = 1 - women.query("label == 0")["predicted"].mean()
     row = table.numbers.query("model == 'Swin teacher' and attribute == 'gender' and group == 'Woman'").iloc[0]
@@ -75,8 +76,8 @@ def test_data_counts(compared):
 
 
 def test_latex_is_escaped(tmp_path):
-    frame = pd.DataFrame({"Model & co": ["a_b ← c", "5%"], "Value": [tables.Cell("−1.0", "−2.0 to +0.1"), "—"]})
-    tables.Table("t", "100% of it", frame, frame.astype(str)).save(tmp_path)
+    frame = pd.DataFrame({"Model & co": ["a_b ← c", "5%"], "Value": [cells.Cell("−1.0", "−2.0 to +0.1"), "—"]})
+    cells.Table("t", "100% of it", frame, frame.astype(str)).save(tmp_path)
     tex = (tmp_path / "t.tex").read_text()
     assert r"a\_b $\leftarrow$ c & $-$1.0 [$-$2.0 to +0.1] \\" in tex
     assert r"\caption{100\% of it}" in tex

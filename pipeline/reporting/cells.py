@@ -1,0 +1,98 @@
+"""A table and what stands in its cells: on the page, in LaTeX, and as numbers in CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.statistics import Estimate
+from pipeline.stores import write_table
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An estimate as text: the value, its interval, and its spread over seeds."""
+
+    value: str
+    interval: str = ""
+    spread: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.value, self.interval and f"[{self.interval}]", self.spread) if part)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the eye (strings and cells) and its numbers.
+
+    Parameters
+    ----------
+    shown : what the page and LaTeX print.
+    numbers : what the CSV file holds.
+    """
+
+    name: str
+    caption: str
+    shown: pd.DataFrame
+    numbers: pd.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write ``<name>.csv`` and ``<name>.tex`` (for the LaTeX package booktabs)."""
+        write_table(folder / f"{self.name}.csv", self.numbers)
+        columns = "l" + "r" * (self.shown.shape[1] - 1)
+        text = self.shown.map(str).map(_latex)
+        text.columns = [_latex(name) for name in text.columns]
+        tex = text.to_latex(
+            index=False, escape=False, caption=_latex(self.caption), label=f"tab:{self.name}", column_format=columns
+        )
+        (folder / f"{self.name}.tex").write_text(tex, encoding="utf-8")
+
+
+def words(name: Any) -> str:
+    """An identifier as words."""
+    return str(name).replace("_", " ")
+
+
+def short(value: float) -> str:
+    """A number with three significant digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
+    """An estimate of a share, in percent with one decimal."""
+    if np.isnan(estimate.value):
+        return Cell("—")
+    interval = "" if np.isnan(estimate.low) else f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+    return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
+
+
+def points(estimate: Estimate) -> Cell:
+    """A difference in percentage points with its sign."""
+    return Cell(signed(estimate.value), f"{signed(estimate.low)} to {signed(estimate.high)}")
+
+
+def signed(value: float) -> str:
+    """A share as signed percentage points with a true minus."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "\u00a0": "~",
+    "←": r"$\leftarrow$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "—": "---",
+}
+_LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def _latex(text: str) -> str:
+    """Text with LaTeX's special characters escaped."""
+    return "".join(_LATEX.get(character, character) for character in str(text))
