@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline.errors import ArtifactError
 from pipeline.reporting import methods
-from pipeline.reporting.runs import gather, held_out
-from tests.fake_artifacts import Fakes
+from pipeline.reporting.runs import held_out
 
 
 def by_title(compared):
@@ -22,17 +20,6 @@ def test_runs_that_differ_by_seed_are_one_method_in_a_fixed_order(runs, compared
     for one, other in zip(compared, backwards, strict=True):
         assert one.title == other.title
         np.testing.assert_array_equal(one.values["roc_auc"], other.values["roc_auc"])
-
-
-def test_models_tested_on_different_faces_are_not_compared(tmp_path):
-    inputs = {}
-    for subjects in (40, 80):
-        fakes = Fakes(tmp_path / str(subjects), subjects=subjects, size=8)
-        model = fakes.model("swin" if subjects == 40 else "resnet")
-        inputs[f"model-{model.slug}"] = fakes.store.build(model)[0]
-        inputs[f"evaluation-{model.slug}"] = fakes.store.build(fakes.evaluation(model))[0]
-    with pytest.raises(ArtifactError, match=r"has 24 test faces, .* has 12, 12 of them the same"):
-        gather(inputs)
 
 
 def test_a_teacher_and_its_students_share_a_colour(compared):

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.artifacts import Node
+from pipeline.config import DEMO, PAPER, DistillConfig, IndexConfig
+from pipeline.reporting import reproduce
+from pipeline.reporting.runs import Run
+from tests.fake_artifacts import Fakes
+
+
+def student(fakes, config):
+    """A student's artifact made with a config, and nothing in it."""
+    slug = f"student-{config.student}-{config.teacher}-s{config.seed}"
+    return fakes.store.build(Node("distill", slug, 1, config, fakes.data, lambda *_, **__: {}))[0]
+
+
+def configs(preset, **changes):
+    """The preset's three students in its seeds."""
+    fields = {**vars(preset.distill), "architecture": preset.architecture("deit"), **changes}
+    return [
+        DistillConfig(**fields | {"teacher": teacher, "seed": seed})
+        for teacher in (*preset.teachers, "none")
+        for seed in preset.seeds
+    ]
+
+
+@pytest.fixture
+def fakes(tmp_path):
+    return Fakes(tmp_path, subjects=40, size=8)
+
+
+@pytest.mark.parametrize("preset", [DEMO, PAPER], ids=lambda preset: preset.name)
+def test_a_preset_is_recognised_by_its_settings(fakes, preset):
+    students = [student(fakes, config) for config in configs(preset)]
+    assert reproduce.closest_preset(students) == (preset, [])
+
+
+def test_what_was_changed_is_named(fakes):
+    students = [student(fakes, config) for config in configs(DEMO, epochs=99)]
+    preset, changes = reproduce.closest_preset(students)
+    assert preset is DEMO
+    assert changes == [f"distill: epochs = 99 (preset demo: {DEMO.distill.epochs})"]
+
+
+def test_commands(fakes, tmp_path):
+    students = [Run(student(fakes, config), None, None, None, {}, {}) for config in configs(DEMO)]
+    [demo] = fakes.store.build(fakes.samples)
+    assert reproduce.commands(demo, students, DEMO) == ["make report", "make plan"]
+
+    node = Node("index", "other", 1, IndexConfig(data=str(tmp_path / "my pictures")), {}, lambda *_, **__: {})
+    [other] = fakes.store.build(node)
+    some = [run for run in students if run.model.config["teacher"] == "swin" and run.seed == 1]
+    [command, _] = reproduce.commands(other, some, DEMO)
+    assert command == "make report DATA='/path/to/my pictures' PRESET=demo TEACHER=swin SEED=1"
