@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from PIL import Image
+from torch.nn.functional import avg_pool2d, grid_sample
 
 from pipeline.geometry import centre_crop, invert, sample, similarity, template, transform, warp
 
@@ -41,6 +42,10 @@ VIEWS = [
     np.array([[side * zoom, 0, 0.5 - side * zoom / 2], [0, zoom, 0.5 - zoom / 2]]) for side in (1, -1) for zoom in ZOOMS
 ]
 MIRRORED = [1, 0, 2, 4, 3]
+
+# The pixels' middles in the input, twice as dense: each is the mean of four samples. Rows of (x, y, 1).
+_middles = ((np.arange(2 * INPUT_PX) + 0.5) / (2 * INPUT_PX)).astype(np.float32)
+INPUT_GRID = np.stack([*np.meshgrid(_middles, _middles), np.ones((2 * INPUT_PX,) * 2, np.float32)], -1).reshape(-1, 3)
 
 # The refinement's working copy is an upright square with this many times the input's extent, at twice its resolution.
 PATCH_REACH = 1.5
@@ -176,25 +181,20 @@ class Detector:
         """The last network's landmarks in a patch, averaged over crops at three sizes and their mirror images."""
         upright = similarity(EXPECTED, landmarks)  # from shares of the input's side to pixels of the patch
         crops = [upright @ np.vstack([view, (0, 0, 1)]) for view in VIEWS]
-        theta = np.stack([_to_grid(crop, PATCH_PX) for crop in crops])
+        # From pixels of the patch to the coordinates of grid_sample, which reach from -1 to 1.
+        maps = np.stack([(crop * 2 / PATCH_PX - [(0, 0, 1), (0, 0, 1)]).T for crop in crops])  # (views, 3, 2)
+        grid = torch.from_numpy(INPUT_GRID @ maps.astype(np.float32)).to(self._device)
         with torch.inference_mode():
-            grid = torch.nn.functional.affine_grid(
-                torch.from_numpy(theta).float().to(self._device), (len(crops), 3, 2 * INPUT_PX, 2 * INPUT_PX), False
+            views = grid_sample(
+                patch.expand(len(crops), -1, -1, -1),
+                grid.unflatten(1, (2 * INPUT_PX, 2 * INPUT_PX)),
+                padding_mode="border",
+                align_corners=False,
             )
-            views = torch.nn.functional.grid_sample(
-                patch.expand(len(crops), -1, -1, -1), grid, padding_mode="border", align_corners=False
-            )
-            views = torch.nn.functional.avg_pool2d(views, 2)
-            answers = self._network.onet(views)[1].cpu().numpy().astype(float)
+            answers = self._network.onet(avg_pool2d(views, 2))[1].cpu().numpy().astype(float)
         points = answers.reshape(-1, 2, 5).swapaxes(1, 2)  # (views, 5, 2)
         points[len(ZOOMS) :] = points[len(ZOOMS) :, MIRRORED]
         return np.mean([transform(crop, five) for crop, five in zip(crops, points, strict=True)], axis=0)
-
-
-def _to_grid(matrix: np.ndarray, size: int) -> np.ndarray:
-    """A map from [0, 1] to pixels of a square image as one between coordinates that reach from -1 to 1."""
-    linear = matrix[:, :2] / size
-    return np.column_stack([linear, 2 * matrix[:, 2] / size - 1 + linear.sum(axis=1)])
 
 
 def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, int]:
