@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline.config import SynthesizeConfig, fingerprinted
-from pipeline.errors import DataError
+from pipeline.errors import DataError, MissingDependencyError
 
 JOURNAL = "truth.partial.jsonl"
 TRUTH = "truth.csv"
 RECIPE = "synthesize.json"
+PACKAGES = ("anny", "vtk", "numpy", "scipy", "pillow")
 PIECE = 10  # pairs that a process renders before it reports
 
 
@@ -38,6 +40,7 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
     (out / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n")
     rows = _known_rows(out)
     plans = [plan(config.seed, number) for number in range(config.n)]
+    _check_size(out, rows, plans)
     missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
     with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="pair", disable=None) as bar:
         for made in _render(missing, config, out):
@@ -81,12 +84,19 @@ def _render_piece(plans: list, height: int, quality: int, out: str) -> list:
 
 def _recipe(config: SynthesizeConfig) -> dict:
     """What decides the pictures: the config, the renderer's version and those of the packages under it."""
-    from importlib.metadata import version
-
     from pipeline.synth import RENDERER_VERSION
 
-    packages = {name: version(name) for name in ("anny", "vtk", "numpy", "scipy", "pillow")}
-    return {"config": fingerprinted(config), "renderer": RENDERER_VERSION, "packages": packages}
+    return {"config": fingerprinted(config), "renderer": RENDERER_VERSION, "packages": _packages()}
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the packages that make the pictures."""
+    try:
+        return {name: version(name) for name in PACKAGES}
+    except PackageNotFoundError as error:
+        raise MissingDependencyError(
+            f"Synthetic faces need the package {error.name}. Install the extra: pip install 'paindistill[synth]'"
+        ) from error
 
 
 def _check_recipe(out: Path, recipe: dict) -> None:
@@ -103,6 +113,14 @@ def _check_recipe(out: Path, recipe: dict) -> None:
         )
         raise DataError(
             f"{out} holds pictures of another recipe ({differing}). Choose another folder: OUT=<new folder>"
+        )
+
+
+def _check_size(out: Path, rows: dict, plans: list) -> None:
+    """Refuse to leave pictures in the folder that the truth no longer mentions."""
+    if not set(rows) <= {what.file for what in plans}:
+        raise DataError(
+            f"{out} holds {len(rows)} pairs, {len(plans)} asked. Ask for N={len(rows)} or more, or choose another OUT="
         )
 
 

@@ -123,7 +123,10 @@ def neutral(rng: np.random.Generator) -> Expression:
 def pain(rng: np.random.Generator) -> Expression:
     """A face in pain: PSPI's units at one common strength, scattered, with the usual companions at times."""
     strength = rng.uniform(0.45, 1.0)
-    level = lambda low, high: strength * rng.uniform(low, high)  # noqa: E731
+
+    def level(low: float, high: float) -> float:
+        return strength * rng.uniform(low, high)
+
     units = {4: level(2.2, 5.0), 6: level(2.0, 5.0), 7: level(2.0, 5.0)}
     if rng.random() < 0.15:
         units[int(rng.choice([6, 7]))] = level(0.0, 1.0)
@@ -143,14 +146,16 @@ def pain(rng: np.random.Generator) -> Expression:
     return _expression("pain", units, rng, 0.45)
 
 
-def smile(rng):
+def smile(rng: np.random.Generator) -> Expression:
+    """Cheeks up, mouth corners up; lips parted in half of them."""
     units = {6: rng.uniform(1, 4), 12: rng.uniform(2, 5), 7: rng.uniform(0, 1.5)}
     if rng.random() < 0.5:
         units[25] = rng.uniform(1, 4)
     return _expression("smile", units, rng, 0.3)
 
 
-def laugh(rng):
+def laugh(rng: np.random.Generator) -> Expression:
+    """An open smile, eyes at times closed."""
     units = {6: rng.uniform(2.5, 5), 7: rng.uniform(0, 2.5), 12: rng.uniform(3, 5), 25: rng.uniform(3, 5)}
     units[26 if rng.random() < 0.6 else 27] = rng.uniform(2, 5)
     units[43] = float(rng.random() < 0.25)
@@ -158,58 +163,68 @@ def laugh(rng):
     return _expression("laugh", units, rng, 0.2)
 
 
-def sadness(rng):
+def sadness(rng: np.random.Generator) -> Expression:
+    """Inner brows up and together, mouth corners down."""
     units = {1: rng.uniform(2.5, 5), 4: rng.uniform(0.5, 2.5), 15: rng.uniform(2, 5), 17: rng.uniform(0.5, 3)}
     units[43] = float(rng.random() < 0.15)
     return _expression("sadness", units, rng, 0.25)
 
 
-def surprise(rng):
+def surprise(rng: np.random.Generator) -> Expression:
+    """Brows and upper lids up, jaw dropped."""
     units = {1: rng.uniform(2.5, 5), 2: rng.uniform(2.5, 5), 5: rng.uniform(2, 5), 25: rng.uniform(1, 3)}
     units[26 if rng.random() < 0.6 else 27] = rng.uniform(2, 5)
     return _expression("surprise", units, rng, 0.2)
 
 
-def anger(rng):
+def anger(rng: np.random.Generator) -> Expression:
+    """Brows down, lids tense, lips pressed."""
     units = {4: rng.uniform(3, 5), 5: rng.uniform(1, 4), 7: rng.uniform(0, 2), 17: rng.uniform(0.5, 3)}
     return _expression("anger", units, rng, 0.2, {"mouthPress*": rng.uniform(0.2, 0.9)})
 
 
-def disgust(rng):
+def disgust(rng: np.random.Generator) -> Expression:
+    """Upper lip and nose up, without lowered brows."""
     units = {10: rng.uniform(1.5, 4), 9: rng.uniform(0.5, 2.5), 15: rng.uniform(1, 3), 17: rng.uniform(1, 3)}
     return _expression("disgust", units, rng, 0.4)
 
 
-def fear(rng):
+def fear(rng: np.random.Generator) -> Expression:
+    """Brows up and together, eyes wide, lips stretched."""
     units = {1: rng.uniform(2.5, 5), 2: rng.uniform(1, 3), 4: rng.uniform(0.5, 2), 5: rng.uniform(2.5, 5)}
     units |= {20: rng.uniform(2, 5), 25: rng.uniform(1.5, 4)}
     return _expression("fear", units, rng, 0.2)
 
 
-def speech(rng):
+def speech(rng: np.random.Generator) -> Expression:
+    """A syllable, rounded or spread."""
     units = {25: rng.uniform(1, 4), 26: rng.uniform(0.5, 4), 1: rng.uniform(0, 1.5), 2: rng.uniform(0, 1.5)}
     rounded = rng.random() < 0.5
     shape = {"mouthFunnel": rng.uniform(0.3, 0.9)} if rounded else {"mouthDimple*": rng.uniform(0.0, 0.6)}
     return _expression("speech", units, rng, 0.2, shape)
 
 
-def closed_eyes(rng):
+def closed_eyes(rng: np.random.Generator) -> Expression:
+    """A calm face with closed eyes."""
     return _expression("closed eyes", {43: 1.0, 12: rng.uniform(0, 1.0), 17: rng.uniform(0, 0.8)}, rng, 0.1)
 
 
-def squint(rng):
+def squint(rng: np.random.Generator) -> Expression:
+    """Eyes narrowed against the light."""
     units = {7: rng.uniform(2.5, 5), 6: rng.uniform(0, 2), 4: rng.uniform(0, 1.5)}
     return _expression("squint", units, rng, 0.3)
 
 
-def yawn(rng):
+def yawn(rng: np.random.Generator) -> Expression:
+    """A wide jaw, mostly with closed eyes."""
     units = {27: rng.uniform(3.5, 5), 25: rng.uniform(2, 4), 43: float(rng.random() < 0.7), 7: rng.uniform(0, 1.5)}
     units[2] = rng.uniform(0.5, 2.5)
     units[1] = rng.uniform(0.5, 2.5)
     return _expression("yawn", units, rng, 0.1)
 
 
-def pout(rng):
+def pout(rng: np.random.Generator) -> Expression:
+    """Lips pushed forward, chin raised."""
     units = {17: rng.uniform(1, 4), 1: rng.uniform(0, 2), 4: rng.uniform(0, 1.5)}
     return _expression("pout", units, rng, 0.2, {"mouthPucker": rng.uniform(0.5, 1.0)})
 
@@ -230,7 +245,9 @@ OTHER_EXPRESSIONS: Mapping[str, Callable[[np.random.Generator], Expression]] = {
 }
 
 
-def _expression(name, units, rng, max_asymmetry, extras=None) -> Expression:
+def _expression(
+    name: str, units: dict, rng: np.random.Generator, max_asymmetry: float, extras: dict | None = None
+) -> Expression:
     """Every action unit filled in; intensities rounded to what the truth table holds."""
     filled = {unit: round(float(np.clip(units.get(unit, 0.0), 0, 5)), 3) for unit in ACTION_UNITS}
     asymmetry = round(float(np.clip(rng.normal(0, max_asymmetry / 2), -max_asymmetry, max_asymmetry)), 3)

@@ -86,8 +86,8 @@ def shape_coefficients(head: HeadModel, person: Identity, expression: Expression
     return head.phenotype_coefficients(dict(person.phenotype)) | dict(person.shape) | units
 
 
-def build_bust(head: HeadModel, person: Identity, expression: Expression, pose: Pose, masks: dict) -> Bust:
-    """Deform, dress, grow hair on and pose one head; masks holds per-vertex `ears` of the subdivided mesh."""
+def build_bust(head: HeadModel, person: Identity, expression: Expression, pose: Pose, ears: np.ndarray) -> Bust:
+    """Deform, dress, grow hair on and pose one head; ears is `Masks.around_ears`."""
     coarse = head.coarse(shape_coefficients(head, person, expression, pose))
     eye_points = [coarse[rows] for rows in head.eyes]
     centres = np.stack([points.mean(0) for points in eye_points])
@@ -100,22 +100,11 @@ def build_bust(head: HeadModel, person: Identity, expression: Expression, pose: 
     _recess_teeth(head, skin)
     style = hair.STYLES[person.hair_style]
     if style is not None and style.curtain is not None:  # hair holds the ears close to the head
-        skin[:, 0] *= 1 - 0.13 * masks["ears"]
+        skin[:, 0] *= 1 - 0.13 * ears
     cloth = _cloth(head, person)
     skin = skin + normals * (0.45 * np.clip(cloth / 0.35, 0, 1))[:, None]
     pieces = [_skin_piece(head, skin, cloth), *(_eye_piece(c, radius) for c in centres)]
-    grown = hair.grow(
-        person.hair_style,
-        skin,
-        normals,
-        head.rest,
-        head.quads[head.quad_part == SKIN],
-        masks["ears"],
-        person.recede,
-        person.fringe,
-        person.curls,
-        person.seed,
-    )
+    grown = hair.grow(person, skin, normals, head.rest, head.quads[head.quad_part == SKIN], ears)
     if grown is not None:
         pieces.append(_hair_piece(grown))
     return _assemble(pieces, centres, radius, pose, grown)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.synth.identity import Identity
+
 # Height of the hairline (cm, base mesh) by azimuth round the head: 0 is the forehead, 180 the nape.
 AZIMUTH = np.array([0, 22, 36, 48, 58, 66, 74, 82, 100, 114, 128, 150, 180], np.float32)
 HAIRLINE = np.array([7.2, 6.9, 5.6, 3.6, 2.2, 0.6, -0.6, 0.8, 2.2, 1.2, -4.0, -7.0, -8.0], np.float32)
@@ -51,27 +53,21 @@ class Hair:
     hem: float = -99.0  # height at which falling hair ends and frays
 
 
-def scalp(rest: np.ndarray, recede: float = 0.0) -> np.ndarray:
+def above_hairline(rest: np.ndarray, style: Style | None, recede: float) -> np.ndarray:
     """Centimetres above the hairline at base-mesh positions (…, 3); negative on the face and neck.
 
     recede lifts the hairline over the forehead and temples by so many centimetres.
     """
     azimuth = np.degrees(np.arctan2(np.abs(rest[..., 0]), rest[..., 2] - AXIS_Z))
     temple = np.exp(-(((azimuth - 34) / 22) ** 2)) * 1.4 + np.exp(-((azimuth / 30) ** 2))
-    return rest[..., 1] - np.interp(azimuth, AZIMUTH, HAIRLINE) - recede * temple
+    above = rest[..., 1] - np.interp(azimuth, AZIMUTH, HAIRLINE) - recede * temple
+    if style is not None and style.only_below is not None:
+        above = np.minimum(above, style.only_below - rest[..., 1] + 0.15 * rest[..., 2] + 1.5)
+    return above
 
 
 def grow(
-    style_name: str,
-    skin: np.ndarray,
-    normals: np.ndarray,
-    rest: np.ndarray,
-    quads: np.ndarray,
-    ears: np.ndarray,
-    recede: float,
-    fringe: float,
-    curly: bool,
-    seed: int,
+    person: Identity, skin: np.ndarray, normals: np.ndarray, rest: np.ndarray, quads: np.ndarray, ears: np.ndarray
 ) -> Hair | None:
     """The hair of a head, or None for a bald one.
 
@@ -80,28 +76,26 @@ def grow(
     skin, normals, rest : float, shape (S, 3); deformed vertices, their normals, base positions.
     quads : int, shape (Q, 4); faces of the skin.
     ears : float, shape (S,); 1 on the ears, where nothing grows, fading out over the skin around them.
-    recede : centimetres that the hairline has moved back.
-    fringe : centimetres that hair falls over the forehead.
-    curly : tight curls in place of the style's strands, where it is short.
-    seed : of the locks' shape.
     """
-    style = STYLES[style_name]
+    style = STYLES[person.hair_style]
     if style is None:
         return None
-    rng = np.random.default_rng((seed, 3))
-    edge = scalp(rest, recede)
-    if fringe:
-        front = np.exp(-((rest[:, 0] / 6.5) ** 4)) * (rest[:, 2] > -4)
-        edge = edge + fringe * front
-    if style.only_below is not None:
-        edge = np.minimum(edge, style.only_below - rest[:, 1] + 0.15 * rest[:, 2] + 1.5)
+    rng = np.random.default_rng((person.seed, 3))
+    edge = above_hairline(rest, style, person.recede)
+    if person.fringe:
+        edge = edge + person.fringe * np.exp(-((rest[:, 0] / 6.5) ** 4)) * (rest[:, 2] > -4)
     edge = np.where(ears > 0.02, np.minimum(edge, 1.6 - 6.0 * ears), edge)
-    flow_name = "crown" if fringe and style.flow in ("swept", "parted") else style.flow
-    flow_name = "curls" if curly and style.curtain is None and flow_name != "bun" else flow_name
-    shell = _shell(style, flow_name, skin, normals, rest, quads, edge, rng)
+    shell = _shell(style, _flow(style, person), skin, normals, rest, quads, edge, rng)
     if style.curtain is None:
         return shell
     return _join(shell, _curtain(style, skin, rest, rng))
+
+
+def _flow(style: Style, person: Identity) -> str:
+    """Where this person's strands come from: a fringe falls from the crown, short curls go their own way."""
+    if person.curls and style.curtain is None and style.flow != "bun":
+        return "curls"
+    return "crown" if person.fringe and style.flow in ("swept", "parted") else style.flow
 
 
 def _shell(style, flow_name, skin, normals, rest, quads, edge, rng) -> Hair:

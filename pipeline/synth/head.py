@@ -67,7 +67,10 @@ class HeadModel:
     def phenotype_coefficients(self, phenotype: dict[str, float]) -> dict[str, float]:
         """anny's blendshape coefficients of a phenotype ("age", "gender", "african", …), by label."""
         import torch
-        from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
+        from anny.models.phenotype import (
+            make_phenotype_anchors,
+            phenotype_blendshape_weights,
+        )
 
         weights = phenotype_blendshape_weights(
             torch.tensor([list(phenotype.values())], dtype=torch.float64),

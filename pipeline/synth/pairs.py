@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.synth.expressions import ACTION_UNITS, OTHER_EXPRESSIONS, Expression, neutral, pain
+from pipeline.synth.expressions import (
+    ACTION_UNITS,
+    OTHER_EXPRESSIONS,
+    Expression,
+    neutral,
+    pain,
+)
 from pipeline.synth.geometry import Pose
 from pipeline.synth.identity import ETHNICITIES, Identity, cell, sample_identity
 from pipeline.synth.landmarks import five_points
-from pipeline.synth.scene import Studio, sample_setting, vary_setting
+from pipeline.synth.scene import Studio
+from pipeline.synth.setting import sample_setting, vary_setting
 
 ASPECT = 1312 / 736
 PHENOTYPE_COLUMNS = ("gender", "age", "weight", "muscle", "african", "asian", "caucasian")
@@ -57,11 +64,11 @@ def render_pair(studio: Studio, what: Plan, height: int) -> tuple[np.ndarray, li
     rng = np.random.default_rng((person.seed, 10))
     setting = sample_setting(rng)
     width = round(height * ASPECT)
-    layout = _layout(rng, width)
+    columns = layout(rng, width)
     faces = (neutral(rng), _expressive(what, rng))
     picture = np.full((height, width, 3), 255, np.uint8)
     rows = []
-    for region, (start, stop), face in zip(("left", "right"), layout, faces, strict=True):
+    for region, (start, stop), face in zip(("left", "right"), columns, faces, strict=True):
         shot = vary_setting(setting, rng)
         half = studio.shoot(person, face, shot, (height, stop - start), rng)
         picture[:, start:stop] = half.picture
@@ -75,7 +82,7 @@ def _expressive(what: Plan, rng: np.random.Generator) -> Expression:
     return OTHER_EXPRESSIONS[str(rng.choice(list(OTHER_EXPRESSIONS)))](rng)
 
 
-def _layout(rng: np.random.Generator, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def layout(rng: np.random.Generator, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Columns of the two halves; in four of five pictures a white divider of SynPAIN's 2-9 px parts them."""
     scale = width / 1312
     centre = rng.uniform(653, 657) * scale

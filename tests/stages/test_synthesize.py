@@ -1,0 +1,101 @@
+"""The synthesize stage around a stand-in for the renderer: resume, growth, refusal to mix recipes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config import SynthesizeConfig
+from pipeline.errors import DataError, MissingDependencyError
+from pipeline.synth.pairs import save_picture
+from stages import synthesize
+
+
+@pytest.fixture
+def rendered(monkeypatch) -> list[str]:
+    """Replaces the renderer; lists the files it was asked for."""
+    asked: list[str] = []
+
+    def render(plans, config, out):
+        for what in plans:
+            asked.append(what.file)
+            picture = np.full((8, 14, 3), what.number, np.uint8)
+            save_picture(picture, out / what.file, config.quality)
+            rows = [
+                {"file": what.file, "region": region, "subject_id": what.subject_id, "label": int(what.pain and k)}
+                | {"gender": what.gender, "age_group": what.age_group, "ethnicity": what.ethnicity, "expression": "x"}
+                | {"pspi": 0.1 * what.number}
+                for k, region in enumerate(("left", "right"))
+            ]
+            yield [(what.file, rows)]
+
+    monkeypatch.setattr(synthesize, "_render", render)
+    monkeypatch.setattr(synthesize, "_packages", lambda: {"anny": "0"})
+    return asked
+
+
+def test_pictures_truth_and_recipe_lie_side_by_side(rendered, tmp_path):
+    out = synthesize.run(SynthesizeConfig(n=40), tmp_path / "set")
+    truth = pd.read_csv(out / "truth.csv")
+    assert len(truth) == 80
+    assert {path.name for path in out.iterdir()} == {*truth.file, "truth.csv", "synthesize.json"}
+    counts = json.loads((out / "synthesize.json").read_text())["counts"]
+    assert counts["pairs"] == 40
+    assert counts["label"] == {"0": 20, "1": 20}
+    assert counts["gender"] == {"Man": 20, "Woman": 20}
+
+
+def test_a_second_run_makes_nothing_and_changes_nothing(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=6), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    rendered.clear()
+    synthesize.run(SynthesizeConfig(n=6), tmp_path)
+    assert rendered == []
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_larger_set_keeps_what_is_there(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=6), tmp_path / "grown")
+    rendered.clear()
+    synthesize.run(SynthesizeConfig(n=9), tmp_path / "grown")
+    assert len(rendered) == 3
+    synthesize.run(SynthesizeConfig(n=9), tmp_path / "whole")
+    grown, whole = ((tmp_path / name / "truth.csv").read_bytes() for name in ("grown", "whole"))
+    assert grown == whole
+
+
+def test_a_smaller_set_would_leave_pictures_without_truth(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=4), tmp_path)
+    with pytest.raises(DataError, match=r"holds 4 pairs, 3 asked"):
+        synthesize.run(SynthesizeConfig(n=3), tmp_path)
+
+
+def test_a_lost_picture_and_a_cut_journal_are_made_good(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=5), tmp_path)
+    truth = (tmp_path / "truth.csv").read_bytes()
+    first = sorted(tmp_path.glob("*.jpg"))[0]
+    first.unlink()
+    (tmp_path / synthesize.JOURNAL).write_text('[{"file": "half a li')
+    rendered.clear()
+    synthesize.run(SynthesizeConfig(n=5), tmp_path)
+    assert rendered == [first.name]
+    assert (tmp_path / "truth.csv").read_bytes() == truth
+    assert not (tmp_path / synthesize.JOURNAL).exists()
+
+
+def test_another_recipe_is_refused_by_name(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=2, seed=1), tmp_path)
+    with pytest.raises(DataError, match=r"seed 1 there, 2 asked.*OUT="):
+        synthesize.run(SynthesizeConfig(n=2, seed=2), tmp_path)
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    def missing(name):
+        raise synthesize.PackageNotFoundError(name)
+
+    monkeypatch.setattr(synthesize, "version", missing)
+    with pytest.raises(MissingDependencyError, match=r"anny.*synth"):
+        synthesize.run(SynthesizeConfig(n=1), tmp_path)
