@@ -13,7 +13,8 @@ from pipeline.synth.expressions import ACTION_UNITS, Expression, pspi
 from pipeline.synth.geometry import Pose, build_bust
 from pipeline.synth.identity import sample_identity
 from pipeline.synth.pairs import plan, render_pair
-from pipeline.synth.scene import Studio, sample_setting
+from pipeline.synth.scene import Studio
+from pipeline.synth.setting import sample_setting
 
 HEIGHT = 120
 
@@ -72,19 +73,22 @@ def test_landmarks_lie_in_their_half_in_the_order_of_a_face(pairs):
             assert eyes[0][1] < eyes[2][1] < eyes[3][1]
 
 
+def eye_opening(points: np.ndarray) -> float:
+    return points[[37, 38, 43, 44], 1].mean() - points[[40, 41, 46, 47], 1].mean()
+
+
 def test_expressions_move_the_landmarks_they_should(studio):
     person = sample_identity(11, 0, studio.head.labels)
 
     def points(**levels: float) -> np.ndarray:
         units = dict.fromkeys(ACTION_UNITS, 0.0) | {int(name[2:]): level for name, level in levels.items()}
         face = Expression("test", units)
-        bust = build_bust(studio.head, person, face, Pose(0, 0, 0), studio.masks)
+        bust = build_bust(studio.head, person, face, Pose(0, 0, 0), studio.masks.around_ears)
         return bust.vertices[studio.landmarks]
 
     calm = points()
-    opening = lambda p: p[[37, 38, 43, 44], 1].mean() - p[[40, 41, 46, 47], 1].mean()  # noqa: E731
-    assert opening(points(au43=1)) < 0.35 * opening(calm)
-    assert opening(points(au05=5)) > 1.1 * opening(calm)
+    assert eye_opening(points(au43=1)) < 0.35 * eye_opening(calm)
+    assert eye_opening(points(au05=5)) > 1.1 * eye_opening(calm)
     assert points(au04=5)[[20, 21, 22, 23], 1].mean() < calm[[20, 21, 22, 23], 1].mean() - 0.2
     assert points(au12=5)[[48, 54], 1].mean() > calm[[48, 54], 1].mean() + 0.3
     assert points(au27=5)[66, 1] < calm[66, 1] - 1.0
