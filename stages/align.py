@@ -20,6 +20,7 @@ VERSION = 1
 
 BLOCK = 64
 GPU_BATCH = 16
+IDLE_S = 15  # then a worker process goes: the stages after this one want its memory
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     from pipeline import alignment, stores
 
     table = stores.read_table(samples.file("samples.csv"))
-    rows = list(zip(table["file"], table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None), strict=True))
+    rows = _rows(table)
     ids = stores.sample_id_column(list(table["sample_id"]))
     path = work.path / "faces.h5"
     if not path.exists():
@@ -59,6 +60,12 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     return _summary(stores.Columns(path, "faces", work.fingerprint))
 
 
+def _rows(table) -> list[Row]:
+    """Files and boxes from the sample table."""
+    boxes = table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None)
+    return list(zip(table["file"], boxes, strict=True))
+
+
 def _blocks(
     config: AlignConfig, pending: list[slice], rows: list[Row]
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
@@ -76,9 +83,8 @@ def _blocks(
 
     processes = max(1, min(config.workers or joblib.cpu_count(), len(pending)))
     settings = (folder, config.face_size, config.margin, config.min_face, config.fine_min_face_px)
-    yield from joblib.Parallel(n_jobs=processes, return_as="generator_unordered")(
-        joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending
-    )
+    run_all = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", idle_worker_timeout=IDLE_S)
+    yield from run_all(joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending)
 
 
 def _gpu_blocks(config: AlignConfig, device: str, folder, pending: list[slice], rows: list[Row]):

@@ -67,6 +67,6 @@ def _inspect(files: dict[str, bool], folder: Path, workers: int) -> dict[str, An
 
     processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
     tasks = (joblib.delayed(inspect)(folder / file, paired) for file, paired in files.items())
-    found = joblib.Parallel(n_jobs=processes, return_as="generator")(tasks)
+    found = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
     bar = tqdm(found, total=len(files), desc="index", unit="picture", disable=None)
     return dict(zip(files, bar, strict=True))

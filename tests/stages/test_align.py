@@ -90,6 +90,16 @@ def _first(blocks):
     raise KeyboardInterrupt
 
 
+def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
+    config = nodes(data).config
+    samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
+    rows = align._rows(stores.read_table(samples.file("samples.csv")))
+    columns = stores.open_faces(faces)
+    for block, arrays in align._gpu_blocks(config, "cpu", data, [slice(60, 74)], rows):
+        assert np.array_equal(arrays["look"], columns["look"][block])
+        assert np.allclose(arrays["landmarks"], columns["landmarks"][block], atol=0.05, equal_nan=True)
+
+
 def test_margin_and_size_make_another_artifact_workers_do_not(data):
     assert nodes(data).fingerprint == nodes(data, workers=2).fingerprint
     assert nodes(data).fingerprint != nodes(data, margin=0.4).fingerprint
