@@ -122,18 +122,35 @@ def divider(image: np.ndarray) -> tuple[int, int] | None:
     (start, stop) columns, the end excluded, or None.
     """
     width = image.shape[1]
-    reach = round(0.04 * width) + 1
-    first = max(0, width // 2 - reach)
-    band = image[:, first : width // 2 + reach] @ LUMA  # (height, columns)
-    white = np.percentile(band, 5, axis=0) >= 200
-    starts, stops = _runs(white)
-    narrow = (stops - starts <= 0.03 * width) & (starts > 0) & (stops < len(white))
-    if not narrow.any():
-        return None
-    centres = first + (starts[narrow] + stops[narrow]) / 2
-    nearest = np.abs(centres - width / 2).argmin()
-    # One column more on each side: scaling and compression leave it half white.
-    return int(first + starts[narrow][nearest] - 1), int(first + stops[narrow][nearest] + 1)
+    first, band = _middle(image, 0.04)
+    darkest = np.percentile(band, 5, axis=0)
+    for level in (240, 220, 200):  # white first: beside a bright background, less than white is no divider
+        starts, stops = _runs(darkest >= level)
+        narrow = (stops - starts <= 0.03 * width) & (starts > 0) & (stops < len(darkest))
+        if narrow.any():
+            centres = first + (starts[narrow] + stops[narrow]) / 2
+            nearest = np.abs(centres - width / 2).argmin()
+            # One column more on each side: scaling and compression leave it half white.
+            return int(first + starts[narrow][nearest] - 1), int(first + stops[narrow][nearest] + 1)
+    return None
+
+
+def _middle(image: np.ndarray, share: float) -> tuple[int, np.ndarray]:
+    """Luma of the columns within a share of the width from the middle, and the first one's number."""
+    middle, reach = image.shape[1] // 2, round(share * image.shape[1]) + 2
+    first = max(0, middle - reach)
+    return first, image[:, first : middle + reach] @ LUMA
+
+
+def _seam(image: np.ndarray) -> int:
+    """The column at which two pictures without a divider meet: a step over the full height near the middle, if any."""
+    first, band = _middle(image, 0.015)
+    if band.shape[1] < 4:
+        return image.shape[1] // 2
+    steps = np.median(np.abs(np.diff(band, axis=1)), axis=0)
+    strongest = steps.argmax()
+    clear = steps[strongest] >= 4 and steps[strongest] >= 3 * np.partition(steps, -3)[-3]
+    return int(first + strongest + 1) if clear else image.shape[1] // 2
 
 
 def _runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +165,7 @@ def halves(image: np.ndarray, always: bool = False) -> list[tuple[str, Box]]:
     Parameters
     ----------
     image : uint8, shape (height, width, 3).
-    always : cut at the middle when there is no divider.
+    always : without a divider, cut where the two pictures meet near the middle, or at the middle.
 
     Returns
     -------
@@ -158,5 +175,5 @@ def halves(image: np.ndarray, always: bool = False) -> list[tuple[str, Box]]:
     found = divider(image)
     if found is None and not always:
         return [("full", (0, 0, width, height))]
-    start, stop = found or (width // 2, width // 2)
+    start, stop = found or (_seam(image),) * 2
     return [("left", (0, 0, start, height)), ("right", (stop, 0, width, height))]

@@ -157,6 +157,27 @@ def test_without_a_divider_the_picture_is_one_unless_it_must_be_two(portrait):
     assert halves(picture, always=True) == [("left", (0, 0, 320, 360)), ("right", (320, 0, 640, 360))]
 
 
+@pytest.mark.parametrize("start", [316, 320, 324])
+def test_two_pictures_without_a_divider_are_cut_where_they_meet(tmp_path, portrait, start):
+    picture = portrait(640, 360).copy()
+    picture[:, start:] = 255 - portrait(640, 360, 3)[:, start:]
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=85)
+    image = load(tmp_path / "a.jpg")
+    assert halves(image) == [("full", (0, 0, 640, 360))]
+    assert [box[::2] for _, box in halves(image, always=True)] == [(0, start), (start, 640)]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_a_picture_of_few_columns_is_cut_at_its_middle(width):
+    assert halves(np.zeros((5, width, 3), np.uint8), always=True)[0][1] == (0, 0, width // 2, 5)
+
+
+def test_a_divider_is_found_before_a_bright_background(pair):
+    picture, (start, width) = pair(1)
+    picture = np.maximum(picture, 215)
+    assert divider(picture) == (start - 1, start + width + 1)
+
+
 def test_a_white_background_is_no_divider(portrait):
     picture = portrait(640, 360).copy()
     picture[:, 280:360] = 255
