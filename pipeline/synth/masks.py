@@ -15,7 +15,7 @@ LookUp = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Masks:
-    """`lips`, `mouth` and `ears` take texture coordinates (P, 2) and give 0-1 (P,); `around_ears`, float32 (S,),
+    """`lips`, `mouth` and `ears` take texture coordinates (P, 2) and give 0-1 (P,); `around_ears`, float (S,),
     is the ears' mask at the vertices of the subdivided head, fading out over the skin around them."""
 
     lips: LookUp
@@ -33,7 +33,7 @@ def load_masks(head: HeadModel) -> Masks:
         _look_up(np.asarray(Image.open(folder / f"mpfb_{name}.jpg").convert("L"), np.float32) / 255)
         for name in ("lips", "inside-mouth", "ears")
     )
-    around_ears = spread(ears(head.uv), head.quads, 5).astype(np.float32)
+    around_ears = spread(ears(head.uv), head.quads, 5)
     return Masks(lips, mouth, ears, around_ears)
 
 
