@@ -121,3 +121,10 @@ def test_tables_keep_ids_as_text_and_floats_exact_to_nine_digits(tmp_path):
     np.testing.assert_allclose(read["x"], frame["x"], rtol=1e-8)
     stores.write_table(tmp_path / "again.csv", read)
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
+
+
+def test_a_subject_may_be_called_none(tmp_path):
+    stores.write_table(tmp_path / "t.csv", pd.DataFrame({"subject_id": ["None", "NA", "nan"], "x": [1.0, None, 2.0]}))
+    read = stores.read_table(tmp_path / "t.csv")
+    assert read["subject_id"].tolist() == ["None", "NA", "nan"]
+    assert read["x"].isna().tolist() == [False, True, False]
