@@ -82,7 +82,7 @@ def precision_recall(methods: list[Method], teacher: str) -> Picture:
     axes.axhline(held_out(methods[0].runs[0].predictions)["label"].mean(), color=RULE, lw=0.8)
     for method in reversed(methods):
         _curves(axes, method, lambda label, score: precision_recall_curve(label, score)[1::-1], "steps-post")
-    alt = _name_curves(axes, methods, "AP", "average_precision")
+    alt = _name_curves(axes, methods, "AP", "average_precision", left=True)
     return picture(figure, f"precision-recall-{plain(teacher)}", alt)
 
 
@@ -183,10 +183,11 @@ def _curves(axes: Axes, method: Method, curve: Callable, drawstyle: str = "defau
             axes.plot(x, y, color=_color(method), ls=dashes, lw=1.2, alpha=0.85, drawstyle=drawstyle)
 
 
-def _name_curves(axes: Axes, methods: list[Method], unit: str, metric: str) -> str:
+def _name_curves(axes: Axes, methods: list[Method], unit: str, metric: str, left: bool = False) -> str:
     """Write the methods and their areas in their colours where curves seldom go; the same as plain text."""
     names = [f"{method.title}  {unit} {method.estimate(metric).value:.3f}" for method in methods]
+    x, align = (0.04, "left") if left else (0.97, "right")
     for place, (method, name) in enumerate(zip(reversed(methods), reversed(names), strict=True)):
         stroke = "╌" if method.is_teacher else "—"
-        axes.text(0.97, 0.06 + 0.075 * place, f"{stroke} {name}", color=_color(method), ha="right", size=8)
+        axes.text(x, 0.06 + 0.075 * place, f"{stroke} {name}", color=_color(method), ha=align, size=8)
     return f"Curves with areas: {'; '.join(names)}"

@@ -47,7 +47,7 @@ def render(**content: Any) -> str:
 
 
 def choose_faces(method: Method, count: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Faces that a method got wrong, worst first, and a drawing of those it got right, half of them in pain.
+    """Faces that a method got wrong, worst first, and a drawing of those it got right, if it can half of them in pain.
 
     Returns
     -------
@@ -57,8 +57,9 @@ def choose_faces(method: Method, count: int, seed: int) -> tuple[pd.DataFrame, p
     error = (faces["prob"] - faces["label"]).abs()
     wrong = faces[error >= 0.5].assign(error=error).sort_values(["error", "sample_id"], ascending=[False, True])
     right = faces[error < 0.5].sample(frac=1, random_state=np.random.default_rng(seed))
-    halves = [right[right["label"] == label].head(count // 2) for label in (1, 0)]
-    return pd.concat(halves), wrong.drop(columns="error").head(count)
+    halves = pd.concat([right[right["label"] == label].head(count // 2) for label in (1, 0)])
+    right = pd.concat([halves, right.drop(halves.index)]).head(count)
+    return right, wrong.drop(columns="error").head(count)
 
 
 def show_faces(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> list[Face]:
