@@ -1,220 +1,139 @@
-"""Pretraining of small backbones on synthetic faces, whose expression, person and landmarks are known exactly.
-
-A network learns to predict, from one augmented view of an aligned face, the intensity of every action unit, the
-person's phenotype and the 68 landmarks. Transformers learn that slowly from random weights; they are led by the feature
-maps of a convolutional network that was taught first (FitNets, Romero et al. 2015, arXiv:1412.6550, with linear
-regressors).
-"""
+"""Pretraining a backbone on synthetic faces: the batches of an epoch, the validation, and the run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.training import Schedule
+from pipeline import classification, devices, models, pupils, streaming, training, truth, views
+from pipeline.config import PretrainConfig
+from pipeline.truth import Truth
+from pipeline.views import InputSpec
 
-PHENOTYPE = ("age", "gender", "ethnicity")
-# Where each of the 68 landmarks (iBUG order) is found in a mirrored face.
-MIRRORED_68 = np.array(
-    # jaw, brows, nose bridge, nostrils, eyes, outer lip, inner lip
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
-)
-LANDMARK_SCALE = 10.0  # a tenth of the half-width of the face counts like one deviation of an action unit
+FLIP = views.PARAMETERS.index("flip")
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What is known of N faces, ready to be learned.
-
-    Attributes
-    ----------
-    names : of the columns of ``values``.
-    values : float32, shape (N, D); action units and phenotype, each column with mean 0 and deviation 1.
-    landmarks : float32, shape (N, 68, 2); -1 and 1 are the aligned face's edges.
-    """
-
-    names: tuple[str, ...]
-    values: np.ndarray
-    landmarks: np.ndarray
-
-    @property
-    def outputs(self) -> list[str]:
-        """Names of a network's outputs: the values, then x and y of each landmark."""
-        return [*self.names, *(f"landmark_{n}_{axis}" for n in range(68) for axis in "xy")]
-
-    def rows(self, rows: np.ndarray) -> Truth:
-        """The truth of some faces."""
-        return Truth(self.names, self.values[rows], self.landmarks[rows])
-
-
-def truth(table: pd.DataFrame, matrices: np.ndarray, size: int) -> Truth:
-    """Targets from the rows of ``truth.csv``.
+class Faces:
+    """Aligned faces whose truth is known.
 
     Parameters
     ----------
-    table : N rows of truth.csv.
-    matrices : float, shape (N, 2, 3), from pixels of the picture to pixels of the aligned face.
-    size : side of the aligned face in pixels.
+    images : uint8, shape (N, S, S, 3); a memory map.
+    rows : int64, shape (M,), rows of ``images``, ascending.
+    sample_keys : uint64, shape (M,), from which views are drawn.
+    known : of the M faces.
     """
-    units = table[[name for name in table if name.startswith("au") and name[2:].isdigit()]]
-    person = pd.get_dummies(table[list(PHENOTYPE)].astype({"age": float}), dtype=float)
-    columns = pd.concat([units, person], axis=1)
-    deviation = columns.std().clip(lower=1e-3)
-    points = table[[f"l68_{n}_{axis}" for n in range(68) for axis in "xy"]].to_numpy(float).reshape(-1, 68, 2)
-    aligned = np.einsum("nij,npj->npi", matrices[:, :, :2], points) + matrices[:, None, :, 2]
-    return Truth(
-        tuple(columns.columns),
-        ((columns - columns.mean()) / deviation).to_numpy(np.float32),
-        (2 * aligned / size - 1).astype(np.float32),
-    )
+
+    images: np.ndarray
+    rows: np.ndarray
+    sample_keys: np.ndarray
+    known: Truth
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def only(self, chosen: np.ndarray) -> Faces:
+        """The faces at some places, bool of shape (M,)."""
+        return Faces(self.images, self.rows[chosen], self.sample_keys[chosen], self.known.rows(chosen))
 
 
-def mirrored(landmarks: np.ndarray, flip: np.ndarray) -> np.ndarray:
-    """Renumber the landmarks of mirrored views: the picture's left eye is the left eye again.
+def training_batches(
+    faces: Faces, spec: InputSpec, config: PretrainConfig, guide: nn.Module | None, device: str
+) -> training.Batches:
+    """The batches of an epoch as ``training.fit`` wants them; epoch e trains on view e."""
+
+    def batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+        order = streaming.epoch_order(config.seed, epoch, len(faces))[first_step * config.batch_size :]
+        parameters = views.view_parameters(config.seed, faces.sample_keys[order], epoch)
+        stream = streaming.batches(faces.images, faces.rows[order], config.batch_size, device)
+        for number, (rows, images) in enumerate(stream):
+            start = number * config.batch_size
+            here = slice(start, start + len(rows))
+            known, drawn = faces.known.rows(order[here]), parameters[here]
+            points = truth.mirrored(views.view_points(known.landmarks, drawn), drawn[:, FLIP] > 0)
+            inputs = views.augment(images, drawn, spec)
+            with devices.autocast(device, config.precision):
+                maps = pupils.guide_targets(guide, inputs) if guide else []
+            yield inputs, {"truth": torch.from_numpy(known.targets(points)).to(device), "maps": maps}
+
+    return batches
+
+
+def train(
+    config: PretrainConfig,
+    faces: Faces,
+    held_out: Faces,
+    guide: nn.Module | None,
+    folder: Path,
+    fingerprint: str,
+    title: str,
+) -> dict[str, Any]:
+    """Pretrain one backbone and save it with its card and history.
 
     Parameters
     ----------
-    landmarks : float, shape (B, 68, 2), in the views' coordinates.
-    flip : bool, shape (B,).
-    """
-    return np.where(flip[:, None, None], landmarks[:, MIRRORED_68], landmarks)
-
-
-class Pupil(nn.Module):
-    """A backbone whose outputs are the truth's columns, with linear maps from its features to a guide's.
-
-    Parameters
-    ----------
-    model : a timm network with as many outputs as there are targets.
-    guide_channels : channels of the guide's feature maps at strides 16 and 32; empty without a guide.
-    image_size : side of the input in pixels.
-    """
-
-    def __init__(self, model: nn.Module, guide_channels: tuple[int, ...], image_size: int):
-        super().__init__()
-        self.model = model
-        with torch.no_grad():
-            maps = feature_maps(model, torch.zeros(1, 3, image_size, image_size))[1]
-        self.regressors = nn.ModuleList(
-            nn.Conv2d(own.shape[1], channels, 1) for own, channels in zip(maps, guide_channels, strict=False)
-        )
-
-    def forward(self, images: Tensor) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-        """Outputs (one tensor for each token that answers), and the guide's maps as regressed."""
-        final, maps = feature_maps(self.model, images)
-        outputs = self.model.forward_head(final)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return outputs, [regress(own) for regress, own in zip(self.regressors, maps, strict=False)]
-
-
-def feature_maps(model: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """A network's final features, and its maps two thirds of the way and at the end, each (B, C, H, W)."""
-    final, maps = model.forward_intermediates(images)
-    stages = len(maps)
-    middle = stages - 2 if stages < 6 else round(stages * 2 / 3) - 1  # stages of a pyramid, or blocks of a DeiT
-    return final, [maps[middle], maps[-1]]
-
-
-def guide_targets(guide: nn.Module, images: Tensor) -> list[Tensor]:
-    """The guide's maps of a batch, each channel standardised over the batch."""
-    with torch.no_grad():
-        maps = feature_maps(guide.eval(), images)[1]
-        return [F.batch_norm(m.float(), None, None, training=True) for m in maps]
-
-
-class TruthLoss:
-    """Smooth L1 of action units, phenotype and landmarks, plus that of the guide's maps.
-
-    Parameters
-    ----------
-    units : number of outputs that are action units; phenotype and then landmarks follow.
-    values : number of outputs that are action units or phenotype.
-    guide_weight : weight of each of the guide's maps.
-    """
-
-    def __init__(self, units: int, values: int, guide_weight: float):
-        self.units, self.values, self.guide_weight = units, values, guide_weight
-
-    def __call__(self, outputs: tuple[tuple[Tensor, ...], list[Tensor]], targets: Mapping[str, Any]) -> Tensor:
-        """The loss of a ``Pupil``'s outputs: targets ``truth`` (B, D) and ``maps``, as ``guide_targets`` gives them."""
-        tokens, maps = outputs
-        loss = sum(self.of_truth(token.float(), targets["truth"]) for token in tokens) / len(tokens)
-        for own, wanted in zip(maps, targets["maps"], strict=False):
-            wanted = F.interpolate(wanted, own.shape[-2:], mode="bilinear", align_corners=False)
-            loss = loss + self.guide_weight * F.smooth_l1_loss(own.float(), wanted)
-        return loss
-
-    def of_truth(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """The part without the guide."""
-        units, person = slice(0, self.units), slice(self.units, self.values)
-        points = slice(self.values, None)
-        return (
-            F.smooth_l1_loss(outputs[:, units], wanted[:, units])
-            + 0.3 * F.smooth_l1_loss(outputs[:, person], wanted[:, person])
-            + F.smooth_l1_loss(outputs[:, points] * LANDMARK_SCALE, wanted[:, points] * LANDMARK_SCALE)
-        )
-
-
-@dataclass(frozen=True)
-class Cosine(Schedule):
-    """AdamW under a warm-up and half a cosine: small transformers need both from random weights."""
-
-    weight_decay: float = 0.05
-    warmup: float = 0.05  # share of the epochs
-
-    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """AdamW; biases and norms are not decayed."""
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.learning_rate, fused=True)
-
-    def scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """A step an epoch."""
-        warm = max(round(self.warmup * self.epochs), 1)
-
-        def factor(epoch: int) -> float:
-            if epoch < warm:
-                return (epoch + 1) / (warm + 1)
-            return 0.5 * (1 + np.cos(np.pi * (epoch - warm) / max(self.epochs - warm, 1)))
-
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def scores(outputs: np.ndarray, known: Truth) -> dict[str, float]:
-    """How well held-out faces are read.
-
-    Parameters
-    ----------
-    outputs : float, shape (N, D + 136), a network's outputs for N faces.
-    known : the truth of the same faces.
+    config : its architecture, seed and schedule.
+    faces, held_out : of disjoint identities.
+    guide : a trained convolutional network that leads the features, or None.
+    folder : where the network goes; a killed run resumes there.
+    fingerprint : of the run.
+    title : of the progress bar.
 
     Returns
     -------
-    Mean correlation over the action units, each action unit's, and the landmarks' mean distance as a share of the
-    distance between the outer corners of the eyes (NME).
+    Steps, best epoch, seconds, device and the scores on the held-out faces.
     """
-    units = [n for n, name in enumerate(known.names) if name.startswith("au")]
-    by_unit = {
-        known.names[n]: float(np.corrcoef(outputs[:, n], known.values[:, n])[0, 1])
-        for n in units
-        if known.values[:, n].std() > 0
-    }
-    points = outputs[:, len(known.names) :].reshape(-1, 68, 2)
-    ocular = np.linalg.norm(known.landmarks[:, 36] - known.landmarks[:, 45], axis=-1)
-    distance = np.linalg.norm(points - known.landmarks, axis=-1).mean(axis=1)
+    device = devices.pick(config.device)
+    known = held_out.known
+    spec = models.input_spec(config.architecture)
+    model = models.build(config.architecture, known.outputs, config.seed)
+    guide = guide.to(device) if guide else None
+    pupil = pupils.Pupil(model, pupils.guide_channels(guide, spec.size), spec.size)
+    loss = pupils.TruthLoss(len(known.units), len(known.names), config.guide_weight)
+
+    def answers() -> np.ndarray:
+        outputs = classification.forward(model, held_out.images, held_out.rows, spec, config.batch_size, device)
+        return torch.cat(list(outputs)).cpu().numpy()
+
+    def validate(_: nn.Module) -> dict[str, float]:
+        outputs = answers()
+        found = truth.scores(outputs, known)
+        return {
+            "val_loss": loss.of_truth(torch.from_numpy(outputs), torch.from_numpy(known.targets())).item(),
+            "val_correlation": found["mean_correlation"],
+            "val_nme": found["nme"],
+        }
+
+    steps = -(-len(faces) // config.batch_size)
+    batches = training_batches(faces, spec, config, guide, device)
+    progress = training.fit(
+        pupil, batches, loss, validate, _schedule(config, device), folder, fingerprint, steps, title
+    )
+    models.save_model(folder, model, models.describe(model, config.architecture, known.outputs))
+    training.finish(folder)
     return {
-        "mean_correlation": float(np.mean(list(by_unit.values()))),
-        "nme": float((distance / ocular).mean()),
-        **by_unit,
+        "steps": steps * config.epochs,
+        "best_epoch": progress.best["epoch"],
+        "seconds": round(sum(progress.seconds), 1),
+        "device": device,
+        "scores": truth.scores(answers(), known),
     }
+
+
+def _schedule(config: PretrainConfig, device: str) -> pupils.Cosine:
+    return pupils.Cosine(
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        step_size=1,
+        gamma=1.0,
+        seed=config.seed,
+        precision=config.precision,
+        device=device,
+    )

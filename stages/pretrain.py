@@ -12,7 +12,7 @@ from pipeline.raw import RawData
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.stores import Columns
+    from pipeline.pretraining import Faces
 
 VERSION = 1
 
@@ -33,88 +33,16 @@ def run(
     samples, faces : its ``index`` and ``align`` artifacts.
     guide : the ``pretrain`` artifact of a convolutional network that leads a transformer's features.
     """
-    import numpy as np
-    import torch
+    from pipeline import models, pretraining, truth
 
-    from pipeline import devices, models, pretraining, stores, training
-    from pipeline.counter import keys
-    from pipeline.streaming import batches, epoch_order
-    from pipeline.views import augment, normalise, view_parameters, view_points
-
-    device = devices.pick(config.device)
-    columns = stores.open_faces(faces)
-    rows, known, subjects = _truth(raw, samples, columns, faces.config["margin"])
-    held_out = np.isin(subjects, _held_out(subjects, config.held_out))
-    train, val = rows[~held_out], rows[held_out]
-    truth_train, truth_val = known.rows(~held_out), known.rows(held_out)
-    sample_keys = keys(columns.sample_ids)
-    spec = models.input_spec(config.architecture)
-
-    leader = models.load_model(guide.path)[0].to(device).eval() if guide else None
-    model = models.build(config.architecture, known.outputs, config.seed)
-    pupil = pretraining.Pupil(model, _channels(leader, spec.size, device), spec.size)
-    loss = pretraining.TruthLoss(
-        sum(name.startswith("au") for name in known.names), len(known.names), config.guide_weight
+    known, subjects = _faces(raw, samples, faces)
+    kept = truth.held_out(subjects, config.held_out)
+    leader = models.load_model(guide.path)[0] if guide else None
+    found = pretraining.train(
+        config, known.only(~kept), known.only(kept), leader, work.path, work.fingerprint, work.node.slug
     )
-
-    def epoch_batches(epoch: int, first_step: int):
-        order = train[epoch_order(config.seed, epoch, len(train))][first_step * config.batch_size :]
-        for chunk, images in batches(columns["images"], order, config.batch_size, device):
-            parameters = view_parameters(config.seed, sample_keys[chunk], epoch)
-            known_here = truth_train.rows(np.searchsorted(train, chunk))  # rows are in ascending order
-            points = view_points(known_here.landmarks, parameters)
-            points = pretraining.mirrored(points, parameters[:, 3] > 0)
-            wanted = torch.from_numpy(_joined(known_here.values, points)).to(device)
-            views = augment(images, parameters, spec)
-            with devices.autocast(device, config.precision):
-                maps = pretraining.guide_targets(leader, views) if leader else []
-            yield views, {"truth": wanted, "maps": maps}
-
-    def answers() -> np.ndarray:
-        found = []
-        with torch.inference_mode():
-            for _, images in batches(columns["images"], val, config.batch_size, device):
-                found.append(model.eval()(normalise(images, spec)).float().cpu())
-        return torch.cat(found).numpy()
-
-    def validate(_: torch.nn.Module) -> dict[str, float]:
-        outputs = answers()
-        wanted = torch.from_numpy(_joined(truth_val.values, truth_val.landmarks))
-        found = pretraining.scores(outputs, truth_val)
-        return {
-            "val_loss": loss.of_truth(torch.from_numpy(outputs), wanted).item(),
-            "val_correlation": found["mean_correlation"],
-            "val_nme": found["nme"],
-        }
-
-    schedule = pretraining.Cosine(
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        step_size=1,
-        gamma=1.0,
-        seed=config.seed,
-        precision=config.precision,
-        device=device,
-    )
-    steps = -(-len(train) // config.batch_size)
-    progress = training.fit(
-        pupil, epoch_batches, loss, validate, schedule, work.path, work.fingerprint, steps, title=work.node.slug
-    )
-    final = pretraining.scores(answers(), truth_val)
-    models.save_model(work.path, model, models.describe(model, config.architecture, known.outputs))
-    training.finish(work.path)
-    return {
-        "counts": {
-            "faces": len(rows),
-            "identities": len(set(subjects)),
-            "held_out_faces": len(val),
-            "steps": steps * config.epochs,
-        },
-        "best_epoch": progress.best["epoch"],
-        "seconds": round(sum(progress.seconds), 1),
-        "device": device,
-        "scores": final,
-    }
+    counts = {"faces": len(known), "identities": len(set(subjects)), "held_out_faces": int(kept.sum())}
+    return {"counts": counts, "skipped": [], **found}
 
 
 def export(artifact: Artifact, out: Path) -> Path:
@@ -156,7 +84,7 @@ It knows rendered faces; that it reads the faces of people is not shown.
 |---|---|
 | faces | {counts["faces"]:,} of {counts["identities"]:,} identities, none of them in the demo set |
 | held out | {counts["held_out_faces"]:,} faces of other identities than were trained on |
-| steps | {counts["steps"]:,} of {config["batch_size"]} faces, {config["epochs"]} epochs; {summary["best_epoch"]} kept |
+| steps | {summary["steps"]:,} of {config["batch_size"]} faces; epoch {summary["best_epoch"]} of {config["epochs"]} |
 | time | {summary["seconds"]:,.0f} s ({summary["device"]}) |
 | mean correlation of action units | {scores["mean_correlation"]:.3f} |
 | landmarks, NME (outer eye corners) | {scores["nme"]:.4f} |
@@ -169,47 +97,24 @@ Correlation of each action unit on the held-out faces:
 """
 
 
-def _truth(raw: RawData, samples: Artifact, columns: Columns, margin: float) -> tuple:
-    """Rows of the detected faces, their truth and their subjects."""
+def _faces(raw: RawData, samples: Artifact, artifact: Artifact) -> tuple[Faces, np.ndarray]:
+    """The detected faces with their truth in the aligned face's coordinates, and their subjects."""
     import numpy as np
 
-    from pipeline import pretraining, stores
+    from pipeline import counter, pretraining, stores, truth
     from pipeline.geometry import similarity, template
 
     index = stores.read_table(samples.file("samples.csv"))
-    table = stores.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
+    columns = stores.open_faces(artifact)
     rows = columns.rows(index["sample_id"])
     detected = columns["detected"][rows].astype(bool)
     index, rows = index[detected], rows[detected]
-    known = table.loc[list(zip(index["file"], index["region"], strict=True))]
+    table = stores.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
     size = columns["images"].shape[1]
-    upright = template(size, margin)
+    upright = template(size, artifact.config["margin"])
     matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
-    return rows, pretraining.truth(known, matrices, size), index["subject_id"].to_numpy()
-
-
-def _held_out(subjects: np.ndarray, share: float) -> np.ndarray:
-    """A share of the subjects, at least two, chosen by their names alone."""
-    import numpy as np
-
-    from pipeline.counter import hashed, keys
-
-    names = np.unique(subjects)
-    return names[np.argsort(hashed(1, keys(names)))[: max(2, round(share * len(names)))]]
-
-
-def _joined(values: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    return np.concatenate([values, landmarks.reshape(len(landmarks), -1)], axis=1)
-
-
-def _channels(leader, size: int, device: str) -> tuple[int, ...]:
-    import torch
-
-    from pipeline.pretraining import feature_maps
-
-    if leader is None:
-        return ()
-    with torch.no_grad():
-        return tuple(m.shape[1] for m in feature_maps(leader, torch.zeros(1, 3, size, size, device=device))[1])
+    known = truth.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
+    return (
+        pretraining.Faces(columns["images"], rows, counter.keys(index["sample_id"]), known),
+        index["subject_id"].to_numpy(),
+    )

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline import models, pretraining
+from pipeline import models, pupils, truth
 from pipeline.config import PRESETS, Architecture
-from pipeline.pretraining import Cosine, Pupil, Truth, TruthLoss
+from pipeline.pupils import Cosine, Pupil, TruthLoss
+from pipeline.truth import Truth
 
 SMOKE = PRESETS["smoke"].families
 
@@ -28,7 +29,7 @@ def shift(rows, x, y, scale=1.0):
 
 def test_truth_is_standardised_and_lies_in_the_aligned_face():
     frame = table()
-    known = pretraining.truth(frame, shift(6, 10, -20), size=256)
+    known = truth.of_table(frame, shift(6, 10, -20), size=256)
     assert known.names[:3] == ("au04", "au43", "age")
     np.testing.assert_allclose(known.values[:, 0].mean(), 0, atol=1e-6)
     np.testing.assert_allclose(known.values[:, 0].std(ddof=1), 1, rtol=1e-6)
@@ -38,18 +39,18 @@ def test_truth_is_standardised_and_lies_in_the_aligned_face():
 
 
 def test_a_column_without_variation_stays_finite():
-    known = pretraining.truth(table(), shift(6, 0, 0), size=256)
+    known = truth.of_table(table(), shift(6, 0, 0), size=256)
     assert np.isfinite(known.values).all()
 
 
 def test_mirroring_is_its_own_inverse_and_keeps_the_midline():
     landmarks = np.random.default_rng(1).normal(size=(4, 68, 2))
     flip = np.array([True, False, True, False])
-    once = pretraining.mirrored(landmarks, flip)
-    np.testing.assert_array_equal(pretraining.mirrored(once, flip), landmarks)
+    once = truth.mirrored(landmarks, flip)
+    np.testing.assert_array_equal(truth.mirrored(once, flip), landmarks)
     np.testing.assert_array_equal(once[1], landmarks[1])
     for middle in (8, 27, 30, 33, 51, 57, 62, 66):
-        assert pretraining.MIRRORED_68[middle] == middle
+        assert truth.MIRRORED_68[middle] == middle
     for left, right in (
         (0, 16),
         (17, 26),
@@ -62,8 +63,8 @@ def test_mirroring_is_its_own_inverse_and_keeps_the_midline():
         (31, 35),
         (55, 59),
     ):
-        assert pretraining.MIRRORED_68[left] == right
-    assert sorted(pretraining.MIRRORED_68) == list(range(68))
+        assert truth.MIRRORED_68[left] == right
+    assert sorted(truth.MIRRORED_68) == list(range(68))
 
 
 def test_the_loss_is_zero_at_the_truth_and_counts_its_parts():
@@ -87,7 +88,7 @@ def test_a_pupil_answers_and_follows_the_guide_and_both_are_learned(family):
         Architecture(architecture.name, architecture.options, architecture.image_size, "random"), ["x"] * 138
     )
     images = torch.randn(2, 3, architecture.image_size, architecture.image_size)
-    wanted = pretraining.guide_targets(guide, images)
+    wanted = pupils.guide_targets(guide, images)
     pupil = Pupil(model, tuple(m.shape[1] for m in wanted), architecture.image_size).train()
     outputs, maps = pupil(images)
     assert len(outputs) == (2 if family == "deit" else 1)
@@ -98,7 +99,7 @@ def test_a_pupil_answers_and_follows_the_guide_and_both_are_learned(family):
 
 
 def test_the_guides_maps_are_standardised():
-    for maps in pretraining.guide_targets(models.build(SMOKE["resnet"], ["a"]), torch.randn(8, 3, 64, 64)):
+    for maps in pupils.guide_targets(models.build(SMOKE["resnet"], ["a"]), torch.randn(8, 3, 64, 64)):
         np.testing.assert_allclose(maps.mean(dim=(0, 2, 3)).numpy(), 0, atol=1e-4)
 
 
@@ -124,8 +125,18 @@ def test_scores_of_the_truth_are_perfect_and_an_error_is_measured_by_the_eyes():
     landmarks[:, 36], landmarks[:, 45] = (-0.5, 0), (0.5, 0)
     known = Truth(("au04", "age"), rng.normal(size=(5, 2)).astype(np.float32), landmarks)
     perfect = np.concatenate([known.values, landmarks.reshape(5, -1)], axis=1)
-    found = pretraining.scores(perfect, known)
+    found = truth.scores(perfect, known)
     assert found["mean_correlation"] == pytest.approx(1.0)
     assert found["nme"] == 0
     perfect[:, 2:] += np.tile([0.03, 0.04], 68)
-    assert pretraining.scores(perfect, known)["nme"] == pytest.approx(0.05, rel=1e-4)
+    assert truth.scores(perfect, known)["nme"] == pytest.approx(0.05, rel=1e-4)
+
+
+def test_held_out_faces_are_whole_subjects_and_do_not_depend_on_the_order():
+    subjects = np.array([f"s{n}" for n in range(50) for _ in range(2)])
+    kept = truth.held_out(subjects, 0.1)
+    assert kept.sum() == 10
+    assert not set(subjects[kept]) & set(subjects[~kept])
+    order = np.random.default_rng(0).permutation(100)
+    np.testing.assert_array_equal(truth.held_out(subjects[order], 0.1), kept[order])
+    assert truth.held_out(subjects[:6], 0.01).sum() == 4
