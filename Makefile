@@ -65,7 +65,7 @@ Each target first makes what it needs; what is fresh is reused.
   TEACHER      resnet,swin,none                families or timm model names; none: no teacher
   STUDENT      deit                            family or timm model names
   SEED         0,1,2                           seeds of the students (of the split or teacher for those targets)
-  EPOCHS       demo @EPOCHS_DEMO@, paper 30                passes over the training faces (TEACHER_EPOCHS: the teachers')
+  EPOCHS       demo 6, paper 30                passes over the training faces (TEACHER_EPOCHS: the teachers')
   BATCH_SIZE   demo 32, paper 64               faces per step
   WEIGHTS      demo shipped, paper hub         initial weights: hub, shipped, random, or a file
   DEVICE       auto                            cpu, cuda, cuda:N
