@@ -58,7 +58,7 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     reached = "; ".join(f"{m.title}: {_share(m)}" for m in methods)
     return (
         "No answer yet: the question needs students of two teachers",
-        f"Which teacher transfers better takes students of at least two teachers, this report has {len(taught)}. "
+        f"Which teacher transfers better takes students of two teachers, this report has {len(taught) or 'none'}. "
         f"Balanced accuracy on held-out subjects: {reached}.",
     )
 

@@ -42,8 +42,10 @@ def comparison(methods: list[Method]) -> Table:
     return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
-def differences(found: list[Difference]) -> Table:
-    """Paired differences of the headline metric, in percentage points."""
+def differences(found: list[Difference]) -> Table | None:
+    """Paired differences of the headline metric, in percentage points; None when there is nothing to compare."""
+    if not found:
+        return None
     shown = [
         {
             "Comparison": f"{d.first.title} minus {d.second.title}",

@@ -99,4 +99,5 @@ def test_any_selection_of_models_has_a_report(fakes, chosen):
     [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     assert "No answer yet: the question needs students of two teachers" in html
+    assert ("tables/differences.csv" in artifact.record["files"]) == (len(chosen) > 1)
     assert "nan" not in re.sub(r"<svg.*?</svg>|data:image[^\"]+", "", html, flags=re.DOTALL).lower().split()
