@@ -24,8 +24,8 @@ def test_every_target_is_in_the_table():
 
 def test_every_make_command_in_the_documents_is_a_target():
     for document in DOCUMENTS:
-        named = set(re.findall(r"(?:^|`| )make ([a-z-]+)", document.read_text(), re.MULTILINE))
-        assert named - {"it", "one", "what"} <= TARGETS, document
+        named = set(re.findall(r"(?:^ *|`)make ([a-z-]+)", document.read_text(), re.MULTILINE))
+        assert named <= TARGETS, document
 
 
 def test_every_variable_in_the_documents_is_an_option():
