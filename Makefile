@@ -104,7 +104,7 @@ lint: $(environment)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 
-test: lint
+test: lint $(synth_environment)
 	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 $(TESTS)
 
 bench: $(environment)

@@ -78,9 +78,10 @@ def test_the_environment_is_built_when_missing_or_outdated_and_not_otherwise(clo
         touch(clone / name, now - 10)
 
 
-def test_only_synthetic_faces_need_their_extra(clone):
+def test_only_synthetic_faces_and_their_tests_need_their_extra(clone):
     touch(clone / ".venv" / ".made", 2_000_000_000)
-    assert ".[synth]" in make("-n", "synthesize", folder=clone).stdout
+    for target in ("synthesize", "pretrain", "test"):
+        assert ".[synth]" in make("-n", target, folder=clone).stdout
     assert ".[synth]" not in make("-n", "report", folder=clone).stdout
 
 
