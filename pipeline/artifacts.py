@@ -32,6 +32,7 @@ from pipeline.raw import RawData, sha256
 log = logging.getLogger(__name__)
 
 RECORD = "record.json"
+DRAFT = f"{RECORD}.draft"
 PACKAGES = (
     "torch",
     "torchvision",
@@ -114,7 +115,7 @@ class Artifact:
         ArtifactError : the folder has no readable record, or a file is missing or has another size than recorded.
         """
         try:
-            record = json.loads((path / RECORD).read_text())
+            record = json.loads((path / RECORD).read_text("utf-8"))
             sizes = {name: entry["bytes"] for name, entry in record["files"].items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtifactError(f"{path} has no readable {RECORD} ({error}). {_remedy(path)}") from error
@@ -238,6 +239,10 @@ class ArtifactStore:
 
     def _make(self, node: Node, title: str) -> None:
         partial = self.partial(node)
+        if (partial / RECORD).exists():  # killed between the record and the rename: nothing is left to do
+            log.info("%s: resuming", title)
+            self._finish(node)
+            return
         log.info("%s: %s", title, "resuming" if partial.exists() else "making")
         partial.mkdir(parents=True, exist_ok=True)
         inputs = {
@@ -248,14 +253,18 @@ class ArtifactStore:
         summary = node.run(node.config, Work(partial, node), **inputs)
         duration = time.monotonic() - start
         _write_record(partial, node, summary, duration)
-        partial.rename(self.folder(node))
-        _sync_folder(self.root)
+        self._finish(node)
         log.info("%s: done in %.1f s", title, duration)
+
+    def _finish(self, node: Node) -> None:
+        """The rename that makes the artifact."""
+        self.partial(node).rename(self.folder(node))
+        _sync_folder(self.root)
 
 
 def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> None:
     """Sync every file, then write the record beside them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DRAFT)
     for file in files:
         _sync(file)
     record = {
@@ -270,8 +279,8 @@ def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> N
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "duration_s": round(duration, 3),
     }
-    draft = folder / f"{RECORD}.draft"
-    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False))
+    draft = folder / DRAFT
+    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
     _sync(draft)
     draft.replace(folder / RECORD)
     _sync_folder(folder)

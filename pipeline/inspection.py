@@ -6,8 +6,10 @@ Everything here reads names, sizes and records: no array, no picture, no model.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +34,17 @@ class State:
 def status(store: ArtifactStore, targets: Iterable[Node]) -> list[State]:
     """The state of every wanted artifact, then of every other one in the store."""
     wanted = topological(targets)
-    others = _others(store, wanted)
+    records = _records(_others(store, wanted))
     by_slug = {node.slug: node for node in wanted}
-    return [_wanted_state(store, node, others) for node in wanted] + [_other_state(path, by_slug) for path in others]
+    others = [_other_state(path, record, by_slug) for path, record in records.items()]
+    return [_wanted_state(store, node, records) for node in wanted] + others
 
 
 def plan(store: ArtifactStore, *targets: Node) -> list[tuple[Node, str]]:
     """What ``store.build`` would run for the targets, in order, and why."""
     pending = store.pending(*targets)
-    others = _others(store, topological(targets))
-    return [(node, why(store, node, others)) for node in pending]
+    records = _records(_others(store, topological(targets))) if pending else {}
+    return [(node, why(store, node, records)) for node in pending]
 
 
 def unneeded(store: ArtifactStore, targets: Iterable[Node]) -> list[Path]:
@@ -55,16 +58,11 @@ def remove(path: Path) -> None:
     shutil.rmtree(path)
 
 
-def why(store: ArtifactStore, node: Node, others: list[Path]) -> str:
-    """Why a node that is not fresh must run."""
+def why(store: ArtifactStore, node: Node, records: Mapping[Path, dict[str, Any] | None]) -> str:
+    """Why a node that is not fresh must run, given the records of the artifacts that are not wanted."""
     if store.partial(node).exists():
         return "partial: goes on where it was"
-    changes = [
-        change
-        for path in others
-        if (record := _record(path)) and record.get("slug") == node.slug
-        for change in [differences(record, node)]
-    ]
+    changes = [differences(record, node) for record in records.values() if record and record["slug"] == node.slug]
     return f"changed: {min(changes, key=len)}" if changes else "missing"
 
 
@@ -93,11 +91,16 @@ def differences(record: dict[str, Any], node: Node) -> str:
 
 
 def size(path: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of all files below a folder, which somebody may be working in."""
+    total = 0
+    for folder, _, files in os.walk(path):
+        for name in files:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(folder, name)).st_size
+    return total
 
 
-def _wanted_state(store: ArtifactStore, node: Node, others: list[Path]) -> State:
+def _wanted_state(store: ArtifactStore, node: Node, records: Mapping[Path, dict[str, Any] | None]) -> State:
     path, partial = store.folder(node), store.partial(node)
     try:
         if store.find(node):
@@ -107,11 +110,10 @@ def _wanted_state(store: ArtifactStore, node: Node, others: list[Path]) -> State
     if partial.exists():
         maker = holder(store.root / ".locks" / f"{node.folder_name}.lock")
         return State(path.name, "partial", size(partial), f"being made by {maker}" if maker else "was interrupted")
-    return State(path.name, "missing", 0, why(store, node, others))
+    return State(path.name, "missing", 0, why(store, node, records))
 
 
-def _other_state(path: Path, wanted: dict[str, Node]) -> State:
-    record = _record(path)
+def _other_state(path: Path, record: dict[str, Any] | None, wanted: Mapping[str, Node]) -> State:
     if path.name.endswith(".partial"):
         return State(path.name, "partial", size(path), "of another config")
     if record is None:
@@ -135,6 +137,10 @@ def _others(store: ArtifactStore, wanted: list[Node]) -> list[Path]:
 
 def _being_made(path: Path) -> bool:
     return bool(holder(path.parent / ".locks" / f"{path.name.removesuffix('.partial')}.lock"))
+
+
+def _records(paths: Iterable[Path]) -> dict[Path, dict[str, Any] | None]:
+    return {path: _record(path) for path in paths}
 
 
 def _record(path: Path) -> dict[str, Any] | None:

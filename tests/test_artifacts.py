@@ -128,6 +128,26 @@ def test_a_failed_run_leaves_a_partial_folder_to_resume_from(store, raw):
     assert not store.partial(node).exists()
 
 
+def test_killed_while_the_record_is_written_the_draft_is_no_file_of_the_artifact(store, raw):
+    _, node = chain(raw, Calls())
+    store.build(*node.upstream())
+    store.partial(node).mkdir()
+    (store.partial(node) / "record.json.draft").write_text("{")
+    (artifact,) = store.build(node)
+    assert set(artifact.record["files"]) == {"data.txt"}
+    assert store.find(node)
+
+
+def test_killed_between_the_record_and_the_rename_nothing_runs_again(store, raw):
+    run = Calls()
+    _, node = chain(raw, run)
+    (made,) = store.build(node)
+    made.path.rename(store.partial(node))
+    (again,) = store.build(node)
+    assert again.record == made.record
+    assert run == ["first", "second"]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

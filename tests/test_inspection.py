@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pipeline import inspection
-from pipeline.artifacts import ArtifactStore, Node
+from pipeline.artifacts import Artifact, ArtifactStore, Node
 from pipeline.config import option
 from pipeline.raw import RawData
 from tests.test_locks import HOLD
@@ -78,6 +78,16 @@ def test_the_plan_names_what_runs_and_why_and_build_runs_just_that(store, raw):
     store.build(second)
     assert ran == ["faces", "student"]
     assert inspection.plan(store, second) == []
+
+
+def test_each_record_is_read_once_however_many_artifacts_are_missing(store, raw, monkeypatch):
+    old = [nodes(raw, second=Config(epochs=number)) for number in range(2, 8)]
+    store.build(*(second for _, second in old))
+    read = []
+    original = Artifact.load
+    monkeypatch.setattr(Artifact, "load", lambda path: read.append(path) or original(path))
+    inspection.status(store, nodes(raw, version=2))
+    assert len(read) == len(set(read)) == 7
 
 
 def test_a_partial_folder_says_whether_somebody_is_at_it(store, raw):
