@@ -123,5 +123,5 @@ def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most:
     share = f"at most {most:.0%} may be" if samples else "none is usable"
     raise DataError(
         f"{len(files)} of {pictures} pictures cannot be used, {share}: {reasons}. All are named in {table}. "
-        "Mend or remove them, or allow more: --max-skipped"
+        "Mend or remove them, or allow more: MAX_SKIPPED="
     )

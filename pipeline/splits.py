@@ -22,6 +22,9 @@ from pipeline.errors import ConfigError, DataError
 
 PARTS = ("train", "val", "test")
 CLASS = "class="  # how the groups that must be in every part begin
+# What to do, with the variables of make split and those that make report and the like have for it.
+AT_RANDOM = "OFFICIAL=false (SPLIT_OFFICIAL=false but for make split)."
+OTHER_SHARES = "TRAIN= and VAL= (SPLIT_TRAIN= and SPLIT_VAL= but for make split)."
 
 
 def shares(train: float, val: float) -> dict[str, float]:
@@ -72,7 +75,7 @@ def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
     """
     if len(groups) < len(parts):
         raise DataError(
-            f"{len(groups)} subjects cannot fill the {len(parts)} parts {', '.join(parts)}: each needs one. "
+            f"Too few subjects for the {len(parts)} parts {', '.join(parts)}: {len(groups)}, each part needs one. "
             "Add subjects, or give them in the subject column of a CSV file."
         )
     names = sorted(groups)
@@ -197,7 +200,7 @@ def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     if named and numbers:
         raise DataError(
             f"The official folds mix names ({', '.join(sorted(named))}) and numbers ({', '.join(numbers)}). "
-            "Use one of them, or split at random: --no-official"
+            f"Use one of them, or split at random: {AT_RANDOM}"
         )
     meaning = dict.fromkeys(["", *numbers], "train") | {part: part for part in named}
     if len(numbers) >= 2:
@@ -209,7 +212,7 @@ def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     if missing:
         raise DataError(
             f"The official folds ({', '.join(sorted(found))}) leave no {' and no '.join(sorted(missing))} part. "
-            "Correct them, or split at random: --no-official"
+            f"Correct them, or split at random: {AT_RANDOM}"
         )
     return parts
 
@@ -237,6 +240,10 @@ def split(
         for subject, labels in values["label"].items()
     }
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
+    if official:
+        remedy = f"correct the official folds, or split at random: {AT_RANDOM}"
+    else:
+        remedy = f"add subjects, or change the shares: {OTHER_SHARES}"
     for part in PARTS:
         present = set(table.loc[table["subject_id"].map(assigned) == part, "label"])
         if missing := sorted(set(table["label"]) - present):
@@ -244,7 +251,7 @@ def split(
             raise DataError(
                 f"The {part} part has no sample of class {missing[0]}, "
                 f"which {subjects} of {len(groups)} subjects have. Each of the three parts needs one such subject: "
-                "add subjects, or change TRAIN= and VAL=."
+                f"{remedy}"
             )
     return assigned
 
@@ -265,7 +272,7 @@ def _with_validation(
     if torn := [subject for subject, found in folds.items() if len(found) > 1]:
         raise DataError(
             f"{len(torn)} subjects are in several official folds, "
-            f"the first is {torn[0]} in {', '.join(folds[torn[0]])}. Correct them, or split at random: --no-official"
+            f"the first is {torn[0]} in {', '.join(folds[torn[0]])}. Correct them, or split at random: {AT_RANDOM}"
         )
     assigned = official_parts({subject: found[0] for subject, found in folds.items()})
     if "val" in assigned.values():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline import splits
 from pipeline.errors import ConfigError, DataError
+from stages.options import targets
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 ATTRIBUTES = ["gender", "age_group", "ethnicity"]
@@ -117,15 +120,20 @@ def test_missing_attributes_are_no_group():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_too_few_subjects_are_an_error(count):
-    with pytest.raises(DataError, match=f"{count} subjects cannot fill the 3 parts"):
+    with pytest.raises(DataError, match=f"Too few subjects for the 3 parts train, val, test: {count}"):
         split(pairs(count))
 
 
 def test_a_class_that_cannot_reach_every_part_is_an_error():
     table = pairs(30).assign(label=0)
     table.loc[table["subject_id"].isin(["00003", "00021"]), "label"] = 1
-    with pytest.raises(DataError, match="no sample of class 1, which 2 of 30 subjects have"):
+    with pytest.raises(DataError, match=r"no sample of class 1, which 2 of 30 subjects have.*SPLIT_TRAIN="):
         split(table)
+    folds = table["subject_id"].map(
+        lambda subject: {"00021": "val", "00006": "val", "00005": "test"}.get(subject, "train")
+    )
+    with pytest.raises(DataError, match=r"The test part has no sample of class 1.*correct the official folds"):
+        split(table.assign(fold=folds), official=True)
 
 
 @pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0, 0.5), (0.7, 0), (0.9, 0.2)])
@@ -168,6 +176,12 @@ def test_a_missing_validation_part_is_cut_from_the_training_subjects():
 def test_folds_that_cannot_be_used_are_an_error(folds, reason):
     with pytest.raises(DataError, match=reason):
         splits.official_parts(dict(zip("abc", folds, strict=True)))
+
+
+def test_errors_name_variables_that_the_commands_have():
+    known = {name.upper() for stage in ("split", "report") for name in targets(stage)}
+    named = set(re.findall(r"[A-Z_]+(?==)", splits.AT_RANDOM + splits.OTHER_SHARES))
+    assert named == {"OFFICIAL", "SPLIT_OFFICIAL", "TRAIN", "SPLIT_TRAIN", "VAL", "SPLIT_VAL"} <= known
 
 
 def test_a_subject_in_two_official_folds_is_an_error():
