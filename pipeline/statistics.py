@@ -36,7 +36,8 @@ def resamples(subject_ids: np.ndarray, replicates: int, seed: int) -> np.ndarray
     """Weights of every face: ones, then ``replicates`` draws of all subjects with replacement.
 
     The draws depend on the set of subjects and the seed alone, so models tested on the same subjects share
-    them, whatever the order of their rows.
+    them, whatever the order of their rows. One subject says nothing of others: its resamples weigh NaN, so that no
+    metric has an interval.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def resamples(subject_ids: np.ndarray, replicates: int, seed: int) -> np.ndarray
     cells = drawn + count * np.arange(replicates)[:, None]
     times = np.bincount(cells.ravel(), minlength=replicates * count).reshape(replicates, count)
     weights = np.ones((1 + replicates, len(subject_of_face)))
-    weights[1:] = times[:, subject_of_face]
+    weights[1:] = times[:, subject_of_face] if count > 1 else np.nan
     return weights
 
 

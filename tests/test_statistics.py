@@ -93,6 +93,16 @@ def test_undefined_resamples_are_counted_and_left_out():
     assert none.reason == "needs a face in pain"
 
 
+def test_one_subject_has_values_and_no_intervals():
+    subject, outcome = faces(subjects=1, per_subject=8)
+    weights = statistics.resamples(subject, 50, seed=0)
+    for values in compute(outcome, weights).values():
+        estimate = statistics.interval(values)
+        assert np.isnan([estimate.low, estimate.high]).all()
+        assert not estimate.excludes_zero
+    assert compute(outcome, weights)["accuracy"][0] == np.mean(outcome.label == outcome.predicted)
+
+
 def test_seeds_are_averaged_inside_a_resample():
     values = np.array([[0.8, 0.7, 0.9], [0.9, 0.9, 0.7]])
     np.testing.assert_allclose(statistics.over_seeds(values), [0.85, 0.8, 0.8])

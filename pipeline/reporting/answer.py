@@ -29,7 +29,7 @@ def answer(methods: list[Method]) -> Answer:
     best = max(students, key=lambda m: (m.teacher != NO_TEACHER, m.estimate(HEADLINE).value), default=None)
     if any(math.isnan(m.estimate(HEADLINE).value) for m in methods):
         return Answer(headline, (transfer,))
-    sentences = [transfer, _help(baseline), _size(best, methods, found), _hard_case(best)]
+    sentences = [transfer, *_help(baseline), _size(best, methods, found), _hard_case(best)]
     return Answer(headline, tuple(sentence for sentence in sentences if sentence))
 
 
@@ -39,10 +39,12 @@ def _transfer(d: Difference) -> tuple[str, str]:
         return "The test faces cannot answer the question", f"Balanced accuracy {METRICS[HEADLINE].undefined}."
     first, second = f"the {pretty(d.first.teacher)} teacher", f"the {pretty(d.second.teacher)} teacher"
     reached = (
-        f"Students of {first} reached {_share(d.first)} balanced accuracy on held-out subjects, "
-        f"students of {second} {_share(d.second)}: a difference of {_points(d.estimate.value)} percentage points "
-        f"({_level(d)} interval {_interval(d)}){_seeds(d)}."
+        f"{pretty(d.first.student)} students of {first} reached {_share(d.first)} balanced accuracy on held-out "
+        f"subjects, students of {second} {_share(d.second)}: a difference of {_points(d.estimate.value)} percentage "
+        f"points ({_known(d)}){_seeds(d)}."
     )
+    if math.isnan(d.estimate.low):
+        return "Too few test subjects to tell which teacher transfers better", reached
     if d.settled:
         headline = f"{pretty(d.first.teacher)} transfers better than {pretty(d.second.teacher)}"
         return headline, f"{reached} The interval excludes zero, so on these data {first} transfers better."
@@ -54,25 +56,30 @@ def _transfer(d: Difference) -> tuple[str, str]:
 
 
 def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
-    taught = [m for m in methods if not m.is_teacher and m.teacher != NO_TEACHER]
+    teachers = {m.teacher for m in methods if not m.is_teacher and m.teacher != NO_TEACHER}
     reached = "; ".join(f"{m.title}: {_share(m)}" for m in methods)
     return (
         "No answer yet: the question needs students of two teachers",
-        f"Which teacher transfers better takes students of two teachers, this report has {len(taught) or 'none'}. "
+        f"Which teacher transfers better takes students of two teachers, this report has {len(teachers) or 'none'}. "
         f"Balanced accuracy on held-out subjects: {reached}.",
     )
 
 
-def _help(found: list[Difference]) -> str:
-    """Whether a student did better with a teacher than without."""
-    if not found:
-        return ""
+def _help(found: list[Difference]) -> list[str]:
+    """For each student, whether it did better with a teacher than without."""
+    students = dict.fromkeys(d.second.student for d in found)
+    return [_added([d for d in found if d.second.student == name]) for name in students]
+
+
+def _added(found: list[Difference]) -> str:
+    """What each teacher added to one student."""
     parts = [
         f"the {pretty(d.first.teacher)} teacher {'added' if d.estimate.value >= 0 else 'cost'} "
         f"{_points(abs(d.estimate.value))} points ({_interval(d)}){'' if d.settled else ', which may be chance'}"
         for d in found
     ]
-    return f"Against the same student without a teacher ({_share(found[0].second)}), {'; '.join(parts)}."
+    untaught = found[0].second
+    return f"Against the {pretty(untaught.student)} student without a teacher ({_share(untaught)}), {'; '.join(parts)}."
 
 
 def _size(student: Method | None, methods: list[Method], found: list[Difference]) -> str:
@@ -121,11 +128,15 @@ def _points(share: float) -> str:
 
 
 def _interval(d: Difference) -> str:
+    if math.isnan(d.estimate.low):
+        return "no interval"
     return f"{_points(d.estimate.low)} to {_points(d.estimate.high)}"
 
 
-def _level(d: Difference) -> str:
-    return f"{100 * d.first.confidence:g}%"
+def _known(d: Difference) -> str:
+    if math.isnan(d.estimate.low):
+        return "no interval, there is one test subject"
+    return f"{100 * d.first.confidence:g}% interval {_interval(d)}"
 
 
 def _seeds(d: Difference) -> str:

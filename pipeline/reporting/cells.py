@@ -72,7 +72,8 @@ def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
 
 def points(estimate: Estimate) -> Cell:
     """A difference in percentage points with its sign."""
-    return Cell(signed(estimate.value), f"{signed(estimate.low)} to {signed(estimate.high)}")
+    interval = "" if np.isnan(estimate.low) else f"{signed(estimate.low)} to {signed(estimate.high)}"
+    return Cell(signed(estimate.value), interval)
 
 
 def signed(value: float) -> str:

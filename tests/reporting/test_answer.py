@@ -13,6 +13,15 @@ def with_values(method, values):
     return dataclasses.replace(method, values={**method.values, HEADLINE: np.asarray(values)})
 
 
+def renamed(method, student):
+    """The method as if another student had learned."""
+    runs = []
+    for run in method.runs:
+        record = {**run.model.record, "config": {**run.model.config, "student": student}}
+        runs.append(dataclasses.replace(run, model=dataclasses.replace(run.model, record=record)))
+    return dataclasses.replace(method, runs=tuple(runs))
+
+
 def spread(center, width, seeds=2, replicates=200, seed=0):
     noise = np.random.default_rng(seed).normal(0, width, replicates)
     return np.full((seeds, 1 + replicates), center) + np.r_[0, noise]
@@ -53,6 +62,29 @@ def test_with_one_teacher_there_is_nothing_to_compare(compared):
     said = answer([compared[1], compared[3]])
     assert said.headline == "No answer yet: the question needs students of two teachers"
     assert "this report has 1" in said.sentences[0]
+
+
+def test_two_students_of_one_teacher_are_one_teacher(compared):
+    other = renamed(compared[3], "vit")
+    said = answer([compared[1], compared[3], other])
+    assert "this report has 1." in said.sentences[0]
+
+
+def test_each_student_is_compared_with_itself_untaught(compared):
+    others = [renamed(method, "vit") for method in compared[2:]]
+    others[2] = with_values(others[2], np.full_like(others[2].values[HEADLINE], 0.625))
+    said = " ".join(answer([*compared, *others]).sentences)
+    assert "Against the DeiT student without a teacher (" in said
+    assert "Against the vit student without a teacher (62.5%)" in said
+
+
+def test_one_test_subject_settles_nothing(compared):
+    values = [np.c_[[0.5, 0.5], np.full((2, 9), np.nan)], np.c_[[1.0, 1.0], np.full((2, 9), np.nan)]] * 2
+    methods = [with_values(method, v) for method, v in zip(compared[:4], values, strict=True)]
+    said = answer(methods)
+    assert said.headline == "Too few test subjects to tell which teacher transfers better"
+    assert "no interval" in said.sentences[0]
+    assert "nan" not in " ".join(said.sentences)
 
 
 def test_teachers_alone_and_undefined_metrics_are_no_crash(compared):

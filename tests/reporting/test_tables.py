@@ -52,6 +52,7 @@ def test_cells():
     assert str(cells.percent(Estimate(0.9123, 0.85, 0.96), 0.013)) == "91.2 [85.0–96.0] ±1.3"
     assert str(cells.percent(Estimate(np.nan, np.nan, np.nan))) == "—"
     assert str(cells.points(Estimate(-0.012, -0.03, 0.01))) == "−1.2 [−3.0 to +1.0]"
+    assert str(cells.points(Estimate(-0.012, np.nan, np.nan))) == "−1.2"
     assert cells.signed(-0.0001) == "0.0"
 
 
