@@ -5,16 +5,21 @@ A hash is remembered with the file's size and modification time, so that an unch
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from pipeline.errors import DataError
 
 # Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".txt"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".tsv", ".txt"}
+)
+TABLES = frozenset({".csv", ".tsv", ".txt"})
 
 
 def sha256(path: Path) -> str:
@@ -32,12 +37,16 @@ class HashMemo:
         self._changed = False
 
     def hash(self, file: Path) -> str:
-        """SHA-256 of ``file``, read only when its size or modification time is new."""
-        stat = file.stat()
+        """SHA-256 of ``file``, read only when its size or modification time is new; empty when it cannot be read."""
         key = os.fspath(file.resolve())
         size, mtime, digest = self._known.get(key, (None, None, None))
-        if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
-            digest = sha256(file)
+        try:
+            stat = file.stat()
+            new = (size, mtime) != (stat.st_size, stat.st_mtime_ns)
+            digest = sha256(file) if new else digest
+        except OSError:  # a link to nowhere, no permission: whoever reads the file says why
+            return ""
+        if new:
             self._known[key] = [stat.st_size, stat.st_mtime_ns, digest]
             self._changed = True
         return digest
@@ -48,13 +57,13 @@ class HashMemo:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(self._known))
+        draft.write_text(json.dumps(self._known), "utf-8")
         draft.replace(self.path)
         self._changed = False
 
 
 class RawData:
-    """A dataset as the user gave it: a folder, or a CSV file with the pictures beside it.
+    """A dataset as the user gave it: a folder, or a CSV file and the pictures that it names.
 
     Parameters
     ----------
@@ -63,12 +72,14 @@ class RawData:
 
     Raises
     ------
-    DataError : there is nothing at ``path``.
+    DataError : there is nothing at ``path``, or a file that is no table.
     """
 
     def __init__(self, path: Path, memo: Path | None = None):
         if not path.exists():
             raise DataError(f"There is no dataset at {path}. Give its folder or its CSV file: DATA=/path/to/it")
+        if path.is_file() and path.suffix.lower() not in TABLES:
+            raise DataError(f"{path} is neither a folder nor a CSV file. Give the dataset: DATA=/path/to/it")
         self.path = path
         self.folder = path if path.is_dir() else path.parent
         self._memo = HashMemo(memo)
@@ -76,17 +87,32 @@ class RawData:
     @cached_property
     def files(self) -> dict[str, str]:
         """SHA-256 by path relative to the folder, in sorted order; hidden files and folders are left out."""
-        found = sorted(self._walk(), key=lambda file: file.relative_to(self.folder).as_posix())
-        hashes = {file.relative_to(self.folder).as_posix(): self._memo.hash(file) for file in found}
+        found = self._walk() if self.path.is_dir() else {self.path.name, *self._named()}
+        hashes = {name: self._memo.hash(self.folder / name) for name in sorted(found)}
         self._memo.save()
         return hashes
 
-    def _walk(self):
-        for folder, names, files in os.walk(self.folder):
+    def _walk(self) -> Iterator[str]:
+        """The data files below the folder; links to folders are followed, each folder once, the cache left out."""
+        seen = {os.path.realpath(self._memo.path.parent)} if self._memo.path else set()
+        for folder, names, files in os.walk(self.folder, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                names.clear()
+                continue
+            seen.add(real)
             names[:] = sorted(name for name in names if not name.startswith("."))
             for name in files:
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                    yield Path(folder, name)
+                if not name.startswith(".") and _is_data(name):
+                    yield Path(folder, name).relative_to(self.folder).as_posix()
+
+    def _named(self) -> Iterator[str]:
+        """The data files below the folder that a cell of the table names: what else lies there is another's."""
+        text = self.path.read_text("utf-8-sig", errors="replace")
+        for row in csv.reader(text.splitlines(), delimiter=separator(text)):
+            for name in (relative(cell, self.folder) for cell in row if _is_data(cell.strip())):
+                if not name.startswith("..") and (self.folder / name).is_file():
+                    yield name
 
     @cached_property
     def fingerprint(self) -> str:
@@ -96,8 +122,25 @@ class RawData:
         return hashlib.sha256("".join([named, "\n", *lines]).encode()).hexdigest()
 
 
+def separator(table: str) -> str:
+    """What separates the cells of a table, by its first line: a comma, a semicolon or a tab."""
+    return max(",;\t", key=table.partition("\n")[0].count)
+
+
+def relative(path: str, folder: Path) -> str:
+    """A path of a table relative to its folder, with forward slashes; empty for an empty cell."""
+    path = path.strip().replace("\\", "/")
+    if os.path.isabs(path):
+        path = os.path.relpath(path, folder.resolve())
+    return os.path.normpath(path) if path else ""
+
+
+def _is_data(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
         return {}

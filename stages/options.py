@@ -179,14 +179,24 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
 
 
 def store_for(preset: Preset, cache: Path) -> ArtifactStore:
-    """The store of the preset's dataset, ``cache/<name of the data folder or file>/``."""
-    return ArtifactStore(cache / dataset_name(preset))
+    """The store of the preset's dataset, ``cache/<name of the data folder, or of its file without suffix>/``.
+
+    Raises
+    ------
+    ConfigError : that is the dataset itself.
+    """
+    root = cache / dataset_name(preset)
+    if root.resolve() == Path(preset.data).resolve():
+        raise ConfigError(f"The artifacts would lie in the dataset itself, {root}. Choose another folder: CACHE=")
+    return ArtifactStore(root)
 
 
 def dataset_name(preset: Preset) -> str:
-    """``demo`` for the shipped set, else the name of the data folder or file."""
+    """``demo`` for the shipped set, else the name of the data folder, or of its file without suffix."""
     path = Path(preset.data).resolve()
-    return "demo" if path == DEMO_DATA else path.stem
+    if path == DEMO_DATA:
+        return "demo"
+    return path.stem if path.is_file() else path.name
 
 
 def _names(text: str | None) -> tuple[str, ...]:

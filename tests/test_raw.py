@@ -42,12 +42,42 @@ def test_where_the_folder_is_does_not_matter(folder):
     assert RawData(folder.rename(folder.with_name("moved"))).fingerprint == before
 
 
-def test_a_csv_file_brings_the_files_beside_it(folder):
-    (folder / "list.csv").write_text("path,label\n")
-    named = RawData(folder / "list.csv")
+@pytest.mark.parametrize("name", ["list.csv", "list.tsv"])
+def test_a_table_brings_the_pictures_that_it_names_and_no_others(folder, name):
+    tab = {"list.csv": ",", "list.tsv": "\t"}[name]
+    cells = [("path", "label"), ("./sub/a.png", "1"), ("gone.png", "0"), ("../x.png", "0")]
+    (folder / name).write_text("\n".join(map(tab.join, cells)))
+    named = RawData(folder / name)
     assert named.folder == folder
-    assert set(named.files) == {"b.JPG", "list.csv", "sub/a.png"}
-    assert named.fingerprint != RawData(folder).fingerprint
+    assert set(named.files) == {name, "sub/a.png"}
+    (folder / "result.png").write_bytes(b"not of the dataset")
+    assert RawData(folder / name).fingerprint == named.fingerprint
+    (folder / name).write_text((folder / name).read_text().replace("1", "0"))
+    assert RawData(folder / name).fingerprint != named.fingerprint
+
+
+def test_linked_folders_belong_to_the_dataset_and_a_circle_ends(folder, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "pain").symlink_to(folder)
+    (folder / "sub" / "up").symlink_to(tmp_path / "links")
+    assert set(RawData(tmp_path / "links").files) == {"pain/b.JPG", "pain/sub/a.png"}
+
+
+def test_a_cache_inside_the_folder_is_no_data(folder):
+    before = RawData(folder).files
+    (folder / "cache" / "data").mkdir(parents=True)
+    (folder / "cache" / "data" / "roc.png").write_bytes(b"figure")
+    assert RawData(folder, folder / "cache" / "data" / ".hashes.json").files == before
+
+
+def test_a_link_to_nowhere_is_listed_without_a_hash(folder):
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    assert RawData(folder).files["gone.jpg"] == ""
+
+
+def test_a_picture_is_no_dataset(folder):
+    with pytest.raises(DataError, match="neither a folder nor a CSV file"):
+        RawData(folder / "b.JPG")
 
 
 def test_an_unchanged_file_is_hashed_once(folder, tmp_path, monkeypatch):

@@ -8,12 +8,12 @@ is an attribute, by which the split is balanced. Commas, semicolons or tabs sepa
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.datasets.entries import LABEL_WORDS, Entry, Face, Listing, Skipped, label_of, part_of
 from pipeline.errors import DataError
+from pipeline.raw import relative, separator
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
@@ -45,7 +45,7 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
     rows, columns, attributes = _rows(path)
     entries, skipped, lines = [], [], {}
     for line, row in rows:
-        file = _relative(row.get(columns["path"], ""), path.parent)
+        file = relative(row.get(columns["path"], ""), path.parent)
         try:
             if file in lines:
                 raise DataError(f"listed twice: first on line {lines[file]}")
@@ -62,9 +62,7 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], dict[str, str],
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=separator, restkey="", restval="")
+    reader = csv.DictReader(text.splitlines(), delimiter=separator(text), restkey="", restval="")
     header = {(name or "").strip(): (name or "").strip().casefold() for name in reader.fieldnames or ()}
     columns = {}
     for meaning, names in _COLUMNS.items():
@@ -86,14 +84,6 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], dict[str, str],
         for row in reader
     ]
     return rows, columns, attributes
-
-
-def _relative(path: str, folder: Path) -> str:
-    """A path of the table relative to its folder, with forward slashes."""
-    path = path.strip().replace("\\", "/")
-    if os.path.isabs(path):
-        path = os.path.relpath(path, folder.resolve())
-    return os.path.normpath(path) if path else ""
 
 
 def _entry(

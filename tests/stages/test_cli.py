@@ -77,6 +77,16 @@ def test_data_means_the_paper_preset_unless_another_is_named(tmp_path):
     assert options.configured({"preset": "demo", "data": str(tmp_path)}, "align").name == "demo"
 
 
+def test_a_folder_keeps_its_whole_name_and_a_file_loses_its_suffix(tmp_path):
+    (tmp_path / "set.v2").mkdir()
+    (tmp_path / "set.v2" / "faces.v3.csv").touch()
+    named = [
+        options.configured({"preset": None, "data": str(tmp_path / n)}, "align")
+        for n in ("set.v2", "set.v2/faces.v3.csv")
+    ]
+    assert [options.dataset_name(preset) for preset in [*named, PRESETS["demo"]]] == ["set.v2", "faces.v3", "demo"]
+
+
 def test_the_selection_narrows_by_names():
     found = options.selection(PRESETS["demo"], {"teacher": "swin, none", "student": None, "seed": "4,5"})
     assert list(found.students_of()) == [("deit", t, s) for t in ("swin", "none") for s in (4, 5)]
@@ -88,6 +98,7 @@ def test_the_selection_narrows_by_names():
     [
         (["align", "--preset", "paper"], "give its folder or CSV file as DATA="),
         (["align", "--data", "/nowhere/at/all"], "There is no dataset at /nowhere/at/all"),
+        (["align", "--data", "data/demo", "--cache", "data"], "Choose another folder: CACHE="),
         (["distill", "--seed", "one"], "expected whole numbers separated by commas"),
     ],
 )
