@@ -34,6 +34,7 @@ def collect(config: ReportConfig, methods: list[Method], runs: list[Run], artifa
         "confidence": f"{100 * config.confidence:g}%",
         "replicates": config.replicates,
         "test": {"faces": len(methods[0].faces), "subjects": methods[0].faces["subject_id"].nunique()},
+        "unnamed": unnamed(everyone),
         "expressions": bool(((everyone["label"] == 0) & (everyone["expressive"] == 1)).any()),
         "detection": faces.summary["counts"],
         "seeds": sorted({run.seed for run in runs if not run.is_teacher}),
@@ -47,6 +48,11 @@ def collect(config: ReportConfig, methods: list[Method], runs: list[Run], artifa
         "packages": runs[0].evaluation.record["packages"],
         "configs": _configs(artifacts),
     }
+
+
+def unnamed(faces: pd.DataFrame) -> bool:
+    """Whether the dataset does not say who is in its pictures: each is then a subject of its own."""
+    return bool((faces["sample_id"] == faces["subject_id"].astype(str) + "#full").all())
 
 
 def _tables(

@@ -65,9 +65,8 @@ def _changes(preset: Preset, artifacts: list[Artifact]) -> list[str]:
             expected = fingerprinted(config) | _architecture(preset, artifact)
             for name, value in artifact.record["fingerprinted"].items():
                 if name not in SELECTED and _known(value) != _known(expected.get(name)):
-                    found[f"{stage}: {name} = {_short(value)} (preset {preset.name}: {_short(expected.get(name))})"] = (
-                        None
-                    )
+                    now, usual = _short(value, expected.get(name)), _short(expected.get(name), value)
+                    found[f"{stage}: {name} = {now} (preset {preset.name}: {usual})"] = None
     return list(found)
 
 
@@ -82,5 +81,9 @@ def _known(value: Any) -> Any:
     return {k: v for k, v in value.items() if k != "digest"} if isinstance(value, dict) else value
 
 
-def _short(value: Any) -> str:
-    return value.get("label") or value["name"] if isinstance(value, dict) else str(value)
+def _short(value: Any, other: Any) -> str:
+    """A setting in words; of a network its name and where it differs from another."""
+    if not isinstance(value, dict):
+        return str(value)
+    fields = [k for k, v in _known(value).items() if k not in ("name", "label") and v != other[k]]
+    return ", ".join([value["label"] or value["name"], *(f"{k} {value[k]}" for k in fields)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.artifacts import Node
@@ -41,6 +43,16 @@ def test_what_was_changed_is_named(fakes):
     preset, changes = reproduce.closest_preset(students)
     assert preset is DEMO
     assert changes == [f"distill: epochs = 99 (preset demo: {DEMO.distill.epochs})"]
+
+
+def test_a_network_is_told_from_the_preset_by_what_differs(fakes):
+    other = replace(DEMO.architecture("resnet10t"), weights="random", image_size=64)
+    config = replace(configs(DEMO)[0], student="resnet10t", architecture=other)
+    _, [change] = reproduce.closest_preset([student(fakes, config)])
+    assert change == (
+        "distill: architecture = resnet10t, image_size 64, weights random "
+        "(preset demo: resnet10t, image_size 224, weights hub)"
+    )
 
 
 def test_commands(fakes, tmp_path):
