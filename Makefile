@@ -12,7 +12,9 @@ SYNTH_COMMANDS := synthesize pretrain
 OWN := PYTHON BASE_PYTHON TESTS
 given := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$(filter-out $(OWN),$v)))
 flag = $(shell printf '%s' '$1' | tr 'A-Z_' 'a-z-')
-options = $(foreach v,$(sort $(given)),--$(call flag,$v) '$($v)')
+# A quote inside a value ends the quoted word, adds itself, and begins it again.
+quote := '
+options = $(foreach v,$(sort $(given)),--$(call flag,$v) '$(subst $(quote),'\'',$($v))')
 
 # The environment: .venv, or the interpreter given as PYTHON=.
 BASE_PYTHON ?= python3

@@ -20,9 +20,19 @@ NO_TEACHER = "none"
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
-def option(default: Any, help: str, *, affects: bool = True, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with the help text and choices of its command-line option."""
-    return field(default=default, metadata={"help": help, "affects": affects, "choices": choices})
+def option(
+    default: Any,
+    help: str,
+    *,
+    affects: bool = True,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """A dataclass field with the help text, the choices and the bounds of its command-line option."""
+    bounds = {"least": least, "above": above, "most": most}
+    return field(default=default, metadata={"help": help, "affects": affects, "choices": choices, **bounds})
 
 
 def fingerprinted(config: Any) -> dict[str, Any]:
@@ -78,26 +88,30 @@ def weights_file(architecture: Architecture) -> Path | None:
 class IndexConfig:
     data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
     dataset: str = option("auto", "Form of the raw dataset.", choices=("auto", "synpain", "folders", "csv"))
-    max_skipped: float = option(0.05, "Largest share of pictures that may be unusable before it is an error.")
-    workers: int = option(0, "Processes; 0 uses every core.", affects=False)
+    max_skipped: float = option(
+        0.05, "Largest share of pictures that may be unusable before it is an error.", least=0, most=1
+    )
+    workers: int = option(0, "Processes; 0 uses every core.", affects=False, least=0)
 
 
 @dataclass(frozen=True)
 class AlignConfig:
     data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
-    face_size: int = option(256, "Side of an aligned face in pixels.")
-    margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.")
-    min_face: float = option(0.2, "First look: smallest face, as a share of the picture's shorter side.")
-    fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.")
+    face_size: int = option(256, "Side of an aligned face in pixels.", least=32)
+    margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.", least=0)
+    min_face: float = option(
+        0.2, "First look: smallest face, as a share of the picture's shorter side.", above=0, most=1
+    )
+    fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.", least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
-    workers: int = option(0, "Processes on a CPU; 0 uses every core.", affects=False)
+    workers: int = option(0, "Processes on a CPU; 0 uses every core.", affects=False, least=0)
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    seed: int = option(0, "Seed of the random split.")
-    train: float = option(0.70, "Share of subjects for training.")
-    val: float = option(0.15, "Share of subjects for validation; the rest is for the test.")
+    seed: int = option(0, "Seed of the random split.", least=0)
+    train: float = option(0.70, "Share of subjects for training.", above=0, most=1)
+    val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, most=1)
     official: bool = option(True, "Use the dataset's official folds when it brings them.")
 
 
@@ -105,18 +119,18 @@ class SplitConfig:
 class TrainingConfig:
     """What teachers and students share: the schedule, the precision and the seed."""
 
-    seed: int = option(0, "Seed of initial weights, order and augmentation.")
-    epochs: int = option(30, "Passes over the training faces.")
-    batch_size: int = option(64, "Faces per step.")
-    learning_rate: float = option(1e-5, "Initial learning rate of Adam.")
-    step_size: int = option(10, "Epochs between reductions of the learning rate.")
-    gamma: float = option(0.5, "Factor of each reduction.")
+    seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
+    epochs: int = option(30, "Passes over the training faces.", least=1)
+    batch_size: int = option(64, "Faces per step.", least=1)
+    learning_rate: float = option(1e-5, "Initial learning rate of Adam.", above=0)
+    step_size: int = option(10, "Epochs between reductions of the learning rate.", least=1)
+    gamma: float = option(0.5, "Factor of each reduction.", above=0)
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False)
+    checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False, least=0)
     weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
-    image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False)
+    image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False, least=0)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
@@ -129,9 +143,9 @@ class TeacherConfig(TrainingConfig):
 @dataclass(frozen=True)
 class LabelsConfig:
     teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
-    view_seed: int = option(0, "Seed of the augmented views.")
+    view_seed: int = option(0, "Seed of the augmented views.", least=0)
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    batch_size: int = option(64, "Faces per forward pass.", affects=False)
+    batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
@@ -145,19 +159,19 @@ class DistillConfig(TrainingConfig):
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    replicates: int = option(2000, "Bootstrap replicates over subjects.")
-    confidence: float = option(0.95, "Confidence level of the intervals.")
-    seed: int = option(0, "Seed of the bootstrap.")
-    batch_size: int = option(64, "Faces per forward pass.", affects=False)
+    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
+    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
+    seed: int = option(0, "Seed of the bootstrap.", least=0)
+    batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
 @dataclass(frozen=True)
 class ReportConfig:
-    replicates: int = option(2000, "Bootstrap replicates over subjects.")
-    confidence: float = option(0.95, "Confidence level of the intervals.")
-    seed: int = option(0, "Seed of the bootstrap.")
-    examples: int = option(12, "Sample faces shown right and wrong, each.")
+    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
+    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
+    seed: int = option(0, "Seed of the bootstrap.", least=0)
+    examples: int = option(12, "Sample faces shown right and wrong, each.", least=0)
 
 
 @dataclass(frozen=True)
@@ -168,21 +182,23 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    n: int = option(360, "Pairs of faces.")
-    seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.")
-    height: int = option(360, "Height of a picture in pixels; the width follows SynPAIN's 1312:736.")
-    quality: int = option(85, "JPEG quality.")
-    workers: int = option(0, "Processes; 0 uses every core.", affects=False)
+    n: int = option(360, "Pairs of faces.", least=1)
+    seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.", least=0)
+    height: int = option(360, "Height of a picture in pixels; the width follows SynPAIN's 1312:736.", least=1)
+    quality: int = option(85, "JPEG quality.", least=1, most=100)
+    workers: int = option(0, "Processes; 0 uses every core.", affects=False, least=0)
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    seed: int = option(0, "Seed of initial weights, order and augmentation.")
-    epochs: int = option(24, "Passes over the faces.")
-    batch_size: int = option(32, "Faces per step.")
-    learning_rate: float = option(5e-4, "Highest learning rate of AdamW.")
-    held_out: float = option(0.05, "Share of identities kept for the scores.")
-    guide_weight: float = option(2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.")
+    seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
+    epochs: int = option(24, "Passes over the faces.", least=1)
+    batch_size: int = option(32, "Faces per step.", least=1)
+    learning_rate: float = option(5e-4, "Highest learning rate of AdamW.", above=0)
+    held_out: float = option(0.05, "Share of identities kept for the scores.", above=0, most=1)
+    guide_weight: float = option(
+        2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.", least=0
+    )
     precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
     architecture: Architecture = field(default=Architecture("resnet10t"))

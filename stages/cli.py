@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from pipeline import inspection
+from pipeline import __version__, inspection
 from pipeline.artifacts import Artifact, ArtifactStore, Node
 from pipeline.config import (
     PRESETS,
@@ -23,7 +24,7 @@ from pipeline.config import (
     PretrainConfig,
     SynthesizeConfig,
 )
-from pipeline.errors import PainDistillError
+from pipeline.errors import ConfigError, PainDistillError
 from pipeline.graph import Graph
 from pipeline.raw import RawData
 from stages import align, distill, evaluate, index, predict, pretrain, report, split, synthesize, train_teacher
@@ -42,6 +43,13 @@ MODULES = {
     "pretrain": pretrain,
 }
 
+ELSEWHERE = "Choose a folder that can be written: CACHE= (OUT= for results)"
+MORE = "What is finished is kept. Free some space (make gc) or choose another disk: CACHE="
+UNWRITABLE = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR), ELSEWHERE),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), MORE),
+}
+
 
 class Session:
     """One command's preset, graph, store and selection of models."""
@@ -53,6 +61,18 @@ class Session:
         self.graph = Graph(self.preset, raw, MODULES, self.store.root / ".weights.json")
         self.selection = selection(self.preset, values)
 
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The selected teachers, at least one.
+
+        Raises
+        ------
+        ConfigError : only ``none`` is selected.
+        """
+        if not self.selection.real_teachers:
+            raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
+        return self.selection.real_teachers
+
     def make(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes and print where their artifacts are."""
         artifacts = self.store.build(*nodes)
@@ -62,7 +82,7 @@ class Session:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="paindistill")
+@click.version_option(__version__, prog_name="paindistill")
 @click.option("--quiet", is_flag=True, help="Only warnings and results.")
 def cli(quiet: bool) -> None:
     """Distil small recognisers of the facial expression of pain from cached teachers."""
@@ -74,8 +94,16 @@ def main() -> None:
     try:
         cli(prog_name="paindistill")
     except PainDistillError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _fail(f"{error.strerror}: {error.filename or 'the disk of the cache'}. {UNWRITABLE[error.errno]}")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(2)
 
 
 @cli.command("index")
@@ -107,7 +135,7 @@ def split_command(**values: Any) -> None:
 def teacher_command(**values: Any) -> None:
     """Train the teachers."""
     session = Session("teacher", values)
-    session.make(*map(session.graph.teacher, session.selection.real_teachers))
+    session.make(*map(session.graph.teacher, session.teachers))
 
 
 @cli.command("teacher-labels")
@@ -115,18 +143,24 @@ def teacher_command(**values: Any) -> None:
 def labels_command(**values: Any) -> None:
     """Let each teacher answer once for every face."""
     session = Session("labels", values)
-    session.make(*map(session.graph.labels, session.selection.real_teachers))
+    session.make(*map(session.graph.labels, session.teachers))
 
 
 @cli.command("verify-labels")
 @config_options("labels", models="teacher")
-@click.option("--share", type=float, default=0.01, show_default=True, help="Share of the rows to ask again.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Share of the rows to ask again.",
+)
 def verify_command(share: float, **values: Any) -> None:
     """Ask each teacher again for some faces and compare with its cached answers."""
     session = Session("labels", values)
     graph = session.graph
     (faces,) = session.store.build(graph.faces)
-    for name in session.selection.real_teachers:
+    for name in session.teachers:
         teacher, labels = session.store.build(graph.teacher(name), graph.labels(name))
         rows = labels_stage.verify(labels, teacher, faces, share=share, device=session.preset.labels.device)
         click.echo(f"{labels.path.name}: {rows} rows asked again, all answers equal")
@@ -189,9 +223,11 @@ def plan_command(**values: Any) -> None:
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that the current config does not need, after naming them."""
     session = Session("report", values)
-    paths = inspection.unneeded(session.store, [session.graph.report(session.selection)])
+    target = session.graph.report(session.selection)
+    paths = inspection.unneeded(session.store, [target])
+    reasons = {state.name: state.reason for state in inspection.status(session.store, [target])}
     for path in paths:
-        click.echo(f"{_size(inspection.size(path)):>11}  {_shown(path)}")
+        click.echo(f"{_size(inspection.size(path)):>11}  {_shown(path)}  {reasons[path.name]}".rstrip())
     if not paths:
         click.echo("Nothing to remove.")
     elif yes or click.confirm(f"Remove these {len(paths)}?"):
@@ -230,16 +266,32 @@ def synthesize_command(out: Path, **values: Any) -> None:
 
 @cli.command("pretrain")
 @field_options(PretrainConfig)
-@click.option("--n", type=int, default=2400, show_default=True, help="Pairs of faces to render and learn from.")
+@click.option(
+    "--n", type=click.IntRange(1), default=2400, show_default=True, help="Pairs of faces to render and learn from."
+)
 @click.option(
     "--faces-seed", type=int, default=1000, show_default=True, help="Seed of their identities; the demo set's is 1."
 )
 @click.option("--height", type=int, default=224, show_default=True, help="Height of their pictures in pixels.")
-@click.option("--workers", type=int, default=0, help="Processes that render and align; 0 uses every core.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=SHIPPED_WEIGHTS, help="Folder of the weights and cards."
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes that render and align; 0 uses every core.",
 )
-@click.option("--cache", type=click.Path(path_type=Path), default=REPOSITORY / "cache", help="Folder of artifacts.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=SHIPPED_WEIGHTS,
+    help="Folder of the weights and cards.  [default: data/demo/weights]",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=REPOSITORY / "cache",
+    help="Folder of artifacts.  [default: cache]",
+)
 def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
     """Pretrain the demo set's backbones on other synthetic identities."""
     config = PretrainConfig(**values)

@@ -20,7 +20,7 @@ PREFIXES = {"split": "split_", "teacher": "teacher_", "labels": "labels_"}
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
 # Chosen by options that select models rather than by fields.
 SELECTED = {"architecture", "teacher", "student"}
-TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+RANGES = {"int": click.IntRange, "float": click.FloatRange}
 
 UPSTREAM = {
     "index": (),
@@ -101,15 +101,25 @@ def _option(target: Target) -> Callable:
 
 
 def _click_option(name: str, field: dataclasses.Field, shown: str, **default: Any) -> Callable:
-    choices = field.metadata["choices"]
     default = default or {"default": field.default}
     return click.option(
         f"--{name.replace('_', '-')}",
         name,
-        type=click.Choice(choices) if choices else TYPES[field.type],
+        type=_type(field),
         help=f"{field.metadata['help']}  [default: {shown}]" if shown else field.metadata["help"],
         **default,
     )
+
+
+def _type(field: dataclasses.Field) -> Any:
+    """What click accepts for a field: its choices, its bounds, or its type."""
+    said = field.metadata
+    if said["choices"]:
+        return click.Choice(said["choices"])
+    if field.type not in RANGES:
+        return {"str": str, "bool": bool}[field.type]
+    least = said["least"] if said["above"] is None else said["above"]
+    return RANGES[field.type](least, said["most"], min_open=said["above"] is not None)
 
 
 def _shown(value: Any) -> str:
@@ -124,7 +134,10 @@ def _common_options() -> list[Callable]:
             help="Models and schedules.  [default: demo, paper with DATA]",
         ),
         click.option(
-            "--cache", type=click.Path(path_type=Path), default=REPOSITORY / "cache", help="Folder of artifacts."
+            "--cache",
+            type=click.Path(path_type=Path),
+            default=REPOSITORY / "cache",
+            help="Folder of artifacts.  [default: cache]",
         ),
     ]
 

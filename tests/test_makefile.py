@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,17 @@ def test_variables_reach_the_command_unchanged():
     assert shown.strip() == "python3 -m stages distill --data 'a folder/x' --learning-rate '1e-4' --teacher 'swin'"
 
 
+def test_a_quote_in_a_value_reaches_the_command(tmp_path):
+    shown = make("plan", f"PYTHON={sys.executable}", "PRESET=smoke", f"DATA={tmp_path}/it's not there")
+    assert f"There is no dataset at {tmp_path}/it's not there" in shown.stderr
+
+
 def test_a_given_interpreter_needs_no_environment():
     assert ".venv" not in make("-n", "report", "PYTHON=python3").stdout
 
 
 def test_an_unknown_variable_is_an_error():
-    shown = make("plan", f"PYTHON={os.sys.executable}", "TEECHER=swin")
+    shown = make("plan", f"PYTHON={sys.executable}", "TEECHER=swin")
     assert shown.returncode != 0
     assert "No such option" in shown.stderr
     assert "--teecher" in shown.stderr

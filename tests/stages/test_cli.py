@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pipeline import __version__
 from pipeline.config import PRESETS, PretrainConfig, SynthesizeConfig
 from stages import options
-from stages.cli import cli
+from stages.cli import cli, main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,6 +102,7 @@ def test_the_selection_narrows_by_names():
         (["align", "--preset", "paper"], "give its folder or CSV file as DATA="),
         (["align", "--data", "/nowhere/at/all"], "There is no dataset at /nowhere/at/all"),
         (["align", "--data", "data/demo", "--cache", "data"], "Choose another folder: CACHE="),
+        (["teacher", "--teacher", "none"], "Name a teacher: TEACHER=swin"),
         (["distill", "--seed", "one"], "expected whole numbers separated by commas"),
     ],
 )
@@ -110,6 +114,44 @@ def test_what_a_user_can_fix_is_one_line_and_status_2(arguments, message):
     assert shown.stderr.startswith("Error: ")
     assert message in shown.stderr
     assert len(shown.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.ENOSPC, "Free some space"), (errno.EROFS, "Choose a folder that can be written: CACHE=")],
+)
+def test_a_full_or_read_only_disk_is_one_line(number, message, monkeypatch, capsys):
+    def run(**_):
+        raise OSError(number, os.strerror(number), "/cache/faces.h5")
+
+    monkeypatch.setattr("stages.cli.cli", run)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: {os.strerror(number)}: /cache/faces.h5. ")
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("distill", "--epochs", 0),
+        ("distill", "--epochs", "abc"),
+        ("teacher", "--batch-size", 0),
+        ("align", "--face-size", 0),
+        ("split", "--train", 0),
+        ("index", "--max-skipped", 7),
+    ],
+)
+def test_a_number_that_cannot_work_is_refused_before_anything_runs(arguments):
+    shown = run(*arguments)
+    assert shown.exit_code == 2
+    assert "Invalid value for '--" in shown.output
+
+
+def test_the_version_is_known_without_an_installation():
+    assert run("--version").output == f"paindistill, version {__version__}\n"
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
