@@ -50,6 +50,7 @@ def run(config: PredictConfig, model: Path, out: Path) -> Path:
     source = Path(config.input)
     pictures = find_pictures(source, out)
     recogniser = Recogniser(model, devices.pick(config.device))
+    log.info("predict: %s", model)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for path in tqdm(pictures, desc="predict", unit="picture", disable=None, leave=False):

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 CHOICES = (
     "Choose the weights yourself: WEIGHTS=<file.safetensors or folder of a trained model>, WEIGHTS=random, or the "
-    "small networks that are shipped: PRESET=demo."
+    "small networks that are shipped: PRESET=demo. For the teachers that make distill, evaluate or report trains "
+    "first it is TEACHER_WEIGHTS=."
 )
 PROBE_TIMEOUT_S = 5
 

@@ -43,9 +43,11 @@ def predicted(model, source, tmp_path):
     return stores.read_table(out)
 
 
-def test_one_face(model, portrait, tmp_path):
+def test_one_face(model, portrait, tmp_path, caplog):
+    caplog.set_level("INFO")
     Image.fromarray(portrait).save(tmp_path / "one.png")
     table = predicted(model, tmp_path / "one.png", tmp_path)
+    assert f"predict: {model}" in caplog.text
     [row] = table.to_dict("records")
     assert (row["file"], row["half"], row["face"]) == ("one.png", "full", 1)
     assert row["class"] == ("pain" if row["prob_pain"] > 0.5 else "no_pain")
