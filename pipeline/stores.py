@@ -55,7 +55,7 @@ def _reserve(file: BinaryIO, size: int) -> None:
         if error.errno != errno.ENOSPC:
             raise
         raise ArtifactError(
-            f"{file.name} needs {size / 1e9:.1f} GB, the disk has less: free some or give CACHE="
+            f"{file.name} needs {size / 1e6:,.0f} MB, the disk has less: free some or give CACHE="
         ) from error
 
 

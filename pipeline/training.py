@@ -221,7 +221,8 @@ class _Run:
             "generators": devices.generator_states(),
         }
         draft = self.folder / f"{CHECKPOINT}.draft"
-        torch.save(state, draft)
+        with draft.open("wb") as file:  # given a path, torch hides why it could not write
+            torch.save(state, file)
         draft.replace(self.folder / CHECKPOINT)
         self.saved = time.monotonic()
 

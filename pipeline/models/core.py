@@ -11,7 +11,7 @@ from typing import Any
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from pipeline.config import Architecture, as_dict, weights_file
@@ -109,7 +109,7 @@ def save_model(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
     """Write ``weights.safetensors`` and ``model.json``, each by one rename."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     draft = folder / f"{WEIGHTS}.draft"
-    save_file(tensors, draft)
+    draft.write_bytes(save(tensors))
     draft.replace(folder / WEIGHTS)
     draft = folder / f"{CARD}.draft"
     draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
