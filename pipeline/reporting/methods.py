@@ -143,10 +143,13 @@ def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> l
 
 
 def difference(first: Method, second: Method, metric: str = HEADLINE) -> Difference:
-    """How much better the first method is, on the same resamples; seed by seed where both ran the same seeds."""
+    """How much better the first method is, on the same resamples; seed by seed where both ran the same seeds.
+
+    Where one of them has a single run, as teachers have, every seed of the other is compared with it.
+    """
     rows = first.mean(metric) - second.mean(metric)
-    seeds = [run.seed for run in first.runs]
-    paired = seeds == [run.seed for run in second.runs]
+    seeds = [[run.seed for run in method.runs] for method in (first, second)]
+    paired = seeds[0] == seeds[1] or min(map(len, seeds)) == 1
     per_seed = first.values[metric][:, 0] - second.values[metric][:, 0] if paired else np.array([])
     return Difference(
         first, second, statistics.interval(rows, first.confidence), tuple(float(value) for value in per_seed)
