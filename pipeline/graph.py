@@ -66,7 +66,7 @@ class Graph:
 
     @property
     def _data(self) -> dict[str, Node]:
-        return {"samples": self.samples, "faces": self.faces, "split": self.split}
+        return {"samples": self.samples, "split": self.split, "faces": self.faces}  # what is quick may fail first
 
     def _teacher(self, name: str) -> Node:
         config = self.preset.teacher

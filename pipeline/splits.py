@@ -232,7 +232,8 @@ def split(
 
     Raises
     ------
-    DataError : there are too few subjects, a part lacks a class, or the folds contradict themselves.
+    DataError : there is one class alone, there are too few subjects, a part lacks a class, or the folds contradict
+        themselves.
     """
     values = {name: _sets(table, name) for name in ("label", *attributes)}
     groups = {
@@ -240,6 +241,11 @@ def split(
         for subject, labels in values["label"].items()
     }
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
+    if table["label"].nunique() < 2:
+        raise DataError(
+            f"All {len(table)} samples are of class {table['label'].iloc[0]}: there is nothing to tell apart. "
+            "Add pictures of another class."
+        )
     if official:
         remedy = f"correct the official folds, or split at random: {AT_RANDOM}"
     else:

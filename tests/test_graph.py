@@ -45,6 +45,11 @@ def test_a_report_reads_every_model_once(raw):
     assert len(slugs) == 3 + 2 * 2 + 9 + 11 + 1
 
 
+def test_a_split_that_fails_does_so_before_hours_of_alignment(raw):
+    slugs = [node.slug for node in topological([graph(raw).report(SELECTION)])]
+    assert slugs[:3] == ["samples", "split", "faces"]
+
+
 def test_faces_are_independent_of_the_split_and_the_baseline_of_the_labels(raw):
     found = graph(raw)
     assert "split" not in {node.slug for node in topological([found.faces])}

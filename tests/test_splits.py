@@ -136,6 +136,11 @@ def test_a_class_that_cannot_reach_every_part_is_an_error():
         split(table.assign(fold=folds), official=True)
 
 
+def test_one_class_alone_is_an_error():
+    with pytest.raises(DataError, match="All 60 samples are of class 0"):
+        split(pairs(30).assign(label=0))
+
+
 @pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0, 0.5), (0.7, 0), (0.9, 0.2)])
 def test_shares_that_leave_a_part_empty_are_an_error(train, val):
     with pytest.raises(ConfigError, match="all three must be above 0"):
