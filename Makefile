@@ -77,6 +77,7 @@ Each target first makes what it needs; what is fresh is reused.
   BASE_PYTHON  python3                         the interpreter that .venv is made with
 
 Every option of a command is a variable: `paindistill distill --help` lists them, --learning-rate is LEARNING_RATE.
+Give them after the target, `make distill TEACHER=swin EPOCHS=10`: those of the shell are not read.
 endef
 export HELP
 

@@ -73,9 +73,26 @@ class Session:
             raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
         return self.selection.real_teachers
 
+    def build(self, *nodes: Node) -> list[Artifact]:
+        """Build the nodes; a network that timm does not know is said before anything runs.
+
+        Raises
+        ------
+        ConfigError : there is no such network.
+        """
+        families = {architecture.name for architecture in self.preset.families.values()}
+        wanted = (getattr(node.config, "architecture", None) for node in self.store.pending(*nodes))
+        names = {architecture.name for architecture in wanted if architecture} - families
+        if names:
+            from pipeline.models.core import check_name  # imports timm
+
+            for name in sorted(names):
+                check_name(name)
+        return self.store.build(*nodes)
+
     def make(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes and print where their artifacts are."""
-        artifacts = self.store.build(*nodes)
+        artifacts = self.build(*nodes)
         for artifact in artifacts:
             click.echo(_shown(artifact.path))
         return artifacts
@@ -161,7 +178,7 @@ def verify_command(share: float, **values: Any) -> None:
     graph = session.graph
     (faces,) = session.store.build(graph.faces)
     for name in session.teachers:
-        teacher, labels = session.store.build(graph.teacher(name), graph.labels(name))
+        teacher, labels = session.build(graph.teacher(name), graph.labels(name))
         rows = labels_stage.verify(labels, teacher, faces, share=share, device=session.preset.labels.device)
         click.echo(f"{labels.path.name}: {rows} rows asked again, all answers equal")
 
@@ -187,7 +204,7 @@ def evaluate_command(**values: Any) -> None:
 def report_command(**values: Any) -> None:
     """Compare teachers and students in one page, with tables and figures."""
     session = Session("report", values)
-    (artifact,) = session.store.build(session.graph.report(session.selection))
+    (artifact,) = session.build(session.graph.report(session.selection))
     latest = session.store.root / "report"
     _point(latest, artifact.path)
     click.echo(_shown(latest / "index.html"))

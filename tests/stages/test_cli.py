@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from pipeline import __version__
 from pipeline.config import PRESETS, PretrainConfig, SynthesizeConfig
+from pipeline.errors import ConfigError
 from stages import options
 from stages.cli import cli, main
 
@@ -152,6 +153,13 @@ def test_a_number_that_cannot_work_is_refused_before_anything_runs(arguments):
 
 def test_the_version_is_known_without_an_installation():
     assert run("--version").output == f"paindistill, version {__version__}\n"
+
+
+def test_an_unknown_network_is_said_before_anything_runs(tmp_path):
+    shown = run("report", "--preset", "smoke", "--teacher", "swim,none", "--cache", tmp_path)
+    assert isinstance(shown.exception, ConfigError)
+    assert "no network named swim" in str(shown.exception)
+    assert not list(tmp_path.glob("demo/samples-*"))
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
