@@ -36,7 +36,7 @@ def shares(train: float, val: float) -> dict[str, float]:
     """
     if not (train > 0 and val > 0 and train + val < 1):
         raise ConfigError(
-            f"The shares train {train:g} and val {val:g} leave {1 - train - val:g} for the test; "
+            f"The shares train {train:g} and val {val:g} leave {round(1 - train - val, 6) + 0:g} for the test; "
             "all three must be above 0."
         )
     return {"train": train, "val": val, "test": 1 - train - val}

@@ -141,9 +141,9 @@ def test_one_class_alone_is_an_error():
         split(pairs(30).assign(label=0))
 
 
-@pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0, 0.5), (0.7, 0), (0.9, 0.2)])
+@pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0.9, 0.1), (0, 0.5), (0.7, 0), (0.9, 0.2)])
 def test_shares_that_leave_a_part_empty_are_an_error(train, val):
-    with pytest.raises(ConfigError, match="all three must be above 0"):
+    with pytest.raises(ConfigError, match=r"leave -?\d\.?\d* for the test; all three must be above 0"):
         splits.shares(train, val)
 
 

@@ -195,6 +195,8 @@ def test_an_address_that_nobody_answers_is_unreachable():
 def test_an_unknown_network_is_named_with_its_neighbours():
     with pytest.raises(ConfigError, match="resnet50"):
         models.build(Architecture("resnet5O", weights="random"), CLASSES)
+    with pytest.raises(ConfigError, match="Did you mean deit"):
+        models.build(Architecture("DeiT", weights="random"), CLASSES)
 
 
 def test_options_that_a_network_does_not_have_are_named():
