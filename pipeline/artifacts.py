@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 RECORD = "record.json"
 DRAFT = f"{RECORD}.draft"
+KEYS = ("slug", "fingerprint", "version", "config", "fingerprinted", "inputs", "files", "summary", "made")
 PACKAGES = (
     "torch",
     "torchvision",
@@ -116,8 +117,11 @@ class Artifact:
         """
         try:
             record = json.loads((path / RECORD).read_text("utf-8"))
+            lacking = [key for key in KEYS if key not in record]
+            if lacking:
+                raise ValueError(f"it lacks {', '.join(lacking)}")
             sizes = {name: entry["bytes"] for name, entry in record["files"].items()}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"{path} has no readable {RECORD} ({error}). {_remedy(path)}") from error
         for name, expected in sizes.items():
             file = path / name

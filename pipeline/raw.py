@@ -141,6 +141,7 @@ def _is_data(name: str) -> bool:
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text("utf-8"))
+        known = json.loads(path.read_text("utf-8"))
+        return known if isinstance(known, dict) else {}
     except (FileNotFoundError, ValueError):
         return {}

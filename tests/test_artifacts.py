@@ -182,9 +182,10 @@ def test_a_folder_swapped_with_another_is_named(store, raw):
         store.build(one)
 
 
-def test_an_unreadable_record_is_named(store, raw):
+@pytest.mark.parametrize("content", ["{", "", "[]", '{"files": {}}', "\xe9"])
+def test_an_unreadable_record_is_named(store, raw, content):
     _, node = chain(raw, Calls())
-    (store.build(node)[0].path / "record.json").write_text("{")
+    (store.build(node)[0].path / "record.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(ArtifactError, match=r"no readable record\.json"):
         store.build(node)
 

@@ -103,6 +103,13 @@ def test_the_same_size_at_another_time_is_hashed_again(folder, tmp_path):
     assert HashMemo(memo).hash(folder / "b.JPG") != before
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_a_damaged_memo_is_forgotten(folder, tmp_path, content):
+    (tmp_path / "memo").mkdir()
+    (tmp_path / "memo" / "hashes.json").write_text(content)
+    assert RawData(folder, tmp_path / "memo" / "hashes.json").files == RawData(folder).files
+
+
 def test_no_dataset_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="DATA="):
         RawData(tmp_path / "nowhere")
