@@ -205,8 +205,7 @@ def report_command(**values: Any) -> None:
     """Compare teachers and students in one page, with tables and figures."""
     session = Session("report", values)
     (artifact,) = session.build(session.graph.report(session.selection))
-    latest = session.store.root / "report"
-    _point(latest, artifact.path)
+    latest = _point(session.store.root / "report", artifact.path)
     click.echo(_shown(latest / "index.html"))
 
 
@@ -333,13 +332,16 @@ def _newest_student(session: Session) -> Artifact:
     return max(found, key=lambda artifact: artifact.record["made"]) if found else session.store.build(nodes[0])[0]
 
 
-def _point(link: Path, folder: Path) -> None:
-    """Make ``link`` point to ``folder`` beside it, by one rename."""
+def _point(link: Path, folder: Path) -> Path:
+    """Make ``link`` point to ``folder`` beside it, by one rename; the path under which the folder is then found."""
     if link.is_symlink() and os.readlink(link) == folder.name:
-        return
+        return link
+    if link.is_dir() and not link.is_symlink():  # a copy of the cache may turn links into folders
+        return folder
     draft = link.with_name(f".{link.name}.{os.getpid()}")
     draft.symlink_to(folder.name)
     draft.replace(link)
+    return link
 
 
 def _shown(path: Path) -> str:
