@@ -104,7 +104,7 @@ def fit(
 
     Raises
     ------
-    ConfigError : the loss is no longer a number.
+    ConfigError : the loss is no longer a number, or a batch of one is too small for the network.
     """
     run = _Run(model, loss, schedule, folder, fingerprint)
     run.restore()
@@ -172,13 +172,24 @@ class _Run:
 
     def _step(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
         with devices.autocast(self.schedule.device, self.schedule.precision):
-            outputs = self.model(inputs)
+            outputs = self._outputs(inputs)
         loss = self.loss(outputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach()
+
+    def _outputs(self, inputs: Tensor) -> Any:
+        try:
+            return self.model(inputs)
+        except ValueError as error:
+            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise ConfigError(
+                "The last batch of an epoch has one face alone, and this network normalises over the batch. "
+                "Choose another BATCH_SIZE= (TEACHER_BATCH_SIZE= for a teacher trained on the way to a student)."
+            ) from error
 
     def close_epoch(self, validate: Validate, start: float) -> None:
         """Validate, note the epoch in the history, keep its weights if they are the best."""

@@ -129,6 +129,15 @@ def test_a_resumed_run_repeats_nothing(tmp_path):
     assert asked == [(0, 0), (1, 0), (1, 3), (2, 0), (3, 0)]
 
 
+def test_a_batch_too_small_for_the_network_is_named(tmp_path):
+    def with_a_last_one(epoch, first_step):
+        yield from batches(epoch, first_step)
+        yield FEATURES[:1], {"label": TRUTH[:1]}
+
+    with pytest.raises(ConfigError, match="BATCH_SIZE="):
+        fit(tmp_path, batches=with_a_last_one)
+
+
 def test_a_finished_run_only_loads_its_weights(tmp_path):
     first, _ = fit(tmp_path)
 
