@@ -162,6 +162,7 @@ class EvaluateConfig:
     replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
     confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
     seed: int = option(0, "Seed of the bootstrap.", least=0)
+    precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
@@ -272,6 +273,7 @@ DEMO = Preset(
     teacher=TeacherConfig(**DEMO_SCHEDULE),
     labels=LabelsConfig(precision="auto"),
     distill=DistillConfig(**DEMO_SCHEDULE),
+    evaluate=EvaluateConfig(precision="auto"),
 )
 
 # Seconds instead of minutes and weights that are random by choice: this preset tests the machinery, it learns nothing.

@@ -15,6 +15,7 @@ import click
 from pipeline import __version__, inspection
 from pipeline.artifacts import Artifact, ArtifactStore, Node
 from pipeline.config import (
+    NO_TEACHER,
     PRESETS,
     REPOSITORY,
     SHIPPED_WEIGHTS,
@@ -311,6 +312,8 @@ def synthesize_command(out: Path, **values: Any) -> None:
 def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
     """Pretrain the demo set's backbones on other synthetic identities."""
     config = PretrainConfig(**values)
+    if faces_seed == SynthesizeConfig.seed:
+        raise ConfigError(f"FACES_SEED={faces_seed} is the demo set's: its people must stay unseen. Give another seed.")
     recipe = SynthesizeConfig(n=n, seed=faces_seed, height=height, quality=92, workers=workers)
     store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}-{height}")
     folder = synthesize.run(recipe, store.root / "raw")
@@ -326,8 +329,9 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
 
 
 def _newest_student(session: Session) -> Artifact:
-    """The selected student that was made last; the first of them is made when there is none."""
+    """The selected student that was made last, one with a teacher if there is; the first is made when there is none."""
     nodes = [session.graph.student(*which) for which in session.selection.students_of()]
+    nodes = [node for node in nodes if node.config.teacher != NO_TEACHER] or nodes
     found = [artifact for node in nodes if (artifact := session.store.find(node))]
     return max(found, key=lambda artifact: artifact.record["made"]) if found else session.store.build(nodes[0])[0]
 

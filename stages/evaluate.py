@@ -92,7 +92,7 @@ def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, c
 
     device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
     network = network.to(device)
-    batches = classification.forward(network, store["images"], rows, spec, config.batch_size, device)
+    batches = classification.forward(network, store["images"], rows, spec, config.batch_size, device, config.precision)
     return torch.cat([logits.cpu() for logits in batches]).numpy()
 
 

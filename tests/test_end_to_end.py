@@ -108,8 +108,10 @@ def test_every_command_works_one_by_one(data, tmp_path):
     assert len(list((tmp_path / "faces").glob("student-*"))) == 3
 
 
-def test_predict_uses_the_newest_student(data, cache, tmp_path):
-    shown = run("predict", data, cache, "--input", data, "--out", tmp_path / "out").output
+def test_predict_uses_the_newest_student_that_has_a_teacher(data, cache, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        shown = run("predict", data, cache, "--input", data, "--out", tmp_path / "out").output
+    assert "student-deit-swin-hard-s0" in caplog.text
     table = pd.read_csv(shown.strip())
     assert table.groupby("file")["half"].agg(set).map(lambda halves: halves == {"left", "right"}).all()
     assert table["file"].nunique() == 40

@@ -105,6 +105,7 @@ def test_the_selection_narrows_by_names():
         (["align", "--data", "data/demo", "--cache", "data"], "Choose another folder: CACHE="),
         (["teacher", "--teacher", "none"], "Name a teacher: TEACHER=swin"),
         (["distill", "--seed", "one"], "expected whole numbers separated by commas"),
+        (["pretrain", "--faces-seed", "1"], "FACES_SEED=1 is the demo set's"),
     ],
 )
 def test_what_a_user_can_fix_is_one_line_and_status_2(arguments, message):
