@@ -280,7 +280,7 @@ def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> N
         "files": {file.relative_to(folder).as_posix(): _describe(file) for file in files},
         "summary": summary,
         "packages": _versions(),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "duration_s": round(duration, 3),
     }
     draft = folder / DRAFT
