@@ -108,7 +108,7 @@ lint: $(environment)
 	$(python) -m ruff format --check .
 
 test: lint $(synth_environment)
-	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 $(TESTS)
+	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 --ignore=tests/benchmarks $(TESTS)
 
 bench: $(environment)
 	$(python) -m pytest tests/benchmarks --benchmark-json=bench.json
