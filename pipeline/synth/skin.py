@@ -63,6 +63,7 @@ def _blob(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
 
 
 def smooth_step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to low, 1 from high on, and a smooth cubic between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 

@@ -11,4 +11,5 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def unit(v: np.ndarray) -> np.ndarray:
+    """The rows scaled to length one."""
     return v / np.maximum(np.sqrt(dot(v, v)), 1e-9)[..., None]

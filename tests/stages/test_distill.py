@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -152,10 +151,7 @@ def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
     assert killed_with[2]
     assert start(program, root, "0").wait() == 0
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     expected = fakes.store.build(student(fakes, epochs=3), labels(fakes))
-    torch.set_num_threads(threads)
     found = Fakes(root, subjects=40, size=64)
     for undisturbed, node in zip(expected, (student(found, epochs=3), labels(found)), strict=True):
         killed = found.store.find(node)
@@ -167,7 +163,7 @@ def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
 def start(program: Path, root: Path, pause_s: str) -> subprocess.Popen:
     """Start the program, with a pause before every step of training."""
     command = [sys.executable, str(program), str(root), pause_s]
-    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(command)
 
 
 def killed_once_there(program: Path, root: Path, pattern: str) -> bool:
