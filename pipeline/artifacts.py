@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -85,19 +85,24 @@ class Node:
         return (node for node in self.inputs.values() if isinstance(node, Node))
 
 
-def topological(nodes: Iterator[Node] | list[Node]) -> list[Node]:
-    """The nodes and all they need, each once, inputs before what reads them."""
-    order: dict[str, Node] = {}
+def topological(nodes: Iterable[Node], had: Callable[[Node], Any] = lambda node: False) -> list[Node]:
+    """The nodes and all they need, each once, inputs before what reads them; not those that are had, nor for them."""
+    order: list[Node] = []
+    seen: set[str] = set()
 
     def visit(node: Node) -> None:
-        if node.folder_name not in order:
-            for needed in node.upstream():
-                visit(needed)
-            order[node.folder_name] = node
+        if node.folder_name in seen:
+            return
+        seen.add(node.folder_name)
+        if had(node):
+            return
+        for needed in node.upstream():
+            visit(needed)
+        order.append(node)
 
     for node in nodes:
         visit(node)
-    return list(order.values())
+    return order
 
 
 @dataclass(frozen=True)
@@ -214,18 +219,7 @@ class ArtifactStore:
 
     def pending(self, *targets: Node) -> list[Node]:
         """What must run to have the targets, in order: a fresh artifact needs nothing upstream of it."""
-        order: dict[str, Node] = {}
-
-        def visit(node: Node) -> None:
-            if node.folder_name in order or self.find(node):
-                return
-            for needed in node.upstream():
-                visit(needed)
-            order[node.folder_name] = node
-
-        for target in targets:
-            visit(target)
-        return list(order.values())
+        return topological(targets, had=self.find)
 
     def build(self, *targets: Node) -> list[Artifact]:
         """Make what is missing and return the targets' artifacts.

@@ -333,7 +333,7 @@ def _newest_student(session: Session) -> Artifact:
     nodes = [session.graph.student(*which) for which in session.selection.students_of()]
     nodes = [node for node in nodes if node.config.teacher != NO_TEACHER] or nodes
     found = [artifact for node in nodes if (artifact := session.store.find(node))]
-    return max(found, key=lambda artifact: artifact.record["made"]) if found else session.store.build(nodes[0])[0]
+    return max(found, key=lambda artifact: artifact.record["made"]) if found else session.build(nodes[0])[0]
 
 
 def _point(link: Path, folder: Path) -> Path:
