@@ -137,23 +137,37 @@ class TrainingConfig:
 @dataclass(frozen=True)
 class TeacherConfig(TrainingConfig):
     teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
+    folds: int = option(0, "Parts of the training subjects, one of which is left out; 0: none is.", least=0)
+    fold: int = option(0, "The part that is left out.", least=0)
     architecture: Architecture = field(default=Architecture("swin_base_patch4_window7_224"))
 
 
 @dataclass(frozen=True)
-class LabelsConfig:
+class ViewsConfig:
+    """What labels and students share: which views of a training face there are, and who answered for it."""
+
+    views: int = option(1, "Seeded views of each training face that the teacher labels; 1: the face itself.", least=1)
+    view_seed: int = option(0, "Seed of the students' views.", least=0)
+    mix: str = option("none", "Mix each view with one of another face.", choices=("none", "cutmix", "mixup"))
+    folds: int = option(0, "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.", least=0)
+
+
+@dataclass(frozen=True)
+class LabelsConfig(ViewsConfig):
     teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
-    view_seed: int = option(0, "Seed of the augmented views.", least=0)
+    features: str = option("", "Features to keep besides the logits, for losses that need them: hidden, map, or both.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
 @dataclass(frozen=True)
-class DistillConfig(TrainingConfig):
+class DistillConfig(TrainingConfig, ViewsConfig):
     student: str = option("deit", "Family (deit) or timm model name.", affects=False)
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
-    loss: str = option("hard", "Distillation loss.", choices=("hard",))
+    loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
+    temperature: float = option(4.0, "Temperature of the losses that soften logits.", above=0)
+    online: bool = option(False, "Ask the teacher in every step, on the student's very views, instead of its cache.")
     architecture: Architecture = field(default=Architecture("deit_base_distilled_patch16_224", image_size=256))
 
 
@@ -222,6 +236,9 @@ class Preset:
     report: ReportConfig = ReportConfig()
     teachers: tuple[str, ...] = ("resnet", "swin")
     student: str = "deit"
+    losses: tuple[str, ...] = ("hard",)
+    views: tuple[int, ...] = (1,)
+    folds: tuple[int, ...] = (0,)
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def architecture(self, name: str, default: Architecture = Architecture("")) -> Architecture:
@@ -274,6 +291,7 @@ DEMO = Preset(
     labels=LabelsConfig(precision="auto"),
     distill=DistillConfig(**DEMO_SCHEDULE),
     evaluate=EvaluateConfig(precision="auto"),
+    views=(1, DEMO_SCHEDULE["epochs"]),
 )
 
 # Seconds instead of minutes and weights that are random by choice: this preset tests the machinery, it learns nothing.
