@@ -1,67 +1,93 @@
 """What students and teachers minimise: functions of a network's outputs and a batch's targets, chosen by name.
 
-A network's output while training is one tensor of logits, or the pair (class token, distillation token) of a distilled
-DeiT. A new loss is a new entry of ``LOSSES``.
+A new loss is a pure function, an entry of ``LOSSES`` here and one of ``objectives.ANSWERS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-Outputs = Tensor | tuple[Tensor, Tensor]
+from pipeline.feature_losses import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.learners import Outputs
+from pipeline.logit_losses import dist_loss, dkd_loss, label_loss, soft_loss, wide
+from pipeline.objectives import Term
+
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "LossOptions",
+    "attention_loss",
+    "balanced_weights",
+    "contrastive_loss",
+    "cosine_loss",
+    "dist_loss",
+    "dkd_loss",
+    "hard_loss",
+    "hint_loss",
+    "label_loss",
+    "rkd_loss",
+    "soft_loss",
+    "total",
+]
+
 Targets = Mapping[str, Tensor]
 
 
-def label_loss(outputs: Outputs, targets: Targets, class_weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy with the true labels; of two tokens, both learn them, with weight 1/2 each.
-
-    For two classes it is the binary cross-entropy of the difference of the two logits.
+@dataclass(frozen=True)
+class LossOptions:
+    """What losses share.
 
     Parameters
     ----------
-    outputs : float, shape (B, C), or two of them.
-    targets : ``label`` int64, shape (B,).
-    class_weights : float, shape (C,), or None for equal weights.
+    temperature : of ``soft``, ``dkd`` and ``dist``.
+    class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; None for equal weights.
     """
-    by_class, by_teacher = _tokens(outputs)
-    label = targets["label"]
-    return (_cross_entropy(by_class, label, class_weights) + _cross_entropy(by_teacher, label, class_weights)) / 2
+
+    temperature: float = 4.0
+    class_weights: Tensor | None = None
 
 
-def hard_loss(outputs: Outputs, targets: Targets, class_weights: Tensor | None = None) -> Tensor:
-    """Hard-label distillation: the class token learns the true label, the distillation token the teacher's answer.
+@dataclass(frozen=True)
+class Loss:
+    """A loss of a network's outputs, a batch's targets and the options."""
+
+    function: Callable[[Outputs, Targets, LossOptions], Tensor]
+
+
+def hard_loss(
+    by_class: Tensor, by_teacher: Tensor, label: Tensor, teacher: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
+    """Hard-label distillation: the class token learns the label, the distillation token the teacher's answer.
 
     Parameters
     ----------
-    outputs : float, shape (B, C), or two of them; a network with one output learns both from it.
-    targets : ``label`` and ``teacher`` (the teacher's argmax) int64, shape (B,).
+    by_class, by_teacher : float, shape (B, C), logits of the two tokens; the same twice for a network without tokens.
+    label : int64, shape (B,), or float, shape (B, C), the classes' shares of each picture.
+    teacher : int64, shape (B,), the teacher's argmax.
     class_weights : float, shape (C,), or None for equal weights.
 
     Source: Touvron et al. 2021, arXiv:2012.12877, equation 3, with its weights of 1/2. El Morabit and Rivenq 2022 write
     the same as a sum of binary cross-entropies, twice this value.
     """
-    by_class, by_teacher = _tokens(outputs)
-    truth = _cross_entropy(by_class, targets["label"], class_weights)
-    return (truth + _cross_entropy(by_teacher, targets["teacher"], class_weights)) / 2
+    return (label_loss(by_class, label, class_weights) + label_loss(by_teacher, teacher, class_weights)) / 2
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss and the targets it reads."""
+def total(terms: Iterable[Term], options: LossOptions) -> Callable[[Outputs, Targets], Tensor]:
+    """The weighted sum of the terms' losses, as ``training.fit`` wants it.
 
-    function: Callable[[Outputs, Targets, Tensor | None], Tensor]
-    targets: tuple[str, ...]
+    The tokens of a network that has two learn ``label`` and ``hard`` as these say; any other loss of logits is the mean
+    of both tokens' losses.
+    """
+    parts = [(term.weight, LOSSES[term.name].function) for term in terms]
 
+    def loss(outputs: Outputs, targets: Targets) -> Tensor:
+        return sum(weight * function(outputs, targets, options) for weight, function in parts)
 
-LOSSES = {
-    "label": Loss(label_loss, ("label",)),
-    "hard": Loss(hard_loss, ("label", "teacher")),
-}
+    return loss
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -80,9 +106,66 @@ def balanced_weights(labels: Tensor, classes: int) -> Tensor:
     return len(labels) / (classes * counts.float())
 
 
-def _tokens(outputs: Outputs) -> tuple[Tensor, Tensor]:
-    return outputs if isinstance(outputs, tuple) else (outputs, outputs)
+def _over_tokens(loss: Callable[[Tensor], Tensor], outputs: Outputs) -> Tensor:
+    return sum(loss(logits) for logits in outputs.tokens) / len(outputs.tokens)
 
 
-def _cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
-    return F.cross_entropy(logits.float(), target, weight=class_weights)
+def _label(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: label_loss(logits, targets["label"], options.class_weights), outputs)
+
+
+def _hard(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    tokens = outputs.tokens
+    return hard_loss(tokens[0], tokens[-1], targets["label"], targets["hard"], options.class_weights)
+
+
+def _soft(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: soft_loss(logits, targets["logits"], options.temperature), outputs)
+
+
+def _dkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(
+        lambda logits: dkd_loss(logits, targets["logits"], targets["label"], temperature=options.temperature), outputs
+    )
+
+
+def _dist(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: dist_loss(logits, targets["logits"], temperature=options.temperature), outputs)
+
+
+def _cosine(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return cosine_loss(outputs.heads["cosine"](outputs.hidden), targets["hidden"])
+
+
+def _hint(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    """The teacher's map is divided by its root mean square over the batch: a weight means the same for any teacher."""
+    teacher_map = wide(targets["map"])
+    scale = teacher_map.square().mean().sqrt()
+    return hint_loss(outputs.heads["hint"](outputs.map), teacher_map / scale.masked_fill(scale == 0, 1))
+
+
+def _attention(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return attention_loss(outputs.map, targets["map"])
+
+
+def _rkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return rkd_loss(outputs.hidden, targets["hidden"])
+
+
+def _contrastive(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    student = outputs.heads["contrastive_student"](outputs.hidden)
+    return contrastive_loss(student, outputs.heads["contrastive_teacher"](wide(targets["hidden"])))
+
+
+LOSSES = {
+    "label": Loss(_label),
+    "hard": Loss(_hard),
+    "soft": Loss(_soft),
+    "dkd": Loss(_dkd),
+    "dist": Loss(_dist),
+    "cosine": Loss(_cosine),
+    "hint": Loss(_hint),
+    "attention": Loss(_attention),
+    "rkd": Loss(_rkd),
+    "contrastive": Loss(_contrastive),
+}
