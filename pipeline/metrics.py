@@ -91,19 +91,19 @@ def compute(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
     counts = weights @ np.stack(list(sums.values()), axis=1).astype(np.float64)  # (R, sums)
     n = dict(zip(sums, counts.T, strict=True))
     total = weights.sum(axis=1)
-    recall, specificity = _ratio(n["tp"], n["tp"] + n["fn"]), _ratio(n["tn"], n["tn"] + n["fp"])
+    recall, specificity = ratio(n["tp"], n["tp"] + n["fn"]), ratio(n["tn"], n["tn"] + n["fp"])
     roc_auc, average_precision = ranking(outcome.label, outcome.score, weights)
     return {
         "balanced_accuracy": (recall + specificity) / 2,
-        "accuracy": _ratio(n["tp"] + n["tn"], total),
-        "precision": _ratio(n["tp"], n["tp"] + n["fp"]),
+        "accuracy": ratio(n["tp"] + n["tn"], total),
+        "precision": ratio(n["tp"], n["tp"] + n["fp"]),
         "recall": recall,
-        "f1": _ratio(2 * n["tp"], 2 * n["tp"] + n["fp"] + n["fn"]),
+        "f1": ratio(2 * n["tp"], 2 * n["tp"] + n["fp"] + n["fn"]),
         "specificity": specificity,
-        "specificity_expressive": _ratio(n["expressive_tn"], n["expressive"]),
+        "specificity_expressive": ratio(n["expressive_tn"], n["expressive"]),
         "roc_auc": roc_auc,
         "average_precision": average_precision,
-        "agreement": _ratio(n["agree"], total) if "agree" in n else np.full(len(weights), np.nan),
+        "agreement": ratio(n["agree"], total) if "agree" in n else np.full(len(weights), np.nan),
     }
 
 
@@ -137,9 +137,9 @@ def _ranking(label: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nd
     true_positives, false_positives = positive.cumsum(axis=1), negative.cumsum(axis=1)
     pain, no_pain = true_positives[:, -1], false_positives[:, -1]
     beaten = no_pain[:, None] - false_positives + negative / 2
-    roc_auc = _ratio((positive * beaten).sum(axis=1), pain * no_pain)
+    roc_auc = ratio((positive * beaten).sum(axis=1), pain * no_pain)
     precision = true_positives / np.maximum(true_positives + false_positives, np.finfo(float).tiny)
-    return np.stack([roc_auc, _ratio((positive * precision).sum(axis=1), pain)])
+    return np.stack([roc_auc, ratio((positive * precision).sum(axis=1), pain)])
 
 
 def confusion(label: np.ndarray, predicted: np.ndarray, classes: int = 2) -> np.ndarray:
@@ -149,6 +149,6 @@ def confusion(label: np.ndarray, predicted: np.ndarray, classes: int = 2) -> np.
     return table
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where the whole is nothing."""
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, NaN where the whole is nothing (or NaN)."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline import metrics, statistics
+from pipeline import calibration, metrics, statistics
 
 POSITIVE = 1  # pain
 # Columns of samples.csv and split.csv that are not attributes of the person.
 _NOT_ATTRIBUTES = {"sample_id", "file", "region", "x0", "y0", "x1", "y1", "label", "subject_id", "expressive"}
-_NOT_ATTRIBUTES |= {"fold", "part", "detected"}
+_NOT_ATTRIBUTES |= {"fold", "part", "detected", "prob"}
 
 
 def faces_table(samples: pd.DataFrame, split: pd.DataFrame, detected: pd.Series) -> pd.DataFrame:
@@ -101,21 +100,77 @@ def scores(frame: pd.DataFrame, replicates: int, confidence: float, seed: int) -
         "replicates": replicates,
         "confidence": confidence,
         "metrics": {
-            name: _plain(statistics.interval(values[name], confidence, metric.undefined))
+            name: statistics.plain(statistics.interval(values[name], confidence, metric.undefined))
             for name, metric in metrics.METRICS.items()
         },
         "confusion": metrics.confusion(said.label, said.predicted).tolist(),
     }
 
 
+def log_odds(frame: pd.DataFrame) -> np.ndarray:
+    """Log-odds of the positive class from a predictions table's logits, float64, shape (N,).
+
+    For two classes the difference of their logits; for more, the positive logit minus the log-sum-exp of the others.
+    """
+    logits = frame[[name for name in frame.columns if name.startswith("logit_")]].to_numpy(dtype=np.float64)
+    others = np.delete(logits, POSITIVE, axis=1)
+    return logits[:, POSITIVE] - np.logaddexp.reduce(others, axis=1)
+
+
+def calibrated(
+    test: pd.DataFrame, validation: pd.DataFrame, replicates: int, confidence: float, seed: int
+) -> dict[str, Any]:
+    """Calibration on the test part, before and after a temperature fitted on validation, as values for JSON.
+
+    The temperature belongs to the model: it is fitted once, not again in every resample.
+
+    Parameters
+    ----------
+    test, validation : predictions of the two parts.
+
+    Returns
+    -------
+    faces, subjects, replicates, confidence, temperature, and for ``before`` and ``after`` the figures of
+    `calibration.FIGURES` and the reliability curve; ``after`` is None where no temperature is best.
+    """
+    weights = statistics.resamples(test["subject_id"].to_numpy(), replicates, seed)
+    label, before = test["label"].to_numpy(), log_odds(test)
+    found = calibration.temperature(validation["label"].to_numpy(), log_odds(validation))
+    after = None if found.reason else _calibration(label, before / found.value, weights, confidence)
+    return {
+        "faces": len(test),
+        "subjects": int(test["subject_id"].nunique()),
+        "replicates": replicates,
+        "confidence": confidence,
+        "temperature": {
+            "value": None if found.reason else found.value,
+            "reason": found.reason,
+            "part": "val",
+            "faces": len(validation),
+        },
+        "before": _calibration(label, before, weights, confidence),
+        "after": after,
+    }
+
+
+def _calibration(label: np.ndarray, odds: np.ndarray, weights: np.ndarray, confidence: float) -> dict[str, Any]:
+    """Figures and reliability curve as values that JSON can hold."""
+    values = calibration.compute(label, odds, weights)
+    return {
+        "figures": {
+            name: statistics.plain(statistics.interval(values[name], confidence, figure.undefined))
+            for name, figure in calibration.FIGURES.items()
+        },
+        "curve": [_point(bin) for bin in calibration.curve(label, odds, weights, confidence)],
+    }
+
+
+def _point(bin: calibration.Bin) -> dict[str, Any]:
+    """A point of a reliability curve for JSON."""
+    probability = bin.probability if bin.faces else None
+    return asdict(bin) | {"probability": probability, "share": statistics.plain(bin.share)}
+
+
 def _softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
-
-
-def _plain(estimate: statistics.Estimate) -> dict[str, Any]:
-    """An estimate for JSON, which has no NaN."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in asdict(estimate).items()
-    }
