@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 RECORD = "record.json"
 DRAFT = f"{RECORD}.draft"
-KEYS = ("slug", "fingerprint", "version", "config", "fingerprinted", "inputs", "files", "summary", "made")
+KEYS = ("slug", "fingerprint", "stage", "version", "config", "fingerprinted", "inputs", "files", "summary", "made")
 PACKAGES = (
     "torch",
     "torchvision",
@@ -59,6 +59,7 @@ class Node:
     config: Any
     inputs: Mapping[str, Node | RawData]
     run: Callable[..., dict] = field(repr=False)
+    grows: tuple[str, ...] = ()  # config fields in which a relative may differ and still hold part of this one's work
 
     @cached_property
     def fingerprint(self) -> str:
@@ -178,6 +179,7 @@ class Work:
 
     path: Path
     node: Node
+    relatives: tuple[Artifact, ...] = ()  # finished artifacts that differ in the fields along which this one grows
 
     @property
     def fingerprint(self) -> str:
@@ -248,16 +250,33 @@ class ArtifactStore:
             for name, needed in node.inputs.items()
         }
         start = time.monotonic()
-        summary = node.run(node.config, Work(partial, node), **inputs)
+        summary = node.run(node.config, Work(partial, node, tuple(self._relatives(node))), **inputs)
         duration = time.monotonic() - start
         _write_record(partial, node, summary, duration)
         self._finish(node)
         log.info("%s: done in %.1f s", title, duration)
 
+    def _relatives(self, node: Node) -> Iterator[Artifact]:
+        """Finished artifacts that are this one but for the fields along which it grows."""
+        for path in sorted(self.root.glob(f"*/{RECORD}")) if node.grows else ():
+            try:
+                artifact = Artifact.load(path.parent)
+            except ArtifactError:
+                continue  # a damaged relative is no help; whoever needs it is told
+            recorded = artifact.record | {"config": artifact.record["fingerprinted"]}
+            if _without(node.grows, recorded) == _without(node.grows, node.identity):
+                yield artifact
+
     def _finish(self, node: Node) -> None:
         """The rename that makes the artifact."""
         self.partial(node).rename(self.folder(node))
         _sync_folder(self.root)
+
+
+def _without(fields: tuple[str, ...], identity: Mapping[str, Any]) -> tuple:
+    """What makes an artifact what it is, some of its config's fields left out."""
+    config = {name: value for name, value in identity["config"].items() if name not in fields}
+    return identity["stage"], identity["version"], config, identity["inputs"]
 
 
 def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> None:

@@ -1,17 +1,15 @@
 """Learning to classify aligned faces: what training a teacher and training a student have in common.
 
-Faces, labels, parts and teacher's answers meet here by sample id. The order of the faces, their views and the new
-weights of a network depend on the seed alone, never on the teacher: runs that differ by their teacher alone differ by
-nothing else.
+Faces, labels, parts and teacher's answers meet here by sample id. The order of the faces and the new weights of a
+network depend on the seed alone, their views on the plan: runs that differ by their teacher or loss differ by nothing
+else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,12 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline import counter, devices, models, streaming, training, views
+from pipeline import counter, devices, models, objectives, streaming, training, views
 from pipeline.config import TrainingConfig
 from pipeline.errors import DataError
-from pipeline.losses import LOSSES, balanced_weights
+from pipeline.learners import Learner
+from pipeline.losses import LossOptions, balanced_weights, total
 from pipeline.stores import Columns
-from pipeline.views import InputSpec
+from pipeline.views import Drawn, InputSpec, Plan
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Work
 
 
 @dataclass(frozen=True)
@@ -35,35 +37,55 @@ class Faces:
     ----------
     images : uint8, shape (N, S, S, 3), of all parts; a memory map.
     rows : int64, shape (M,), this part's rows of ``images``.
-    sample_keys : uint64, shape (M,), from which views are drawn.
-    targets : int64 arrays of shape (M,): ``label``, and ``teacher`` where there is one.
+    sample_ids : M names.
+    labels : int64, shape (M,).
     """
 
     images: np.ndarray
     rows: np.ndarray
-    sample_keys: np.ndarray
-    targets: Mapping[str, np.ndarray]
+    sample_ids: list[str]
+    labels: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def without(self, left_out: np.ndarray) -> Faces:
+        """The faces that are not left out: bool, shape (M,)."""
+        kept = np.flatnonzero(~left_out)
+        return Faces(self.images, self.rows[kept], [self.sample_ids[i] for i in kept], self.labels[kept])
 
-def join(
-    samples: pd.DataFrame, split: pd.DataFrame, faces: Columns, part: str, answers: Columns | None = None
-) -> Faces:
-    """The faces of one part with their labels, and a teacher's hard answers where a teacher is given.
+
+class Answerer(Protocol):
+    """Who says what the teacher thinks of the views of a batch: its cache, or the teacher itself."""
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each answer for one view."""
+
+    def __call__(self, index: np.ndarray, view: int, images: Tensor, drawn: Drawn) -> dict[str, Tensor]:
+        """Answers for one view of some training faces.
+
+        Parameters
+        ----------
+        index : int64, shape (B,), which training faces.
+        view : its number.
+        images : uint8, the faces themselves (and their partners), on the device.
+        drawn : the views' parameters.
+        """
+
+
+def join(samples: pd.DataFrame, split: pd.DataFrame, faces: Columns, part: str) -> Faces:
+    """The faces of one part with their labels.
 
     Parameters
     ----------
     samples, split : tables of the ``index`` and ``split`` stages.
     faces : of the ``align`` stage.
     part : train, val or test.
-    answers : of the ``teacher_labels`` stage.
 
     Raises
     ------
     DataError : the part is empty, or one of its samples is not indexed.
-    ArtifactError : a sample has no face, or the teacher has not labelled it.
+    ArtifactError : a sample has no face.
     """
     chosen = split.loc[split["part"] == part, "sample_id"]
     labels = samples.set_index("sample_id")["label"].reindex(chosen)
@@ -72,10 +94,7 @@ def join(
             f"The part {part} has {len(chosen)} samples, {labels.isna().sum()} of them not indexed: nothing can be "
             "learned from it. See the counts of the split: make status"
         )
-    targets = {"label": labels.to_numpy(np.int64, copy=True)}
-    if answers is not None:
-        targets["teacher"] = np.asarray(answers["hard"][answers.rows(chosen), 0])
-    return Faces(faces["images"], faces.rows(chosen), counter.keys(chosen), targets)
+    return Faces(faces["images"], faces.rows(chosen), list(chosen), labels.to_numpy(np.int64, copy=True))
 
 
 def forward(
@@ -104,32 +123,63 @@ def forward(
 
 
 def training_batches(
-    faces: Faces, spec: InputSpec, batch_size: int, seed: int, augment: bool, device: str
+    faces: Faces,
+    plan: Plan,
+    spec: InputSpec,
+    batch_size: int,
+    seed: int,
+    classes: int,
+    device: str,
+    answerer: Answerer | None = None,
 ) -> training.Batches:
-    """The batches of an epoch as ``training.fit`` wants them; with ``augment``, epoch e trains on view e."""
+    """The batches of an epoch as ``training.fit`` wants them.
+
+    Parameters
+    ----------
+    plan : of the views.
+    seed : of the order.
+    classes : number of classes, for the labels of mixed views.
+    answerer : says what the teacher thinks; None for a network without one.
+    """
+    drawer = views.Views(plan, counter.keys(faces.sample_ids))
 
     def batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         order = streaming.epoch_order(seed, epoch, len(faces))[first_step * batch_size :]
-        parameters = views.view_parameters(seed, faces.sample_keys[order], epoch)
-        targets = {name: torch.from_numpy(values[order]).to(device) for name, values in faces.targets.items()}
-        start = 0
-        for rows, images in streaming.batches(faces.images, faces.rows[order], batch_size, device):
-            here = slice(start, start + len(rows))
-            inputs = views.augment(images, parameters[here], spec) if augment else views.normalise(images, spec)
-            yield inputs, {name: values[here] for name, values in targets.items()}
-            start = here.stop
+        view = plan.number(epoch)
+        chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        drawn = [drawer.draw(chunk, view) for chunk in chunks]
+        rows = [faces.rows[_with_partners(chunk, d)] for chunk, d in zip(chunks, drawn, strict=True)]
+        for chunk, d, images in zip(chunks, drawn, streaming.chunks(faces.images, rows, device), strict=True):
+            targets = {"label": _labels(faces.labels, chunk, d, classes).to(device)}
+            if answerer:
+                targets |= answerer(chunk, view, images, d)
+            yield views.make(images, d, spec), targets
 
     return batches
+
+
+def _with_partners(index: np.ndarray, drawn: Drawn) -> np.ndarray:
+    return index if drawn.partners is None else np.concatenate([index, drawn.partners])
+
+
+def _labels(labels: np.ndarray, index: np.ndarray, drawn: Drawn, classes: int) -> Tensor:
+    """True classes, int64 (B,), or, of mixed views, the share of each class, float32 (B, C)."""
+    own = torch.from_numpy(labels[index])
+    if drawn.partners is None:
+        return own
+    kept = torch.from_numpy(drawn.kept)[:, None]
+    both = [F.one_hot(y, classes).float() for y in (own, torch.from_numpy(labels[drawn.partners]))]
+    return kept * both[0] + (1 - kept) * both[1]
 
 
 def validation(
     faces: Faces, spec: InputSpec, batch_size: int, class_weights: Tensor | None, device: str, precision: str
 ) -> training.Validate:
     """Cross-entropy with the true labels and balanced accuracy, over the identity view."""
-    truth = torch.from_numpy(faces.targets["label"])
+    truth = torch.from_numpy(faces.labels)
 
-    def validate(model: nn.Module) -> dict[str, float]:
-        batches = forward(model, faces.images, faces.rows, spec, batch_size, device, precision)
+    def validate(learner: nn.Module) -> dict[str, float]:
+        batches = forward(learner.network, faces.images, faces.rows, spec, batch_size, device, precision)
         logits = torch.cat(list(batches)).cpu()
         weights = None if class_weights is None else class_weights.cpu()
         return {
@@ -150,23 +200,25 @@ def train(
     loss: str,
     classes: tuple[str, ...],
     parts: Callable[[str], Faces],
-    folder: Path,
-    fingerprint: str,
-    title: str,
+    plan: Plan,
+    work: Work,
     origin: Mapping[str, Any],
+    answerer: Callable[[Faces], Answerer] | None = None,
+    temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Train one network and save it with its card and history.
 
     Parameters
     ----------
     config : of a teacher or a student.
-    loss : key of ``LOSSES``.
+    loss : a name or a sum, as ``objectives.parse`` reads it.
     classes : names of the classes.
     parts : gives the faces of a part.
-    folder : where the network goes; a killed run resumes there.
-    fingerprint : of the run.
-    title : of the progress bar.
+    plan : of the views.
+    work : where the network goes; a killed run resumes there.
     origin : what the card says besides the network.
+    answerer : makes, of the training faces, who says what the teacher thinks of them.
+    temperature : of the losses that soften logits.
 
     Returns
     -------
@@ -174,25 +226,33 @@ def train(
     """
     device = devices.pick(config.device)
     learned, held_out = parts("train"), parts("val")
-    weights = _class_weights(config.class_weights, learned.targets["label"], classes, device)
-    model = models.build(config.architecture, classes, config.seed)
-    card = models.describe(model, config.architecture, classes)
+    weights = _class_weights(config.class_weights, learned.labels, classes, device)
+    network = models.build(config.architecture, classes, config.seed)
+    card = models.describe(network, config.architecture, classes)
     spec = models.InputSpec(**card["input"])
+    answers = answerer(learned) if answerer else None
+    terms = objectives.parse(loss)
+    learner = Learner(network, terms, answers.shapes() if answers else {}, config.seed)
     progress = training.fit(
-        model,
-        training_batches(learned, spec, config.batch_size, config.seed, config.augment, device),
-        partial(LOSSES[loss].function, class_weights=weights),
+        learner,
+        training_batches(learned, plan, spec, config.batch_size, config.seed, len(classes), device, answers),
+        total(terms, LossOptions(temperature, weights)),
         validation(held_out, spec, config.batch_size, weights, device, config.precision),
         schedule(config, device),
-        folder,
-        fingerprint,
+        work.path,
+        work.fingerprint,
         steps=-(-len(learned) // config.batch_size),
-        title=title,
+        title=work.node.slug,
     )
     best = progress.history[progress.best["epoch"] - 1]
-    card |= {"loss": loss, "precision": devices.arithmetic(device, config.precision), "best_epoch": best["epoch"]}
-    models.save_model(folder, model, card | dict(origin))
-    training.finish(folder)
+    card |= {
+        "loss": objectives.canonical(loss),
+        "precision": devices.arithmetic(device, config.precision),
+        "best_epoch": best["epoch"],
+        **origin,
+    }
+    models.save_model(work.path, network, card)
+    training.finish(work.path)
     return {
         "counts": {"train": len(learned), "val": len(held_out), "epochs": len(progress.history)},
         "skipped": [],

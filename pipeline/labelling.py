@@ -1,146 +1,247 @@
-"""A teacher's answers: made once, checked before they are used, and asked again to be sure."""
+"""Ask teachers: once for every face and view, only for what is new when more is wanted, and again to be sure."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 from tqdm import tqdm
 
-from pipeline import counter
-from pipeline.artifacts import Artifact
-from pipeline.classification import forward
+from pipeline import counter, streaming
+from pipeline.answers import FACES, VIEWS, Answers, Online, command, features_among
 from pipeline.errors import ArtifactError
-from pipeline.stores import Columns, ColumnWriter, create, open_labels
-from pipeline.views import InputSpec
+from pipeline.panels import Panel
+from pipeline.stores import Columns, ColumnWriter, create
+from pipeline.views import Drawn, Plan, Views
 
 # Logits asked again in other batches or on another device differ in their last digits; another teacher, face or
 # normalisation changes the first.
 TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
 FEWEST_ROWS = 8
+FEATURE_TYPE = np.float16
 
 
-def write_labels(
-    path: Path,
+@dataclass(frozen=True)
+class Inquiry:
+    """Questions to the teachers about N faces, M of which are for training.
+
+    Attributes
+    ----------
+    panel : the teachers.
+    images : uint8, shape (F, S, S, 3), aligned faces.
+    sample_ids : N names.
+    places : int64, shape (N,), their rows of ``images``.
+    who : int8, shape (N,), which teacher answers; ``panels.EVERYONE``: their mean.
+    training : int64, shape (M,), which of the N are for training, ascending.
+    plan : of the views.
+    """
+
+    panel: Panel
+    images: np.ndarray
+    sample_ids: Sequence[str]
+    places: np.ndarray
+    who: np.ndarray
+    training: np.ndarray
+    plan: Plan
+
+    def of_faces(self, blocks: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """Answers for blocks of the N faces."""
+        return self._ask([(self.places[block], Drawn(), self.who[block]) for block in blocks], ())
+
+    def of_views(self, blocks: Sequence[np.ndarray], features: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
+        """Answers for blocks of views; number ``v * M + i`` is view v of the i-th training face."""
+        views = Views(self.plan, counter.keys([self.sample_ids[row] for row in self.training]))
+        batches = []
+        for block in blocks:
+            view, index = np.divmod(block, len(self.training))
+            drawn = views.draw(index, view)
+            shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
+            batches.append((self.places[self.training[shown]], drawn, self.who[self.training[index]]))
+        return self._ask(batches, features)
+
+    def _ask(self, batches: Sequence[tuple], features: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+        stream = streaming.chunks(self.images, [rows for rows, _, _ in batches], self.panel.device)
+        for (_, drawn, who), pictures in zip(batches, stream, strict=True):
+            answers = self.panel.ask(pictures, drawn, who, features)
+            yield {name: value.cpu().numpy() for name, value in answers.items()}
+
+
+def write_faces(
+    folder: Path,
     fingerprint: str,
-    model: nn.Module,
-    faces: Columns,
-    spec: InputSpec,
-    attrs: dict[str, Any],
+    inquiry: Inquiry,
+    attrs: Mapping[str, Any],
     batch_size: int,
-    device: str,
+    had: Answers | None = None,
 ) -> int:
-    """Ask a teacher for every face's identity view and keep its raw logits; blocks that are done are not asked again.
+    """Ask about every face itself, or copy what a relative has; blocks that are done are not asked again.
 
     Parameters
     ----------
-    path : the new ``labels.h5``.
+    folder : gets ``labels.h5``.
     fingerprint : of the artifact it belongs to.
-    model : the teacher, on the device.
-    faces : of the ``align`` stage.
-    spec : what the teacher reads.
+    inquiry : about the faces, in the order in which they are to be kept.
     attrs : ``classes`` and ``precision`` among them.
+    had : answers of the same teachers for the same faces.
 
     Returns
     -------
-    The number of faces that were asked now.
+    The number of faces that the teachers were asked about now.
     """
-    rows, classes = len(faces["images"]), len(attrs["classes"])
-    if not path.exists():
-        columns = {
-            "logits": ((rows, 1, classes), np.float32),
-            "hard": ((rows, 1), np.int64),
-            "sample_id": ((rows,), faces["sample_id"].dtype),
-        }
-        create(path, "labels", fingerprint, columns, attrs | {"batch_size": batch_size})
-    # One batch is one block, and the first run's size counts: what a block holds does not depend on which blocks a
-    # killed run left.
-    batch_size = Columns(path, "labels", fingerprint).attrs["batch_size"]
-    writer = ColumnWriter(path, block=batch_size)
+    count, names = len(inquiry.places), np.array([name.encode() for name in inquiry.sample_ids])
+    columns = {
+        "logits": ((count, len(attrs["classes"])), np.float32),
+        "hard": ((count,), np.uint16),
+        "fold": ((count,), np.int8),
+        "training": ((count,), np.uint8),
+        "sample_id": ((count,), names.dtype),
+    }
+    writer = _writer(folder / FACES, "labels", fingerprint, columns, attrs, batch_size)
+    training = np.isin(np.arange(count), inquiry.training)
     blocks = writer.pending()
-    wanted = np.concatenate([np.arange(rows)[block] for block in blocks]) if blocks else np.arange(0)
-    answers = forward(model, faces["images"], wanted, spec, batch_size, device, attrs["precision"])
-    with tqdm(total=rows, initial=rows - len(wanted), desc="labels", unit="face", disable=None, leave=False) as bar:
-        for block, logits in zip(blocks, answers, strict=True):
-            writer.write(
-                block,
-                logits=logits.cpu().numpy()[:, None],
-                hard=logits.argmax(1).cpu().numpy()[:, None],
-                sample_id=faces["sample_id"][block],
-            )
-            bar.update(len(logits))
+    if had:
+        kept = had.faces.rows(list(inquiry.sample_ids))
+        answers: Iterator = ({"logits": had.faces["logits"][kept[block]]} for block in blocks)
+    else:
+        answers = inquiry.of_faces([np.arange(block.start, block.stop) for block in blocks])
+    for block, answer in _shown(blocks, answers, count, "faces"):
+        rest = {"fold": inquiry.who[block], "training": training[block], "sample_id": names[block]}
+        writer.write(block, **_columns(answer), **rest)
     writer.finish()
-    return len(wanted)
+    return 0 if had else sum(block.stop - block.start for block in blocks)
 
 
-def open_checked(
-    labels: Artifact, *, classes: Sequence[str], faces: Artifact, teacher_fingerprint: str | None = None
-) -> Columns:
-    """A teacher's answers, after a look at what they were made for.
+def write_views(
+    folder: Path,
+    fingerprint: str,
+    inquiry: Inquiry,
+    features: Sequence[str],
+    attrs: Mapping[str, Any],
+    batch_size: int,
+    had: Answers | None = None,
+) -> int:
+    """Ask about the views of the training faces; those that a relative has are copied.
 
     Parameters
     ----------
-    labels : of the ``teacher_labels`` stage.
-    classes : of the task they are wanted for.
-    faces : that they must answer for.
-    teacher_fingerprint : of the teacher that must have answered; by default the one that the labels' record names.
+    folder : gets ``views.h5``.
+    features : to keep besides the logits, as float16.
+    had : answers of the same teachers for the first views of the same faces, with these features.
+
+    Returns
+    -------
+    The number of views that were copied.
+    """
+    count, views = len(inquiry.training), inquiry.plan.views
+    shapes = Online(inquiry.panel, ("logits", *features)).shapes()
+    columns = {"logits": ((views * count, *shapes["logits"]), np.float32), "hard": ((views * count,), np.uint16)}
+    columns |= {name: ((views * count, *shapes[name]), FEATURE_TYPE) for name in features}
+    writer = _writer(folder / VIEWS, "views", fingerprint, columns, attrs, batch_size)
+    copied = min(had.attrs["views"], views) if had else 0
+    new = []
+    for block in writer.pending():
+        # A block in which old and new views meet is copied up to there: answers do not depend on their neighbours
+        # beyond rounding, but asking for a view twice is what this cache is there to avoid.
+        old = min(block.stop, copied * count)
+        if block.start < old:
+            writer.fill(slice(block.start, old), **{name: had.views[name][block.start : old] for name in columns})
+        if old < block.stop:
+            new.append((block, np.arange(max(block.start, old), block.stop)))
+        else:
+            writer.mark(block)
+    answers = inquiry.of_views([rows for _, rows in new], features)
+    for (block, rows), answer in _shown(new, answers, views * count, "views"):
+        writer.fill(slice(rows[0], rows[-1] + 1), **_columns(answer))
+        writer.mark(block)
+    writer.finish()
+    return copied
+
+
+def _writer(
+    path: Path, kind: str, fingerprint: str, columns: Mapping[str, Any], attrs: Mapping[str, Any], batch_size: int
+) -> ColumnWriter:
+    """The writer of a new file, or of one that a killed run left.
+
+    One batch is one block, and the first run's size counts: what a block holds does not depend on which blocks a killed
+    run left.
+    """
+    if not path.exists():
+        create(path, kind, fingerprint, columns, {**attrs, "batch_size": batch_size})
+    return ColumnWriter(path, block=Columns(path, kind, fingerprint).attrs["batch_size"])
+
+
+def _columns(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """An answer as it is kept.
 
     Raises
     ------
-    ArtifactError : they were made for other classes or faces, by another teacher, or with other views than recorded.
+    ArtifactError : a feature is too large for float16.
     """
-    answers = open_labels(labels)
-    teacher = teacher_fingerprint or labels.record["inputs"]["teacher"]
-    expected = {
-        "classes": json.dumps(list(classes)),
-        "faces_fingerprint": faces.fingerprint,
-        "teacher_fingerprint": teacher,
-        "view_seed": labels.config["view_seed"],
-    }
-    for name, value in expected.items():
-        if answers.attrs.get(name) != value:
+    kept = {"logits": answer["logits"], "hard": answer["logits"].argmax(1).astype(np.uint16)}
+    for name in features_among(list(answer)):
+        with np.errstate(over="ignore"):
+            kept[name] = answer[name].astype(FEATURE_TYPE)
+        if not np.isfinite(kept[name]).all():
             raise ArtifactError(
-                f"{answers.path} was made for {name} {answers.attrs.get(name)}, wanted is {value}. "
-                f"Make labels for it: make teacher-labels TEACHER={labels.config['teacher']}"
+                f"The teacher's {name} reaches {np.abs(answer[name]).max():.3g}, float16 ends at 65504: it cannot be "
+                "kept. Choose another loss or teacher."
             )
-    return answers
+    return kept
 
 
-def compare(
-    answers: Columns, model: nn.Module, faces: Columns, spec: InputSpec, rows: np.ndarray, batch_size: int, device: str
-) -> None:
-    """Ask a teacher again for some rows of its answers.
+def _shown(blocks: Sequence[Any], answers: Iterator, rows: int, title: str) -> Iterator[tuple[Any, Any]]:
+    """Blocks with their answers, and a progress bar."""
+    with tqdm(total=rows, desc=title, unit="face", disable=None, leave=False) as bar:
+        for block, answer in zip(blocks, answers, strict=True):
+            yield block, answer
+            bar.update(len(answer["logits"]))
+
+
+def compare(answers: Answers, inquiry: Inquiry, share: float, batch_size: int) -> int:
+    """Ask again about a share of the faces and of the views, at least eight of each, and return about how many.
 
     Raises
     ------
-    ArtifactError : answers differ by more than the tolerance of their precision; the rows are named.
+    ArtifactError : an answer differs by more than the tolerance of its precision; the rows are named.
     """
-    precision = answers.attrs["precision"]
-    sample_ids = answers.sample_ids
-    names = [sample_ids[row] for row in rows]
-    again = forward(model, faces["images"], faces.rows(names), spec, batch_size, device, precision)
-    found = torch.cat(list(again)).cpu().numpy()
-    kept = np.asarray(answers["logits"][rows, 0])
+    names = list(inquiry.sample_ids)
+    rows = sample_rows(names, share)
+    _compare(answers.faces, inquiry.of_faces(_batches(rows, batch_size)), rows, names)
+    if answers.views is None:
+        return len(rows)
+    trained = [names[row] for row in inquiry.training]
+    names = [f"{name}, view {view}" for view in range(answers.attrs["views"]) for name in trained]
+    again = sample_rows(names, share)
+    _compare(answers.views, inquiry.of_views(_batches(again, batch_size)), again, names)
+    return len(rows) + len(again)
+
+
+def _batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def _compare(columns: Columns, answers: Iterator[dict], rows: np.ndarray, names: Sequence[str]) -> None:
+    found = np.concatenate([answer["logits"] for answer in answers])
+    kept = np.asarray(columns["logits"][rows])
     scale = np.maximum(1, np.abs(found).max(axis=1))
     distance = np.abs(found - kept).max(axis=1) / scale
     # A logit that is not a number must not pass as equal.
-    wrong = np.flatnonzero(~(distance <= TOLERANCES[precision]) | (kept.argmax(1) != answers["hard"][rows, 0]))
+    tolerated = distance <= TOLERANCES[columns.attrs["precision"]]
+    wrong = np.flatnonzero(~tolerated | (kept.argmax(1) != columns["hard"][rows]))
     if wrong.size:
         first = wrong[0]
         raise ArtifactError(
-            f"{answers.path}: {wrong.size} of {len(rows)} answers are not the teacher's. Row {rows[first]} "
-            f"({names[first]}) holds logits {kept[first].tolist()}, the teacher says {found[first].tolist()}; rows "
-            f"{', '.join(str(rows[i]) for i in wrong[:10])}. Remove {answers.path.parent} and make them again: "
-            "make teacher-labels"
+            f"{columns.path}: {wrong.size} of {len(rows)} answers are not the teacher's. Row {rows[first]} "
+            f"({names[rows[first]]}) holds logits {kept[first].tolist()}, the teacher says {found[first].tolist()}; rows "
+            f"{', '.join(str(rows[i]) for i in wrong[:10])}. Remove {columns.path.parent} and make them again: "
+            f"{command(columns.attrs)}"
         )
 
 
-def sample_rows(sample_ids: list[str], share: float) -> np.ndarray:
+def sample_rows(names: Sequence[str], share: float) -> np.ndarray:
     """A fixed random choice of rows: the share asked for, at least eight, int64, ascending."""
-    count = min(len(sample_ids), max(FEWEST_ROWS, round(share * len(sample_ids))))
-    return np.sort(np.argsort(counter.keys(sample_ids), kind="stable")[:count])
+    count = min(len(names), max(FEWEST_ROWS, round(share * len(names))))
+    return np.sort(np.argsort(counter.keys(names), kind="stable")[:count])

@@ -235,11 +235,7 @@ def split(
     DataError : there is one class alone, there are too few subjects, a part lacks a class, or the folds contradict
         themselves.
     """
-    values = {name: _sets(table, name) for name in ("label", *attributes)}
-    groups = {
-        subject: groups_of(labels, {name: values[name][subject] for name in attributes})
-        for subject, labels in values["label"].items()
-    }
+    groups = _groups(table, attributes)
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
     if table["label"].nunique() < 2:
         raise DataError(
@@ -260,6 +256,38 @@ def split(
                 f"{remedy}"
             )
     return assigned
+
+
+def fold_of(table: pd.DataFrame, assigned: pd.DataFrame, attributes: Sequence[str], folds: int) -> pd.Series:
+    """The fold of each training sample, for cross-fitting: whole subjects, every group spread over the folds.
+
+    Parameters
+    ----------
+    table : columns ``sample_id``, ``subject_id``, ``label`` and the attributes.
+    assigned : columns ``sample_id`` and ``part``.
+    attributes : columns to spread over the folds, besides the label.
+    folds : how many.
+
+    Returns
+    -------
+    int, indexed by sample_id.
+
+    Raises
+    ------
+    DataError : there are fewer training subjects than folds.
+    """
+    training = table[table["sample_id"].isin(assigned.loc[assigned["part"] == "train", "sample_id"])]
+    chosen = assign(_groups(training, attributes), {str(fold): 1 / folds for fold in range(folds)}, seed=0)
+    return training.set_index("sample_id")["subject_id"].map(chosen).astype(int)
+
+
+def _groups(table: pd.DataFrame, attributes: Sequence[str]) -> dict[str, set[str]]:
+    """The groups that each subject of a sample table is in."""
+    values = {name: _sets(table, name) for name in ("label", *attributes)}
+    return {
+        subject: groups_of(labels, {name: values[name][subject] for name in attributes})
+        for subject, labels in values["label"].items()
+    }
 
 
 def _sets(table: pd.DataFrame, column: str) -> dict[str, set]:

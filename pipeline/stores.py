@@ -172,12 +172,20 @@ class ColumnWriter:
 
     def write(self, rows: slice, **arrays: np.ndarray) -> None:
         """Write one block of every column, sync it, then mark it done."""
+        self.fill(rows, **arrays)
+        self.mark(rows)
+
+    def fill(self, rows: slice, **arrays: np.ndarray) -> None:
+        """Write rows and sync them."""
         for name, values in arrays.items():
             self._maps[name][rows] = values
             if isinstance(self._maps[name], np.memmap):
                 self._maps[name].flush()
+
+    def mark(self, block: slice) -> None:
+        """Mark a block whose rows are all written as done."""
         with self._mark.open("r+b") as file:
-            file.seek(rows.start // self._block)
+            file.seek(block.start // self._block)
             file.write(b"\x01")
             file.flush()
             os.fsync(file.fileno())
@@ -199,11 +207,6 @@ def sample_id_column(sample_ids: list[str]) -> np.ndarray:
 def open_faces(artifact: Artifact) -> Columns:
     """The faces of an ``align`` artifact."""
     return Columns(artifact.file("faces.h5"), "faces", artifact.fingerprint)
-
-
-def open_labels(artifact: Artifact) -> Columns:
-    """The teacher's answers of a ``teacher_labels`` artifact."""
-    return Columns(artifact.file("labels.h5"), "labels", artifact.fingerprint)
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ works on the batch before. Memory does not grow with the number of faces, and by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,15 +45,24 @@ def batches(
     rows = np.asarray(rows, dtype=np.int64)
     if rows.size and (rows.min() < 0 or rows.max() >= len(images)):
         raise IndexError(f"rows {rows.min()} to {rows.max()} of an array with {len(images)} rows")
-    chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    source = np.asarray(images)
-    fetch = _Fetcher(source, min(batch_size, len(rows)), torch.device(device))
+    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    yield from zip(parts, chunks(images, parts, device), strict=True)
+
+
+def chunks(images: np.ndarray, parts: Sequence[np.ndarray], device: str = "cpu") -> Iterator[Tensor]:
+    """Stream batches of chosen rows, which may differ in length, each as ``batches`` does.
+
+    Parameters
+    ----------
+    parts : int64 arrays, the rows of each batch, all of them inside ``images``.
+    """
+    fetch = _Fetcher(np.asarray(images), max(map(len, parts), default=0), torch.device(device))
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        ahead = [thread.submit(fetch, 0, chunk) for chunk in chunks[:1]]
-        for number, chunk in enumerate(chunks):
+        ahead = [thread.submit(fetch, 0, part) for part in parts[:1]]
+        for number in range(len(parts)):
             batch = ahead.pop().result()
-            ahead = [thread.submit(fetch, number + 1, following) for following in chunks[number + 1 : number + 2]]
-            yield chunk, fetch.hand_over(batch)
+            ahead = [thread.submit(fetch, number + 1, following) for following in parts[number + 1 : number + 2]]
+            yield fetch.hand_over(batch)
 
 
 class _Fetcher:

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,10 +28,13 @@ from pipeline.config import (
 )
 from pipeline.errors import ConfigError, PainDistillError
 from pipeline.graph import Graph
+from pipeline.objectives import FEATURES
 from pipeline.raw import RawData
 from stages import align, distill, evaluate, index, predict, pretrain, report, split, synthesize, train_teacher
 from stages import teacher_labels as labels_stage
 from stages.options import config_options, configured, field_options, selection, store_for
+
+log = logging.getLogger(__name__)
 
 MODULES = {
     "index": index,
@@ -73,6 +77,18 @@ class Session:
         if not self.selection.real_teachers:
             raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
         return self.selection.real_teachers
+
+    def label_caches(self) -> list[Node]:
+        """The labels of the selected teachers, views and folds, with the features that are asked for."""
+        chosen, features = self.selection, self.preset.labels.features
+        wanted = tuple(name.strip() for name in features.split(",") if name.strip())
+        if unknown := set(wanted) - set(FEATURES):
+            raise ConfigError(
+                f"FEATURES={features} names {', '.join(sorted(unknown))}: there are {', '.join(FEATURES)}."
+            )
+        wanted = tuple(name for name in FEATURES if name in wanted)
+        grid = product(self.teachers, chosen.views, chosen.folds)
+        return [self.graph.labels(name, views, folds, wanted) for name, views, folds in grid]
 
     def build(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes; a network that timm does not know is said before anything runs.
@@ -153,19 +169,25 @@ def split_command(**values: Any) -> None:
 def teacher_command(**values: Any) -> None:
     """Train the teachers."""
     session = Session("teacher", values)
-    session.make(*map(session.graph.teacher, session.teachers))
+    grid = product(session.teachers, session.selection.folds)
+    session.make(*[node for name, folds in grid for node in session.graph.teachers(name, folds).values()])
 
 
 @cli.command("teacher-labels")
-@config_options("labels", models="teacher")
+@config_options("labels", models="labels")
 def labels_command(**values: Any) -> None:
     """Let each teacher answer once for every face."""
     session = Session("labels", values)
-    session.make(*map(session.graph.labels, session.teachers))
+    for artifact in session.make(*session.label_caches()):
+        counts, size = artifact.summary["counts"], artifact.summary["bytes_per_view"]
+        log.info(
+            "%s: %d of %d views computed, %d copied, %g bytes for each face and view",
+            *(artifact.slug, counts["views_computed"], counts["views"], counts["views_copied"], size),
+        )
 
 
 @cli.command("verify-labels")
-@config_options("labels", models="teacher")
+@config_options("labels", models="labels")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
@@ -177,10 +199,11 @@ def verify_command(share: float, **values: Any) -> None:
     """Ask each teacher again for some faces and compare with its cached answers."""
     session = Session("labels", values)
     graph = session.graph
-    (faces,) = session.store.build(graph.faces)
-    for name in session.teachers:
-        teacher, labels = session.build(graph.teacher(name), graph.labels(name))
-        rows = labels_stage.verify(labels, teacher, faces, share=share, device=session.preset.labels.device)
+    samples, faces, split = session.store.build(graph.samples, graph.faces, graph.split)
+    for node in session.label_caches():
+        teachers = session.build(*graph.teachers(node.config.teacher, node.config.folds).values())
+        (labels,) = session.build(node)
+        rows = labels_stage.verify(node.config, labels, samples, faces, split, teachers, share=share)
         click.echo(f"{labels.path.name}: {rows} rows asked again, all answers equal")
 
 
@@ -189,7 +212,7 @@ def verify_command(share: float, **values: Any) -> None:
 def distill_command(**values: Any) -> None:
     """Train the students of the cached teachers, and the one without a teacher."""
     session = Session("distill", values)
-    session.make(*[session.graph.student(*which) for which in session.selection.students_of()])
+    session.make(*session.graph.runs(session.selection))
 
 
 @cli.command("evaluate")
@@ -330,7 +353,7 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
 
 def _newest_student(session: Session) -> Artifact:
     """The selected student that was made last, one with a teacher if there is; the first is made when there is none."""
-    nodes = [session.graph.student(*which) for which in session.selection.students_of()]
+    nodes = session.graph.runs(session.selection)
     nodes = [node for node in nodes if node.config.teacher != NO_TEACHER] or nodes
     found = [artifact for node in nodes if (artifact := session.store.find(node))]
     return max(found, key=lambda artifact: artifact.record["made"]) if found else session.build(nodes[0])[0]

@@ -1,18 +1,20 @@
-"""Train a student from the cached answers of a teacher, or, as the baseline, from the true labels alone.
+"""Train a student from the answers of a teacher, or, as the baseline, from the true labels alone.
 
-Nothing of the teacher is in memory: faces and answers stream from their files. Writes ``weights.safetensors``,
-``model.json`` (the network's card), ``history.csv`` and ``tensorboard/``.
+With cached answers nothing of the teacher is in memory: faces and answers stream from their files. Online, the teacher
+is asked in every step about the very views that the student sees. Writes ``weights.safetensors``, ``model.json`` (the
+network's card), ``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import DistillConfig
 
-VERSION = 1
+VERSION = 2
 
 
 def run(
@@ -22,42 +24,95 @@ def run(
     faces: Artifact,
     split: Artifact,
     labels: Artifact | None = None,
+    teacher: Artifact | None = None,
 ) -> dict[str, Any]:
     """Train the student that the config names.
 
     Parameters
     ----------
-    labels : the teacher's answers; None for the baseline, whose two tokens both learn the true label under otherwise
+    labels : the teacher's answers.
+    teacher : the teacher itself, online; without it and labels, the student learns the true labels under otherwise
         equal conditions.
 
     Raises
     ------
-    ArtifactError : the labels were made for other faces or classes, or by another teacher than their record says.
+    ArtifactError : the labels were made for other faces, classes, pixels or views, by another teacher than their record
+        says, or lack what the loss learns from.
     WeightsError : the student's initial weights cannot be had.
     DataError : a part is empty, or a class is missing from the training part.
     """
     from functools import partial
 
-    from pipeline import classification, labelling, stores
+    from pipeline import classification, stores, views
     from pipeline.tasks import PAIN
 
-    answers = labelling.open_checked(labels, classes=PAIN.classes, faces=faces) if labels else None
     parts = partial(
         classification.join,
         stores.read_table(samples.file("samples.csv")),
         stores.read_table(split.file("split.csv")),
         stores.open_faces(faces),
-        answers=answers,
     )
     origin = {
         "role": "student",
         "name": config.student,
         "teacher": config.teacher,
+        "views": config.views,
+        "folds": config.folds,
+        "mix": config.mix,
+        "online": config.online,
+        "temperature": config.temperature,
         "seed": config.seed,
         "faces_fingerprint": faces.fingerprint,
         "alignment": {name: faces.config[name] for name in ("face_size", "margin")},
         "split_fingerprint": split.fingerprint,
         "labels_fingerprint": labels.fingerprint if labels else "",
     }
-    loss = config.loss if labels else PAIN.loss
-    return classification.train(config, loss, PAIN.classes, parts, work.path, work.fingerprint, work.node.slug, origin)
+    summary = classification.train(
+        config,
+        config.loss,
+        PAIN.classes,
+        parts,
+        views.Plan(config.view_seed, config.views, config.mix, config.augment),
+        work,
+        origin,
+        answerer=_answerer(config, faces, labels, teacher),
+        temperature=config.temperature,
+    )
+    _write_card(config, work, samples, split, summary)
+    return summary
+
+
+def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Artifact, summary: dict[str, Any]) -> None:
+    """The model card, as far as it is known before the student was tested."""
+    import json
+
+    from pipeline import config as configuration
+    from pipeline import stores
+    from pipeline.reporting import modelcard
+
+    facts = modelcard.facts(
+        configuration.as_dict(config),
+        work.fingerprint,
+        samples.summary["dataset"],
+        stores.read_table(split.file("split.csv")),
+        summary["best"],
+    )
+    card = json.loads((work.path / "model.json").read_text(encoding="utf-8"))
+    (work.path / "MODEL_CARD.md").write_text(modelcard.render(card, facts), encoding="utf-8")
+
+
+def _answerer(
+    config: DistillConfig, faces: Artifact, labels: Artifact | None, teacher: Artifact | None
+) -> Callable | None:
+    """Who says what the teacher thinks of the training faces; None without a teacher."""
+    from pipeline import answers, devices, objectives, panels
+    from pipeline.tasks import PAIN
+
+    kinds, device = objectives.answers(config.loss), devices.pick(config.device)
+    if teacher:
+        panel = panels.Panel.load([teacher.path], device, config.precision)
+        return lambda learned: answers.Online(panel, kinds)
+    if labels:
+        found = answers.open_checked(labels, classes=PAIN.classes, faces=faces, wanted=config)
+        return lambda learned: answers.Cached(found, learned.sample_ids, kinds, device)
+    return None

@@ -1,8 +1,9 @@
 """Measure one model on the held-out faces.
 
 Writes ``predictions.csv`` (every face of every part), ``metrics.json`` (the test part, each metric with its bootstrap
-interval over subjects) and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone
-is not the same in two runs). A teacher is not run again: its logits come from its labels.
+interval over subjects), ``calibration.json`` (the test part's probabilities, before and after a temperature fitted on
+validation) and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone is not the
+same in two runs). A teacher is not run again: its logits come from its labels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.config import EvaluateConfig
     from pipeline.stores import Columns
 
-VERSION = 1
+VERSION = 2
 
 
 def run(
@@ -42,19 +43,19 @@ def run(
     ------
     ArtifactError : the labels lack a face, or were made for other faces or classes.
     """
-    from pipeline import cost, labelling, models, predictions, stores
+    from pipeline import answers, cost, models, predictions, stores
 
     network, card = models.load_model(model.path)
     store = stores.open_faces(faces)
     table = _faces(samples, split, store)
     logits, teacher_predicted = None, None
     if labels:
-        answers = labelling.open_checked(labels, classes=card["classes"], faces=faces)
-        rows = answers.rows(table["sample_id"])
-        if answers.attrs["teacher_fingerprint"] == model.fingerprint:
-            logits = answers["logits"][rows, 0]
+        said = answers.open_checked(labels, classes=card["classes"], faces=faces)
+        rows = said.faces.rows(table["sample_id"])
+        if said.json("teachers") == [model.fingerprint]:
+            logits = said.faces["logits"][rows]
         else:
-            teacher_predicted = answers["hard"][rows, 0]
+            teacher_predicted = said.faces["hard"][rows].astype("int64")
     if logits is None:
         logits = _forward(network, card, store, store.rows(table["sample_id"]), config)
     answered = predictions.add_answers(table, logits, card["classes"], teacher_predicted)
@@ -63,6 +64,9 @@ def run(
     test = answered[answered["part"] == "test"]
     scores = predictions.scores(test, config.replicates, config.confidence, config.seed)
     _write_json(work, "metrics.json", {"classes": card["classes"], "part": "test", **scores})
+    validation = answered[answered["part"] == "val"]
+    calibrated = predictions.calibrated(test, validation, config.replicates, config.confidence, config.seed)
+    _write_json(work, "calibration.json", {"classes": card["classes"], "part": "test", **calibrated})
     _write_json(work, "cost.json", cost.measure(network, card["input"]["size"]))
     return {
         "counts": {"faces": len(answered), "test": len(test), "test_subjects": scores["subjects"]},

@@ -10,16 +10,21 @@ from typing import Any
 import click
 
 from pipeline.artifacts import ArtifactStore
-from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, REPOSITORY, Preset
+from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, REPOSITORY, Preset, ViewsConfig
 from pipeline.errors import ConfigError
 from pipeline.graph import Selection
+from pipeline.objectives import canonical
 
 # The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
 PREFIXES = {"split": "split_", "teacher": "teacher_", "labels": "labels_"}
 # One command's stages have seeds of different meaning.
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
 # Chosen by options that select models rather than by fields.
-SELECTED = {"architecture", "teacher", "student"}
+SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold"}
+# Labels and students must agree on these: one option sets both.
+SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
+# Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.
+OWN_COMMAND = {("labels", "features")}
 RANGES = {"int": click.IntRange, "float": click.FloatRange}
 
 UPSTREAM = {
@@ -51,7 +56,10 @@ def targets(stage: str) -> dict[str, Target]:
         for field in dataclasses.fields(getattr(PRESETS["demo"], where)):
             if field.name in SELECTED or (where, field.name) == ("distill", "seed"):
                 continue
-            name = RENAMED.get((where, field.name), prefix + field.name)
+            if (where, field.name) in OWN_COMMAND and where != stage:
+                continue
+            default = field.name if field.name in SHARED else prefix + field.name
+            name = RENAMED.get((where, field.name), default)
             known = found.get(name)
             places = (*(known.places if known else ()), (where, field.name))
             found[name] = Target(name, known.field if known else field, places)
@@ -64,7 +72,8 @@ def config_options(stage: str, *, models: str = "") -> Callable:
     Parameters
     ----------
     stage : a field of ``Preset`` (``align``, ``teacher`` …).
-    models : what the command selects: ``""``, ``"teacher"`` (one or more) or ``"students"`` (of which teachers).
+    models : what the command selects: ``""``, ``"teacher"`` (one or more), ``"labels"`` (of which teachers) or
+        ``"students"``.
     """
 
     def decorate(command: Callable) -> Callable:
@@ -143,16 +152,33 @@ def _common_options() -> list[Callable]:
 
 
 def _selection_options(models: str) -> list[Callable]:
+    if not models:
+        return []
     teacher = "Teachers, separated by commas: families (resnet, swin) or timm names"
-    if models == "teacher":
-        return [click.option("--teacher", help=f"{teacher}.  [default: resnet,swin]")]
-    if models == "students":
-        return [
-            click.option("--teacher", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"),
-            click.option("--student", help="Students: families (deit) or timm names.  [default: deit]"),
-            click.option("--seed", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
-        ]
-    return []
+    views = click.option(
+        "--views",
+        help="Views of each training face that the teacher labels, several numbers to compare; 1: the face itself.  "
+        "[default: demo 1,6, else 1]",
+    )
+    folds = click.option(
+        "--folds",
+        help="Cross-fitted teachers, each labelling the subjects it has not seen, several numbers to compare; 0: one "
+        "teacher.  [default: 0]",
+    )
+    if models in ("teacher", "labels"):
+        teachers = click.option("--teacher", "--teachers", help=f"{teacher}.  [default: resnet,swin]")
+        return [teachers, *([views] if models == "labels" else []), folds]
+    return [
+        click.option(
+            "--teacher", "--teachers", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"
+        ),
+        click.option("--student", "--students", help="Students: families (deit) or timm names.  [default: deit]"),
+        click.option("--loss", help="One loss: a name or a sum such as soft:0.7,hint:0.3.  [default: hard]"),
+        click.option("--losses", help="Several, separated by commas; sums with a plus: hard,soft:0.7+hint:0.3."),
+        views,
+        folds,
+        click.option("--seed", "--seeds", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
+    ]
 
 
 def configured(values: dict[str, Any], stage: str) -> Preset:
@@ -177,18 +203,21 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
 
 
 def selection(preset: Preset, values: dict[str, Any]) -> Selection:
-    """The teachers, students and seeds that the options name, or the preset's.
+    """The grid that the options name, or the preset's.
 
     Raises
     ------
-    ConfigError : seeds that are no whole numbers.
+    ConfigError : seeds, views or folds that are no whole numbers, a loss that nobody knows.
     """
-    teachers = _names(values.get("teacher")) or (*preset.teachers, NO_TEACHER)
-    students = _names(values.get("student")) or (preset.student,)
-    seeds = _names(values.get("seed"))
-    if not all(seed.isdecimal() for seed in seeds):
-        raise ConfigError(f"SEED={values['seed']}: expected whole numbers separated by commas, such as SEED=0,1,2")
-    return Selection(teachers, students, tuple(map(int, seeds)) or preset.seeds)
+    losses = (values["loss"],) if values.get("loss") else _names(values.get("losses")) or preset.losses
+    return Selection(
+        teachers=_names(values.get("teacher")) or (*preset.teachers, NO_TEACHER),
+        students=_names(values.get("student")) or (preset.student,),
+        seeds=_numbers("SEED", values) or preset.seeds,
+        losses=tuple(map(canonical, losses)),
+        views=_numbers("VIEWS", values, wrong=(0,)) or preset.views,
+        folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
+    )
 
 
 def store_for(preset: Preset, cache: Path) -> ArtifactStore:
@@ -210,6 +239,17 @@ def dataset_name(preset: Preset) -> str:
     if path == DEMO_DATA:
         return "demo"
     return path.stem if path.is_file() else path.name
+
+
+def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The whole numbers of an option, in their order, each once."""
+    texts = _names(values.get(name.lower()))
+    if not all(text.isdecimal() and int(text) not in wrong for text in texts):
+        but = f", but {', '.join(map(str, wrong))}" if wrong else ""
+        raise ConfigError(
+            f"{name}={values[name.lower()]}: expected whole numbers{but}, separated by commas, such as {name}=0,2,4"
+        )
+    return tuple(dict.fromkeys(map(int, texts)))
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
-"""Let a trained teacher answer once for every aligned face, and keep its raw logits.
+"""Let a trained teacher answer once for every aligned face and view, and keep its raw logits.
 
-Writes ``labels.h5``: logits float32 (N, V, C), hard labels int64 (N, V), sample ids; with V = 1 the view is the face
-itself. Who answered, for what, and how is kept in the file's attributes and checked when it is read.
+Writes ``labels.h5``: for every face its logits float32 (N, C), hard label, the fold whose teacher answered, and sample
+id. With several views, or with features, also ``views.h5``: the same for V views of the M training faces, features as
+float16. Views that labels with fewer of them have are copied. Who answered, for what, and how is kept in the files'
+attributes and checked when they are read.
 """
 
 from __future__ import annotations
@@ -9,91 +11,161 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.answers import Answers
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import LabelsConfig
+    from pipeline.labelling import Inquiry
 
-VERSION = 1
+VERSION = 2
 
 
 def run(
-    config: LabelsConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, teacher: Artifact
+    config: LabelsConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **teachers: Artifact
 ) -> dict[str, Any]:
-    """Label every face of every part with the teacher.
+    """Label every face of every part with the teacher, or, cross-fitted, with the one that has not seen the person.
+
+    Parameters
+    ----------
+    teachers : ``teacher``, or ``teacher_0`` and so on for the folds; validation and test get the mean of all folds.
 
     Raises
     ------
-    ArtifactError : the teacher or the faces are damaged.
+    ArtifactError : a teacher or the faces are damaged, or a feature cannot be kept.
     """
-    from pipeline import devices, labelling, models, stores
+    from pipeline import answers, devices, labelling
+
+    devices.seed_everything(0)
+    inquiry = _inquiry(config, samples, faces, split, list(teachers.values()))
+    attrs = _attrs(config, inquiry, faces, list(teachers.values()))
+    features = tuple(name for name in config.features.split(",") if name)
+    several = config.views > 1 or bool(features)
+    had = [answers.Answers.of(relative) for relative in work.relatives]
+    asked = labelling.write_faces(work.path, work.fingerprint, inquiry, attrs, config.batch_size, next(iter(had), None))
+    counts = {"faces_asked": asked, "views": config.views, "views_computed": 0, "views_copied": 0}
+    if several:
+        source = _with_most_views(had, config, features)
+        copied = labelling.write_views(work.path, work.fingerprint, inquiry, features, attrs, config.batch_size, source)
+        counts |= {"views_computed": config.views - copied, "views_copied": copied}
+    made = answers.Answers.load(work.path, work.fingerprint, several)
+    return {
+        "counts": _counts(samples, split, made) | counts,
+        "skipped": [],
+        "bytes_per_view": _bytes(made, ("logits", "hard")),
+        "feature_bytes_per_view": _bytes(made, features),
+    }
+
+
+def _inquiry(
+    config: LabelsConfig, samples: Artifact, faces: Artifact, split: Artifact, teachers: list[Artifact]
+) -> Inquiry:
+    """The questions: which faces there are, which of them are for training, and who may answer for each."""
+    import numpy as np
+
+    from pipeline import answers, devices, labelling, panels, splits, stores
 
     device = devices.pick(config.device)
-    devices.seed_everything(0)
-    model, card = models.load_model(teacher.path)
     columns = stores.open_faces(faces)
-    attrs = {
+    table = stores.read_table(samples.file("samples.csv"))
+    assigned = stores.read_table(split.file("split.csv"))
+    names = columns.sample_ids
+    part = assigned.set_index("sample_id")["part"].reindex(names)
+    who = np.full(len(names), panels.EVERYONE, np.int8)
+    if config.folds:
+        folds = splits.fold_of(table, assigned, samples.summary["attributes"], config.folds)
+        who = folds.reindex(names, fill_value=panels.EVERYONE).to_numpy(np.int8)
+    return labelling.Inquiry(
+        panels.Panel.load([teacher.path for teacher in teachers], device, config.precision),
+        columns["images"],
+        names,
+        np.arange(len(names)),
+        who,
+        np.flatnonzero(part == "train"),
+        answers.plan_of(config),
+    )
+
+
+def _attrs(config: LabelsConfig, inquiry: Inquiry, faces: Artifact, teachers: list[Artifact]) -> dict[str, Any]:
+    """Who answers, for what, and how."""
+    from pipeline import devices
+
+    card, panel = inquiry.panel.cards[0], inquiry.panel
+    return {
         "classes": card["classes"],
+        "name": config.teacher,
         "teacher": card["architecture"],
-        "teacher_fingerprint": teacher.fingerprint,
-        "faces_fingerprint": faces.fingerprint,
+        "teachers": [teacher.fingerprint for teacher in teachers],
+        "faces": faces.fingerprint,
         "mean": card["input"]["mean"],
         "std": card["input"]["std"],
         "image_size": card["input"]["size"],
+        "views": config.views,
         "view_seed": config.view_seed,
-        "views": 1,
-        "precision": devices.arithmetic(device, config.precision),
+        "mix": config.mix,
+        "folds": config.folds,
+        "precision": devices.arithmetic(panel.device, panel.precision),
     }
-    spec = models.InputSpec(**card["input"])
-    path = work.path / "labels.h5"
-    labelling.write_labels(path, work.fingerprint, model.to(device), columns, spec, attrs, config.batch_size, device)
-    answers = stores.Columns(path, "labels", work.fingerprint)
-    return {"counts": _counts(samples, split, answers, card["classes"]), "skipped": []}
 
 
-def _counts(samples: Artifact, split: Artifact, answers: Any, classes: list[str]) -> dict[str, int]:
+def _with_most_views(had: list[Answers], config: LabelsConfig, features: tuple[str, ...]) -> Answers | None:
+    """The relative from which most views can be copied."""
+    drawn = {"view_seed": config.view_seed, "mix": config.mix}
+    fit = [
+        relative
+        for relative in had
+        if relative.views is not None
+        and (relative.attrs["views"] > 1) == (config.views > 1)  # one view is the face itself, not the first of many
+        and all(relative.attrs[name] == value for name, value in drawn.items())
+        and all(name in relative.views for name in features)
+    ]
+    return max(fit, key=lambda relative: relative.attrs["views"], default=None)
+
+
+def _counts(samples: Artifact, split: Artifact, made: Answers) -> dict[str, int]:
     """Faces, hard labels of each class, and how often the teacher disagrees with the truth in each part."""
     from pipeline import stores
 
     truth = stores.read_table(samples.file("samples.csv")).merge(
         stores.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
     )
-    hard = answers["hard"][answers.rows(truth["sample_id"]), 0]
-    counts = {"faces": len(answers["hard"])}
-    counts |= {name: int((answers["hard"][:, 0] == number).sum()) for number, name in enumerate(classes)}
+    hard = made.faces["hard"][made.faces.rows(truth["sample_id"])]
+    counts = {"faces": len(made.faces["hard"])}
+    counts |= {
+        name: int((made.faces["hard"] == number).sum()) for number, name in enumerate(made.faces.json("classes"))
+    }
     for part, rows in truth.groupby("part").indices.items():
         counts[f"{part}_disagrees"] = int((hard[rows] != truth["label"].to_numpy()[rows]).sum())
         counts[part] = len(rows)
     return counts
 
 
+def _bytes(made: Answers, names: tuple[str, ...]) -> float:
+    """Bytes on disk for one view of one face, its name apart."""
+    return sum(made.learned[name].nbytes / len(made.learned[name]) for name in names)
+
+
 def verify(
+    config: LabelsConfig,
     labels: Artifact,
-    teacher: Artifact,
+    samples: Artifact,
     faces: Artifact,
+    split: Artifact,
+    teachers: list[Artifact],
     share: float = 0.01,
-    device: str = "auto",
-    batch_size: int = 64,
 ) -> int:
-    """Ask the teacher again for a share of the rows, at least eight, and return how many.
+    """Ask the teachers again for a share of the faces and of the views, at least eight of each; return how many.
 
     Raises
     ------
-    ArtifactError : the labels belong to another teacher or other faces, or an answer differs; rows are named.
+    ArtifactError : the labels belong to other teachers, faces or views, or an answer differs; rows are named.
     """
-    from pipeline import devices, labelling, models, stores
+    from pipeline import answers, labelling
 
-    device = devices.pick(device)
-    model, card = models.load_model(teacher.path)
-    answers = labelling.open_checked(
-        labels, classes=card["classes"], faces=faces, teacher_fingerprint=teacher.fingerprint
+    inquiry = _inquiry(config, samples, faces, split, teachers)
+    found = answers.open_checked(
+        labels,
+        classes=inquiry.panel.cards[0]["classes"],
+        faces=faces,
+        wanted=config,
+        teachers=[teacher.fingerprint for teacher in teachers],
     )
-    rows = labelling.sample_rows(answers.sample_ids, share)
-    labelling.compare(
-        answers,
-        model.to(device),
-        stores.open_faces(faces),
-        models.InputSpec(**card["input"]),
-        rows,
-        batch_size,
-        device,
-    )
-    return len(rows)
+    return labelling.compare(found, inquiry, share, config.batch_size)

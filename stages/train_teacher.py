@@ -1,6 +1,7 @@
 """Train a teacher on the training faces; the epoch with the lowest validation loss is kept.
 
-Writes ``weights.safetensors``, ``model.json`` (the network's card), ``history.csv`` and ``tensorboard/``.
+Writes ``weights.safetensors``, ``model.json`` (the network's card), ``history.csv`` and ``tensorboard/``. A teacher for
+cross-fitting does not see one fold of the training subjects.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import TeacherConfig
 
-VERSION = 1
+VERSION = 2
 
 
 def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact) -> dict[str, Any]:
@@ -20,27 +21,31 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
     Raises
     ------
     WeightsError : its initial weights cannot be had.
-    DataError : a part is empty, or a class is missing from the training part.
+    DataError : a part is empty, a class is missing from the training part, or there are fewer subjects than folds.
     """
-    from functools import partial
-
-    from pipeline import classification, stores
+    from pipeline import classification, splits, stores, views
     from pipeline.tasks import PAIN
 
-    parts = partial(
-        classification.join,
-        stores.read_table(samples.file("samples.csv")),
-        stores.read_table(split.file("split.csv")),
-        stores.open_faces(faces),
-    )
+    table = stores.read_table(samples.file("samples.csv"))
+    assigned = stores.read_table(split.file("split.csv"))
+    columns = stores.open_faces(faces)
+
+    def parts(part: str) -> classification.Faces:
+        found = classification.join(table, assigned, columns, part)
+        if part != "train" or not config.folds:
+            return found
+        folds = splits.fold_of(table, assigned, samples.summary["attributes"], config.folds)
+        return found.without(folds.loc[found.sample_ids].to_numpy() == config.fold)
+
     origin = {
         "role": "teacher",
         "name": config.teacher,
         "seed": config.seed,
+        "folds": config.folds,
+        "fold": config.fold,
         "faces_fingerprint": faces.fingerprint,
         "alignment": {name: faces.config[name] for name in ("face_size", "margin")},
         "split_fingerprint": split.fingerprint,
     }
-    return classification.train(
-        config, PAIN.loss, PAIN.classes, parts, work.path, work.fingerprint, work.node.slug, origin
-    )
+    plan = views.Plan(views.teacher_seed(config.seed), augment=config.augment)
+    return classification.train(config, PAIN.loss, PAIN.classes, parts, plan, work, origin)
