@@ -10,7 +10,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 STEPS = 60  # Newton's at most; six to ten are usual
-TOLERANCE = 1e-9
+TOLERANCE = 1e-9  # of intercept and slope on a standardised variable
+ROUNDING = 1e-13  # of a loss
 
 
 def regress(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +36,10 @@ def regress(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> tuple[n
         return slope, intercept
     centre, scale = x.mean(), x.std()
     weights = weights[fitted] / weights[fitted].sum(axis=1, keepdims=True)
-    a, b = _fit(positive, (x - centre) / scale, weights)
+    z = (x - centre) / scale
+    together = weights.mean(axis=0, keepdims=True)
+    start = _fit(positive, z, together, logit(together @ positive), np.zeros(1))  # near to all others
+    a, b = _fit(positive, z, weights, *(np.repeat(value, len(fitted)) for value in start))
     slope[fitted] = b / scale
     intercept[fitted] = a - b * centre / scale
     return slope, intercept
@@ -88,16 +92,17 @@ def _overlap(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.nda
     )
 
 
-def _fit(positive: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intercept and slope by Newton's method, each step halved until the loss does not grow."""
-    a, b = logit(weights @ positive), np.zeros(len(weights))
+def _fit(
+    positive: np.ndarray, z: np.ndarray, weights: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Intercept and slope by Newton's method from a and b, each step halved until the loss does not grow."""
     loss = _loss(positive, a, b, z, weights)
     going = np.arange(len(weights))
     for _ in range(STEPS):
         da, db = _step(positive, a[going], b[going], z, weights[going])
         for _ in range(STEPS):
             new = _loss(positive, a[going] + da, b[going] + db, z, weights[going])
-            worse = ~(new <= loss[going] + TOLERANCE**2)
+            worse = ~(new <= loss[going] + ROUNDING)
             if not worse.any():
                 break
             da[worse], db[worse] = da[worse] / 2, db[worse] / 2

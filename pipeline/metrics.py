@@ -63,6 +63,11 @@ class Outcome:
     expressive: np.ndarray
     teacher_predicted: np.ndarray | None = None
 
+    def among(self, faces: np.ndarray) -> Outcome:
+        """What was said about some of the faces, picked by a mask or by rows."""
+        teacher = None if self.teacher_predicted is None else self.teacher_predicted[faces]
+        return Outcome(self.label[faces], self.score[faces], self.predicted[faces], self.expressive[faces], teacher)
+
 
 def compute(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric of `METRICS` under every weighting; NaN where it is undefined.
