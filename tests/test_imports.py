@@ -43,9 +43,9 @@ def test_no_stage_imports_a_stage(path):
         assert not below(imported(path), "stages") - {"stages"} - {n for c in COMMON for n in below(imported(path), c)}
 
 
-@pytest.mark.parametrize("name", ["errors", "config", "raw", "locks", "artifacts", "inspection", "graph"])
+@pytest.mark.parametrize("name", ["errors", "config", "raw", "locks", "artifacts", "objectives", "inspection", "graph"])
 def test_the_base_imports_nothing_above_it(name):
-    allowed = {"errors", "config", "raw", "locks", "artifacts"}
+    allowed = {"errors", "config", "raw", "locks", "artifacts", "objectives"}
     found = {
         module.split(".")[1]
         for module in below(imported(ROOT / "pipeline" / f"{name}.py"), "pipeline")
@@ -54,7 +54,10 @@ def test_the_base_imports_nothing_above_it(name):
     assert found <= allowed
 
 
-@pytest.mark.parametrize("name", ["losses", "metrics", "statistics", "views", "splits"])
+LEARNING = ["objectives", "logit_losses", "feature_losses", "losses", "learners"]
+
+
+@pytest.mark.parametrize("name", [*LEARNING, "metrics", "statistics", "views", "splits"])
 def test_computation_knows_no_task_no_path_no_command_line(name):
     assert not below(imported(ROOT / "pipeline" / f"{name}.py"), "pipeline.tasks", "pathlib", "click")
 

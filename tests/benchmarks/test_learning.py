@@ -11,7 +11,9 @@ import torch
 
 from pipeline import counter, devices, models, views
 from pipeline.config import DEMO
-from pipeline.losses import label_loss
+from pipeline.learners import Learner
+from pipeline.losses import LossOptions, total
+from pipeline.objectives import parse
 from pipeline.streaming import batches
 
 FACES, BATCH = 512, 64
@@ -61,15 +63,17 @@ def test_view(benchmark, view):
 @pytest.mark.benchmark(group="step of 16 faces, deit-tiny at 112 px")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_step(benchmark, precision):
-    model = models.build(replace(DEMO.families["deit"], weights="random"), ["no_pain", "pain"]).train()
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    terms = parse("label")
+    network = models.build(replace(DEMO.families["deit"], weights="random"), ["no_pain", "pain"])
+    learner, objective = Learner(network, terms).train(), total(terms, LossOptions())
+    optimizer = torch.optim.Adam(learner.parameters(), fused=True)
     inputs, targets = torch.randn(16, 3, 112, 112), {"label": torch.arange(16) % 2}
 
     def step():
         with devices.autocast("cpu", precision):
-            outputs = model(inputs)
+            outputs = learner(inputs)
         optimizer.zero_grad()
-        label_loss(outputs, targets).backward()
+        objective(outputs, targets).backward()
         optimizer.step()
 
     benchmark.pedantic(step, rounds=2, warmup_rounds=1)
