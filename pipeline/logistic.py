@@ -81,15 +81,15 @@ def shift(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 def _overlap(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Under which weightings the classes overlap, bool, shape (R,)."""
-    counted = weights > 0
-    pain, no_pain = counted & positive, counted & ~positive
-    return (
-        np.where(pain, x, np.inf).min(axis=1, initial=np.inf)
-        < np.where(no_pain, x, -np.inf).max(axis=1, initial=-np.inf)
-    ) & (
-        np.where(no_pain, x, np.inf).min(axis=1, initial=np.inf)
-        < np.where(pain, x, -np.inf).max(axis=1, initial=-np.inf)
-    )
+    pain_low, pain_high = _ends(x, (weights > 0) & positive)
+    other_low, other_high = _ends(x, (weights > 0) & ~positive)
+    return (pain_low < other_high) & (other_low < pain_high)
+
+
+def _ends(x: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest x among the faces that count, (R,) each; infinity and its negative where none does."""
+    low = np.where(counted, x, np.inf).min(axis=1, initial=np.inf)
+    return low, np.where(counted, x, -np.inf).max(axis=1, initial=-np.inf)
 
 
 def _fit(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from pipeline import statistics
 from pipeline.metrics import Outcome, compute
@@ -108,3 +109,91 @@ def test_seeds_are_averaged_inside_a_resample():
     np.testing.assert_allclose(statistics.over_seeds(values), [0.85, 0.8, 0.8])
     assert statistics.seed_spread(values) == pytest.approx(np.std([0.8, 0.9], ddof=1))
     assert np.isnan(statistics.seed_spread(values[:1]))
+
+
+def clustered(rng, subjects: int = 50, per_subject: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Whether faces were classified correctly, 7 in 10 on average, subjects easy or hard as a whole."""
+    easy = rng.beta(1.4, 0.6, subjects)
+    return np.repeat(np.arange(subjects), per_subject), (rng.random((subjects, per_subject)) < easy[:, None]).ravel()
+
+
+def test_intervals_cover_the_truth_when_faces_come_in_subjects():
+    rng, covered = np.random.default_rng(0), {"subjects": 0, "faces": 0}
+    for trial in range(400):
+        subject, right = clustered(rng)
+        for unit, ids in {"subjects": subject, "faces": np.arange(len(subject))}.items():
+            weights = statistics.resamples(ids, 300, seed=trial)
+            estimate = statistics.interval(weights @ right / weights.sum(axis=1))
+            covered[unit] += estimate.low <= 0.7 <= estimate.high
+    assert 0.91 <= covered["subjects"] / 400 <= 0.98
+    assert covered["faces"] / 400 < 0.80
+
+
+def test_interval_ends_are_order_statistics():
+    rows = np.r_[0.5, np.random.default_rng(0).permutation(np.arange(1, 1000))]
+    estimate = statistics.interval(rows)
+    assert (estimate.low, estimate.high) == (25, 975)
+    estimate = statistics.interval(rows, confidence=0.9)
+    assert (estimate.low, estimate.high) == (50, 950)
+    few = statistics.interval(np.array([0.0, 1, 2, 3]))
+    assert (few.low, few.high) == (1, 3)
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 7), (3, 10), (10, 10), (41, 2000)])
+def test_exact_proportion_agrees_with_statsmodels(count, total):
+    estimate = statistics.proportion(count, total, confidence=0.9)
+    expected = proportion_confint(count, total, alpha=0.1, method="beta")
+    assert estimate.value == count / total
+    np.testing.assert_allclose([estimate.low, estimate.high], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_proportion_of_nothing_has_a_reason():
+    estimate = statistics.proportion(0, 0)
+    assert np.isnan(estimate.value)
+    assert estimate.reason
+
+
+# Six targets and four judges: Shrout & Fleiss 1979, table 2.
+RATINGS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
+
+
+def test_intraclass_correlation_of_the_published_example():
+    found = statistics.intraclass(RATINGS)
+    assert found.agreement.value == pytest.approx(0.29, abs=0.005)
+    assert found.consistency.value == pytest.approx(0.71, abs=0.005)
+    # Limits as R's psych::ICC prints them for this table.
+    assert (found.agreement.low, found.agreement.high) == pytest.approx((0.019, 0.761), abs=5e-4)
+    assert (found.consistency.low, found.consistency.high) == pytest.approx((0.342, 0.946), abs=5e-4)
+
+
+def test_a_judge_who_is_always_higher_disagrees_but_is_consistent():
+    truth = np.random.default_rng(0).normal(size=30)
+    found = statistics.intraclass(np.stack([truth, truth + 3], axis=1))
+    assert found.consistency.value == 1
+    assert found.agreement.value < 0.5
+    same = statistics.intraclass(np.stack([truth, truth], axis=1))
+    assert (same.agreement.value, same.agreement.low) == (1, 1)
+
+
+def test_intraclass_interval_covers_a_known_correlation():
+    rng, covered = np.random.default_rng(0), np.zeros(2)
+    for _ in range(400):
+        targets, judges = rng.normal(size=(25, 1)), rng.normal(0, 0.5, (1, 6))
+        found = statistics.intraclass(targets + judges + rng.normal(0, 1, (25, 6)))
+        known = (found.agreement, 1 / 2.25), (found.consistency, 1 / 2)
+        covered += [estimate.low <= truth <= estimate.high for estimate, truth in known]
+    assert (covered / 400 > 0.92).all()
+    assert (covered / 400 < 0.98).all()
+
+
+@pytest.mark.parametrize("ratings", [np.ones((4, 3)), np.ones((1, 3)), np.arange(4.0)[:, None]])
+def test_intraclass_correlation_says_when_there_is_none(ratings):
+    found = statistics.intraclass(ratings)
+    for estimate in (found.agreement, found.consistency):
+        assert np.isnan([estimate.value, estimate.low, estimate.high]).all()
+        assert estimate.reason
+
+
+def test_plain_estimates_have_no_nan():
+    plain = statistics.plain(statistics.Estimate(0.5, np.nan, np.nan, 3, "why"))
+    assert plain == {"value": 0.5, "low": None, "high": None, "undefined": 3, "reason": "why"}
