@@ -1,17 +1,7 @@
 """Networks: one adapter file for each family of timm, and what all share."""
 
-from pipeline.models.core import (
-    answers,
-    build,
-    describe,
-    heads,
-    input_spec,
-    load_model,
-    logits,
-    observe,
-    save_model,
-    width,
-)
+from pipeline.models.core import build, describe, heads, input_spec, load_model, logits, save_model
+from pipeline.models.features import answers, observe, width
 from pipeline.views import InputSpec
 
 __all__ = [

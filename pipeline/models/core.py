@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,73 +87,6 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
         return model(images).float()
 
 
-def observe(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Any]:
-    """Run a network once, in the mode it is in and with gradients, and gather what is asked for.
-
-    Parameters
-    ----------
-    images : float, shape (B, 3, size, size), normalised, on the model's device.
-    kinds : some of
-
-        - ``tokens``: what ``model(images)`` gives, as a tuple: float, shape (B, C), of one or, from a distilled network
-          in training, of two tokens;
-        - ``hidden``: float, shape (B, D), the pooled features before the classifier; of two tokens, their mean;
-        - ``map``: float, shape (B, D', h, w), the last feature map before the final norm, without tokens.
-
-    Raises
-    ------
-    ConfigError : the network has no such features.
-    """
-    kinds = set(kinds)
-    found = {}
-    if kinds <= {"tokens"}:
-        found["tokens"] = _as_tuple(model(images))
-        return found
-    if "map" in kinds:
-        features, found["map"] = _features_and_map(model, images)
-    else:
-        features = model.forward_features(images)
-    if "tokens" in kinds:  # before the hidden features, so that dropout falls as in model(images)
-        found["tokens"] = _as_tuple(model.forward_head(features))
-    if "hidden" in kinds:
-        found["hidden"] = _hidden(model, features)
-    return found
-
-
-def answers(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
-    """What a teacher says of a batch, in evaluation mode: float32, without gradients, fit to be a student's target.
-
-    Parameters
-    ----------
-    images : float, shape (B, 3, size, size), normalised, on the model's device.
-    kinds : some of ``logits``, shape (B, C), as ``logits`` gives them, ``hidden``, (B, D), and ``map``, (B, D', h, w),
-        as ``observe`` does.
-
-    Raises
-    ------
-    ConfigError : the network has no such features.
-    """
-    model.eval()
-    with torch.no_grad():  # tensors of inference mode may not enter a loss
-        found = observe(model, images, {"tokens" if kind == "logits" else kind for kind in kinds})
-    if "tokens" in found:
-        (found["logits"],) = found.pop("tokens")
-    return {kind: found[kind].float() for kind in kinds}
-
-
-def width(model: nn.Module, kind: str) -> int:
-    """How many numbers ``hidden`` has, or channels ``map``.
-
-    Raises
-    ------
-    ConfigError : the network has no such features.
-    """
-    try:
-        return model.head_hidden_size if kind == "hidden" else model.feature_info[-1]["num_chs"]
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise _without(model, kind) from error
-
-
 def describe(model: nn.Module, architecture: Architecture, classes: list[str] | tuple[str, ...]) -> dict[str, Any]:
     """The card of a network: all that ``load_model`` needs, and where its first weights came from."""
     source = architecture.weights
@@ -201,36 +133,6 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
             "Give the folder of a teacher or a student, or remove it and train again."
         ) from error
     return model.eval(), card
-
-
-def _features_and_map(model: nn.Module, images: Tensor) -> tuple[Any, Tensor]:
-    """The final features, as ``forward_features`` gives them, and the last map."""
-    try:
-        features, maps = model.forward_intermediates(images, indices=1, norm=False, output_fmt="NCHW")
-    except (AttributeError, AssertionError, TypeError) as error:
-        raise _without(model, "map") from error
-    if not (isinstance(maps[-1], Tensor) and maps[-1].ndim == 4):
-        raise _without(model, "map")
-    return features, maps[-1]
-
-
-def _hidden(model: nn.Module, features: Any) -> Tensor:
-    hidden = model.forward_head(features, pre_logits=True)
-    if not (isinstance(hidden, Tensor) and hidden.ndim == 2):
-        raise _without(model, "hidden")
-    return hidden
-
-
-def _without(model: nn.Module, kind: str) -> ConfigError:
-    name = model.pretrained_cfg.get("architecture") or type(model).__name__
-    return ConfigError(
-        f"{name} gives no {'feature map' if kind == 'map' else 'pooled features'} ({kind}). Choose another network, or "
-        "a loss of logits alone: LOSS=hard, soft, dkd or dist."
-    )
-
-
-def _as_tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def _architecture(network: dict[str, Any]) -> Architecture:
