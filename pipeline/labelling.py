@@ -235,8 +235,8 @@ def _compare(columns: Columns, answers: Iterator[dict], rows: np.ndarray, names:
         first = wrong[0]
         raise ArtifactError(
             f"{columns.path}: {wrong.size} of {len(rows)} answers are not the teacher's. Row {rows[first]} "
-            f"({names[rows[first]]}) holds logits {kept[first].tolist()}, the teacher says {found[first].tolist()}; rows "
-            f"{', '.join(str(rows[i]) for i in wrong[:10])}. Remove {columns.path.parent} and make them again: "
+            f"({names[rows[first]]}) holds logits {kept[first].tolist()}, the teacher says {found[first].tolist()}; "
+            f"rows {', '.join(str(rows[i]) for i in wrong[:10])}. Remove {columns.path.parent} and make them again: "
             f"{command(columns.attrs)}"
         )
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from pipeline import __version__, inspection
+from pipeline import __version__, experiments, inspection
 from pipeline.artifacts import Artifact, ArtifactStore, Node
 from pipeline.config import (
     NO_TEACHER,
@@ -227,10 +227,25 @@ def evaluate_command(**values: Any) -> None:
 @config_options("report", models="students")
 def report_command(**values: Any) -> None:
     """Compare teachers and students in one page, with tables and figures."""
+    _report(Session("report", values))
+
+
+@cli.command("sweep")
+@config_options("report", models="students")
+def sweep_command(**values: Any) -> None:
+    """Train and measure a grid of students from the caches, one row a run in runs.csv, and report on it."""
     session = Session("report", values)
-    (artifact,) = session.build(session.graph.report(session.selection))
-    latest = _point(session.store.root / "report", artifact.path)
-    click.echo(_shown(latest / "index.html"))
+    graph, store, chosen = session.graph, session.store, session.selection
+    models = graph.runs(chosen)
+    click.echo(experiments.announce(store, models, [graph.report(chosen)]))
+    session.build(*graph.caches(chosen))
+    table = experiments.RunTable(store.root / "runs.csv")
+    for number, model in enumerate(models, 1):
+        log.info("run %d of %d, %s", number, len(models), experiments.left(store, models))
+        evaluation, student = session.build(graph.evaluation(model), model)
+        table.add(student, evaluation)
+    click.echo(_shown(table.path))
+    _report(session)
 
 
 @cli.command("status")
@@ -349,6 +364,13 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
     nodes = [graph.pretrained(family, config) for family in base.families]
     for artifact in store.build(*nodes):
         click.echo(_shown(pretrain.export(artifact, out)))
+
+
+def _report(session: Session) -> None:
+    """Make the report, let ``report`` point to it, and say where it is."""
+    (artifact,) = session.build(session.graph.report(session.selection))
+    latest = _point(session.store.root / "report", artifact.path)
+    click.echo(_shown(latest / "index.html"))
 
 
 def _newest_student(session: Session) -> Artifact:
