@@ -19,8 +19,7 @@ def cosine_loss(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
     ----------
     student_hidden, teacher_hidden : float, shape (B, D); the student's after its regressor.
 
-    Source: the cosine distance of torch's ``CosineEmbeddingLoss``, as Sanh et al. 2019, arXiv:1910.01108, section 3,
-    use it on hidden states.
+    Source: Sanh et al. 2019, arXiv:1910.01108, who align hidden states by torch's ``CosineEmbeddingLoss``.
     """
     return (1 - F.cosine_similarity(wide(student_hidden), wide(teacher_hidden), dim=1)).mean()
 
@@ -68,8 +67,8 @@ def rkd_loss(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
     Distances are divided by their mean; equal features are left out of it and have no direction. A batch of one has
     neither pairs nor triples: zero.
 
-    Source: Park et al. 2019, arXiv:1904.05068, equations 6 and 9, weighted 1 and 2 as in section 4.1; means over all
-    pairs and triples, as in the authors' code.
+    Source: Park et al. 2019, arXiv:1904.05068, sections 3.2.1 and 3.2.2, weighted 1 and 2 as in section 4.1; means over
+    all pairs and triples, a face with itself among them, as in the authors' code.
     """
     student_distances, student_angles = _relations(wide(student_hidden))
     teacher_distances, teacher_angles = _relations(wide(teacher_hidden))
@@ -99,8 +98,15 @@ def contrastive_loss(student: Tensor, teacher: Tensor, temperature: float = 0.1)
 def _on_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both maps, averaged to the smaller height and the smaller width of the two."""
     grid = tuple(min(sizes) for sizes in zip(first.shape[2:], second.shape[2:], strict=True))
-    first, second = (t if t.shape[2:] == grid else F.adaptive_avg_pool2d(t, grid) for t in (first, second))
+    first, second = (t if t.shape[2:] == grid else _averaged(t, grid) for t in (first, second))
     return first, second
+
+
+def _averaged(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """Adaptive average pooling as two products: CUDA's own has no gradient that is the same in every run."""
+    cells = (torch.eye(size, dtype=maps.dtype, device=maps.device) for size in maps.shape[2:])
+    rows, columns = (F.adaptive_avg_pool1d(cell, size) for cell, size in zip(cells, grid, strict=True))
+    return rows.T @ maps @ columns  # (B, C, *grid)
 
 
 def _relations(features: Tensor) -> tuple[Tensor, Tensor]:

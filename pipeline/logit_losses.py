@@ -89,7 +89,7 @@ def dist_loss(
     part is 1. Departure: vectors shorter than ``FLAT`` count as if they had that length (the authors: 1e-8), which
     keeps the gradients of a student that has learned nothing yet at most 1/``FLAT``.
 
-    Source: Huang et al. 2022, arXiv:2205.10536, equations 7 to 10.
+    Source: Huang et al. 2022, arXiv:2205.10536, the inter-class and the intra-class loss; both weights 1 by default.
     """
     student = F.softmax(wide(student_logits) / temperature, dim=1)
     teacher = F.softmax(wide(teacher_logits) / temperature, dim=1)

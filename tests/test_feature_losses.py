@@ -54,6 +54,13 @@ def test_the_finer_grid_is_averaged_to_the_coarser():
     assert hint_loss(tall, flat).item() == pytest.approx((1.5 - 2.5) ** 2)
 
 
+@pytest.mark.parametrize("grid", [(2, 3), (3, 3), (4, 7), (1, 1)])
+def test_averaging_is_torchs_adaptive_pooling(grid):
+    fine, coarse = draw(0, 2, 5, 5, 7), draw(1, 2, 5, *grid)
+    expected = F.mse_loss(F.adaptive_avg_pool2d(fine, grid), coarse)
+    torch.testing.assert_close(hint_loss(fine, coarse), expected)
+
+
 def test_hint_on_pooled_features_is_timms():
     student, teacher = (models.build(SMOKE.families["resnet"], ["a", "b"], seed) for seed in (0, 1))
     task = FeatureDistillationTask(student, teacher, nn.CrossEntropyLoss(), verbose=False).eval()

@@ -28,11 +28,9 @@ def observe(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str,
     ------
     ConfigError : the network has no such features.
     """
-    kinds = set(kinds)
-    found = {}
-    if kinds <= {"tokens"}:
-        found["tokens"] = _as_tuple(model(images))
-        return found
+    kinds, found = set(kinds), {}
+    if kinds == {"tokens"}:
+        return {"tokens": _as_tuple(model(images))}
     if "map" in kinds:
         features, found["map"] = _features_and_map(model, images)
     else:
