@@ -13,6 +13,7 @@ from scipy import stats
 
 from pipeline.statistics import Estimate
 
+NOTHING = 1e-12  # what rounding leaves of a difference of areas that is zero
 MOST_ENUMERATED = 13  # seeds whose 2**n sign changes scipy goes through one by one (its default is 9,999)
 
 
@@ -105,15 +106,12 @@ def delong(
     if min(len(set(subjects[positive])), len(set(subjects[~positive]))) < 2:
         return _no_delong(first, second, "needs two subjects of each class")
     # A difference of areas has the differences of their components: one variance instead of a matrix.
-    variance = _clustered_variance(components[0] - components[1], positive, subjects)
-    value = first - second
-    error = float(np.sqrt(variance))
-    if error <= 1e-12:
-        return (
-            DeLong(first, second, Estimate(0.0, 0.0, 0.0), 1.0)
-            if abs(value) <= 1e-12
-            else _no_delong(first, second, "the difference has no variance")
-        )
+    variance = max(0.0, _clustered_variance(components[0] - components[1], positive, subjects))
+    value, error = first - second, float(np.sqrt(variance))
+    if error <= NOTHING and abs(value) > NOTHING:
+        return _no_delong(first, second, "the difference has no variance")
+    if error <= NOTHING:
+        return DeLong(first, second, Estimate(0.0, 0.0, 0.0), 1.0)
     margin = stats.norm.isf((1 - confidence) / 2) * error
     p = float(2 * stats.norm.sf(abs(value) / error))
     return DeLong(first, second, Estimate(value, float(value - margin), float(value + margin)), p)

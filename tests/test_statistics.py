@@ -161,7 +161,7 @@ def test_intraclass_correlation_of_the_published_example():
     found = statistics.intraclass(RATINGS)
     assert found.agreement.value == pytest.approx(0.29, abs=0.005)
     assert found.consistency.value == pytest.approx(0.71, abs=0.005)
-    # Limits as R's psych::ICC prints them for this table.
+    # Limits of R's psych::ICC for this table.
     assert (found.agreement.low, found.agreement.high) == pytest.approx((0.019, 0.761), abs=5e-4)
     assert (found.consistency.low, found.consistency.high) == pytest.approx((0.342, 0.946), abs=5e-4)
 
