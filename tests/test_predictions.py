@@ -62,3 +62,50 @@ def test_scores_can_be_written_and_say_why_a_value_is_missing(samples):
     assert scores["metrics"]["agreement"]["reason"] == "needs a teacher to agree with"
     assert scores["confusion"] == [[2, 1], [0, 1]]
     assert scores["subjects"] == 2
+
+
+def test_log_odds_of_the_positive_class():
+    logits = np.array([[2, 5], [0, 0], [900, -900]], np.float32)
+    frame = predictions.add_answers(pd.DataFrame({"label": [0, 1, 0]}), logits, CLASSES)
+    odds = predictions.log_odds(frame)
+    np.testing.assert_allclose(odds, [3, 0, -1800])
+    np.testing.assert_allclose(1 / (1 + np.exp(-odds[:2])), frame["prob_pain"][:2])
+    three = np.log([[0.2, 0.5, 0.3]]).astype(np.float32)
+    frame = predictions.add_answers(pd.DataFrame({"label": [0]}), three, ["calm", "pain", "sad"])
+    assert predictions.log_odds(frame)[0] == pytest.approx(0, abs=1e-6)
+
+
+def answered(n: int, sureness: float, seed: int) -> pd.DataFrame:
+    """Two faces a subject; labels drawn from log-odds of which the logits make too much."""
+    rng = np.random.default_rng(seed)
+    odds = rng.normal(0, 2, n)
+    label = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(int)
+    frame = pd.DataFrame({"subject_id": [f"{seed}-{i // 2}" for i in range(n)], "label": label})
+    logits = np.stack([-sureness * odds / 2, sureness * odds / 2], axis=1).astype(np.float32)
+    return predictions.add_answers(frame, logits, CLASSES)
+
+
+def test_calibration_before_and_after_a_temperature():
+    found = predictions.calibrated(answered(600, 3, seed=0), answered(600, 3, seed=1), 100, 0.95, seed=0)
+    found = json.loads(json.dumps(found, allow_nan=False))
+    assert found["temperature"]["value"] == pytest.approx(3, rel=0.2)
+    assert (found["faces"], found["subjects"], found["temperature"]["faces"]) == (600, 300, 600)
+    before, after = found["before"]["figures"], found["after"]["figures"]
+    assert after["slope"]["value"] == pytest.approx(found["temperature"]["value"] * before["slope"]["value"])
+    assert before["slope"]["high"] < 1
+    assert after["slope"]["low"] < 1 < after["slope"]["high"]
+    for name in ("ece", "brier", "nll"):
+        assert after[name]["value"] < before[name]["value"]
+    for when in ("before", "after"):
+        assert sum(point["faces"] for point in found[when]["curve"]) == 600
+
+
+def test_calibration_without_a_temperature_says_why():
+    test, validation = answered(40, 1, seed=0), answered(40, 1, seed=1)
+    validation["label"] = (predictions.log_odds(validation) > 0).astype(int)
+    found = json.loads(json.dumps(predictions.calibrated(test, validation, 20, 0.95, seed=0), allow_nan=False))
+    assert found["after"] is None
+    assert found["temperature"]["value"] is None
+    assert "gets wrong" in found["temperature"]["reason"]
+    nobody = predictions.calibrated(test, validation.head(0), 20, 0.95, seed=0)
+    assert nobody["temperature"]["reason"] == "needs a validation face"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline import classification, models, stores
+from pipeline import answers, calibration, classification, models, stores
 from pipeline.artifacts import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.errors import ArtifactError
@@ -49,13 +49,15 @@ def labels_of(fakes, teacher, classes=CLASSES):
 
     def run(config, work, faces, teacher):
         ids = stores.sample_id_column(fakes.table["sample_id"].tolist()[::-1])
-        logits = np.random.default_rng(0).normal(size=(n, 1, 2)).astype(np.float32)
-        layout = {"logits": (logits.shape, np.float32), "hard": ((n, 1), np.int64), "sample_id": ((n,), ids.dtype)}
-        attrs = {"classes": classes, "teacher_fingerprint": teacher.fingerprint}
-        attrs |= {"faces_fingerprint": faces.fingerprint, "view_seed": 0}
+        logits = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
+        layout = {"logits": (logits.shape, np.float32), "hard": ((n,), np.uint16), "sample_id": ((n,), ids.dtype)}
+        spec = models.input_spec(TINY)
+        attrs = {"classes": classes, "name": config.teacher, "teacher": TINY.name, "teachers": [teacher.fingerprint]}
+        attrs |= {"faces": faces.fingerprint, "mean": list(spec.mean), "std": list(spec.std)}
+        attrs |= {"views": 1, "view_seed": 0, "mix": "none", "folds": 0}
         stores.create(work.path / "labels.h5", "labels", work.fingerprint, layout, attrs)
         writer = stores.ColumnWriter(work.path / "labels.h5", block=n)
-        writer.write(slice(0, n), logits=logits, hard=logits.argmax(axis=2), sample_id=ids)
+        writer.write(slice(0, n), logits=logits, hard=logits.argmax(axis=1), sample_id=ids)
         writer.finish()
         return {}
 
@@ -100,9 +102,9 @@ def test_a_teacher_is_not_run_again(fakes, monkeypatch):
     teacher = network(fakes, "train_teacher")
     labels = labels_of(fakes, teacher)
     _, frame, scores = evaluated(fakes, teacher, labels)
-    cached = stores.open_labels(fakes.store.build(labels)[0])
+    cached = answers.Answers.of(fakes.store.build(labels)[0]).faces
     rows = cached.rows(frame["sample_id"])
-    np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], cached["logits"][rows, 0], rtol=1e-6)
+    np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], cached["logits"][rows], rtol=1e-6)
     assert "teacher_predicted" not in frame
     assert scores["metrics"]["agreement"]["value"] is None
 
@@ -116,13 +118,28 @@ def test_a_student_without_a_teacher_agrees_with_none(fakes):
 
 def test_predictions_and_metrics_are_the_same_bytes_again(fakes):
     first, _, _ = evaluated(fakes, network(fakes, teacher="none"))
-    files = ("predictions.csv", "metrics.json")
+    files = ("predictions.csv", "metrics.json", "calibration.json")
     before = {name: first.file(name).read_bytes() for name in files}
     for file in first.path.iterdir():
         file.unlink()
     first.path.rmdir()
     again, _, _ = evaluated(fakes, network(fakes, teacher="none"))
     assert {name: again.file(name).read_bytes() for name in files} == before
+
+
+def test_calibration_of_the_test_faces_with_a_temperature_from_validation(fakes):
+    artifact, frame, _ = evaluated(fakes, network(fakes, teacher="none"))
+    written = json.loads(artifact.file("calibration.json").read_text())
+    test, validation = (frame[frame["part"] == part] for part in ("test", "val"))
+    assert (written["classes"], written["part"], written["faces"]) == (CLASSES, "test", len(test))
+    brier = ((test["label"] - test["prob_pain"]) ** 2).mean()
+    assert written["before"]["figures"]["brier"]["value"] == pytest.approx(brier)
+    odds = (validation["logit_pain"] - validation["logit_no_pain"]).to_numpy()
+    found = calibration.temperature(validation["label"].to_numpy(), odds)
+    assert (written["temperature"]["part"], written["temperature"]["faces"]) == ("val", len(validation))
+    # The untrained network says one thing about all faces, most often the wrong one: no temperature helps that.
+    assert written["temperature"]["reason"] == found.reason != ""
+    assert (written["temperature"]["value"], written["after"]) == (None, None)
 
 
 def test_labels_of_other_classes_are_refused(fakes):
