@@ -11,23 +11,26 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import ReportConfig
 
-VERSION = 1
+VERSION = 2
 
 
 def run(
-    config: ReportConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **models: Artifact
+    config: ReportConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **artifacts: Artifact
 ) -> dict[str, Any]:
     """Bring all models together and write the report.
 
     Parameters
     ----------
-    models : for every model its ``model-<slug>`` and its ``evaluation-<slug>``.
+    artifacts : for every model its ``model-<slug>`` and its ``evaluation-<slug>``; of the cached answers that they
+        learned from, ``labels-<slug>``.
     """
     from pipeline.reporting import contents, methods, page, runs
 
+    models = {name: artifact for name, artifact in artifacts.items() if not name.startswith("labels-")}
+    caches = [artifact for name, artifact in artifacts.items() if name.startswith("labels-")]
     found = runs.gather(models)
     compared = methods.compare(found, config.replicates, config.confidence, config.seed)
-    report = contents.collect(config, compared, found, [samples, faces, split, *models.values()])
+    report = contents.collect(config, compared, found, [samples, faces, split], list(models.values()), caches)
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)
     for table in report["tables"].values():

@@ -1,6 +1,6 @@
 """Believable artifacts made without pictures, networks or training, for tests of what reads them.
 
-``python -m tests.fake_artifacts OUT`` writes them and a report over them, to look at.
+``python -m tests.fake_artifacts OUT`` writes them and a report over them, to look at; with ``sweep``, of many models.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from pipeline.config import (
     DistillConfig,
     EvaluateConfig,
     IndexConfig,
+    LabelsConfig,
     ReportConfig,
     SplitConfig,
     TeacherConfig,
 )
+from pipeline.reporting.drawing import plain
 
 CLASSES = ["no_pain", "pain"]
 SMALL_SWIN = Architecture(
@@ -41,6 +43,7 @@ NETWORKS = {
     "deit": (Architecture("deit_tiny_distilled_patch16_224", image_size=112, weights="shipped"), 5_400_000, 0.54),
 }
 SKILL = {"teacher-resnet": 1.7, "teacher-swin": 2.6, "resnet": 1.9, "swin": 2.3, "none": 1.7}
+LOSSES = {"hard": 0.0, "soft": 0.1, "label,hint": -0.1}  # what each adds to the skill
 
 
 def samples_table(subjects: int) -> pd.DataFrame:
@@ -120,14 +123,20 @@ class Fakes:
         """The inputs that all stages share."""
         return {"samples": self.samples, "faces": self.faces, "split": self.split}
 
-    def model(self, name: str, teacher: str = "", seed: int = 0) -> Node:
-        """A teacher (``teacher`` empty) or a student of a teacher."""
+    def model(self, name: str, teacher: str = "", seed: int = 0, **recipe) -> Node:
+        """A teacher (``teacher`` empty) or a student of a teacher, with more of its recipe where it is given."""
         if not teacher:
             config = TeacherConfig(teacher=name, architecture=NETWORKS[name][0], epochs=8)
             return Node("train_teacher", f"teacher-{name}", 1, config, self.data, self._model)
-        config = DistillConfig(student=name, teacher=teacher, seed=seed, architecture=NETWORKS[name][0], epochs=8)
-        method = "none" if teacher == "none" else f"{teacher}-hard"
-        return Node("distill", f"student-{name}-{method}-s{seed}", 1, config, self.data, self._model)
+        recipe = {"loss": "label" if teacher == "none" else "hard"} | recipe
+        config = DistillConfig(
+            student=name, teacher=teacher, seed=seed, architecture=NETWORKS[name][0], epochs=8, **recipe
+        )
+        told = [] if teacher == "none" else [plain(config.loss)]
+        told += [f"v{config.views}"] if config.views > 1 else []
+        told += [f"f{config.folds}"] if config.folds else []
+        slug = "-".join(["student", name, teacher, *told, f"s{seed}"])
+        return Node("distill", slug, 1, config, self.data, self._model)
 
     def evaluation(self, model: Node) -> Node:
         """The evaluation of a model."""
@@ -136,16 +145,43 @@ class Fakes:
             "evaluate", f"evaluation-{model.slug}", 1, EvaluateConfig(replicates=200), inputs, self._evaluate(model)
         )
 
+    def labels(self, teacher: str, views: int = 1, folds: int = 0) -> Node:
+        """A teacher's answers: their record alone, a report reads no more of them."""
+        config = LabelsConfig(teacher=teacher, views=views, folds=folds)
+        told = [f"v{views}"] * (views > 1) + [f"f{folds}"] * bool(folds)
+        inputs = {**self.data, "teacher": self.model(teacher)}
+        return Node("teacher_labels", "-".join(["labels", teacher, *told]), 1, config, inputs, self._labels)
+
     def models(self, seeds: int = 3) -> list[Node]:
         """Both teachers, and the student of each and of none in some seeds."""
         students = [self.model("deit", t, s) for t in ("resnet", "swin", "none") for s in range(seeds)]
         return [self.model("resnet"), self.model("swin"), *students]
 
+    def sweep(self, seeds: int = 3) -> list[Node]:
+        """The same with three losses, with fixed labels and with six views, and with cross-fitted hard labels."""
+        recipes = [{"loss": loss, "views": views} for loss in LOSSES for views in (1, 6)]
+        recipes += [{"loss": "hard", "folds": 5}]
+        taught = [self.model("deit", t, s, **r) for t in ("resnet", "swin") for r in recipes for s in range(seeds)]
+        untaught = [self.model("deit", "none", s) for s in range(seeds)]
+        return [self.model("resnet"), self.model("swin"), *taught, *untaught]
+
     def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
-        """A report over some models, made by the given stage function."""
-        inputs = {**self.data, **{f"model-{model.slug}": model for model in models}}
+        """A report over some models and the labels behind them, made by the given stage function."""
+        students = [m.config for m in models if m.stage == "distill" and m.config.teacher != "none"]
+        caches = [self.labels(*which) for which in dict.fromkeys((c.teacher, c.views, c.folds) for c in students)]
+        inputs = {**self.data, **{node.slug: node for node in caches}}
+        inputs |= {f"model-{model.slug}": model for model in models}
         inputs |= {f"evaluation-{model.slug}": self.evaluation(model) for model in models}
         return Node("report", "report", 1, config or ReportConfig(replicates=500), inputs, run)
+
+    def _labels(self, config, work, **inputs) -> dict:
+        split = stores.read_table(inputs["split"].file("split.csv"))
+        drawn = config.views if config.views > 1 else 0
+        counts = {"faces": len(split), "views": config.views, "views_computed": drawn, "views_copied": 0}
+        for part, share in {"train": 0.09 if config.folds else 0.01, "val": 0.1, "test": 0.11}.items():
+            counts[part] = int((split["part"] == part).sum())
+            counts[f"{part}_disagrees"] = round(share * counts[part])
+        return {"counts": counts, "skipped": [], "bytes_per_view": 9.0, "feature_bytes_per_view": 0.0}
 
     def _index(self, config, work) -> dict:
         stores.write_table(work.path / "samples.csv", self.table)
@@ -205,8 +241,9 @@ class Fakes:
         def run(config, work, **inputs) -> dict:
             is_teacher = model.stage == "train_teacher"
             name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
-            logits = self._logits(SKILL[name], model.config.seed + 10 * len(name))
             taught = not is_teacher and model.config.teacher != "none"
+            gain = LOSSES[model.config.loss] + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+            logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
             teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
             split = stores.read_table(inputs["split"].file("split.csv"))
             detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
@@ -223,6 +260,9 @@ class Fakes:
                 "gflops": 2 * gmacs,
                 "latency_ms": 9.0 * gmacs + 3 + model.config.seed,
             }
+            halves = [frame[frame["part"] == part] for part in ("test", "val")]
+            calibration = predictions.calibrated(*halves, config.replicates, 0.95, 0)
+            (work.path / "calibration.json").write_text(json.dumps(calibration))
             cost |= {"latency_p90_ms": 9.9 * gmacs + 3, "device": "cpu", "threads": 1, "processor": "a processor"}
             (work.path / "cost.json").write_text(json.dumps(cost))
             return {"counts": {"faces": len(frame)}, "skipped": []}
@@ -238,14 +278,14 @@ class Fakes:
         return np.stack([-margin, margin], axis=1).astype(np.float32)
 
 
-def build(root: Path, subjects: int = 360, seeds: int = 3, **config) -> Artifact:
+def build(root: Path, subjects: int = 360, seeds: int = 3, sweep: bool = False, **config) -> Artifact:
     """Fake artifacts with the real report over them."""
     from stages import report
 
     fakes = Fakes(root, subjects)
-    node = fakes.report(report.run, fakes.models(seeds), replace(ReportConfig(), **config))
-    return fakes.store.build(node)[0]
+    models = fakes.sweep(seeds) if sweep else fakes.models(seeds)
+    return fakes.store.build(fakes.report(report.run, models, replace(ReportConfig(), **config)))[0]
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1])).path)
+    print(build(Path(sys.argv[1]), sweep="sweep" in sys.argv[2:]).path)

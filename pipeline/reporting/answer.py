@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
 from pipeline.metrics import METRICS
-from pipeline.reporting.cells import short
-from pipeline.reporting.methods import HEADLINE, Difference, Method, differences, pretty
+from pipeline.reporting import effects
+from pipeline.reporting.cells import probability, short
+from pipeline.reporting.effects import TEACHING, Effect
+from pipeline.reporting.methods import HEADLINE, Method, favourite, teacher_of
+from pipeline.reporting.recipes import pretty
 
 
 @dataclass(frozen=True)
@@ -19,83 +22,138 @@ class Answer:
     sentences: tuple[str, ...]
 
 
-def answer(methods: list[Method]) -> Answer:
-    """Which teacher transfers better, whether teaching helped, how small the student is, and the hard case."""
-    found = differences(methods)
-    between = [d for d in found if not d.second.is_teacher and d.second.teacher != NO_TEACHER]
-    baseline = [d for d in found if d.second.teacher == NO_TEACHER]
-    headline, transfer = _transfer(between[0]) if between else _nothing_to_compare(methods)
-    students = [m for m in methods if not m.is_teacher]
-    best = max(students, key=lambda m: (m.teacher != NO_TEACHER, m.estimate(HEADLINE).value), default=None)
+def answer(methods: list[Method], found: list[Effect]) -> Answer:
+    """Which teacher transfers better, whether teaching helped, what the other choices changed, size, the hard case.
+
+    Parameters
+    ----------
+    found : all of `pipeline.reporting.effects.effects`.
+    """
+    order = effects.ranked(found)
+    headline, transfer = _transfer(found, order) if order else _nothing_to_compare(methods)
     if any(math.isnan(m.estimate(HEADLINE).value) for m in methods):
         return Answer(headline, (transfer,))
-    sentences = [transfer, *_help(baseline), _size(best, methods, found), _hard_case(best)]
+    student = favourite(methods)
+    sentences = [
+        transfer,
+        _others(found, order),
+        _teaching([e for e in found if e.factor == TEACHING]),
+        _views([e for e in found if e.factor == "views"]),
+        _folds([e for e in found if e.factor == "folds"]),
+        _size(student, methods),
+        _hard_case(student),
+    ]
     return Answer(headline, tuple(sentence for sentence in sentences if sentence))
 
 
-def _transfer(d: Difference) -> tuple[str, str]:
-    """The headline and the sentence on the two best taught students."""
-    if math.isnan(d.estimate.value):
+def _transfer(found: list[Effect], order: list[str]) -> tuple[str, str]:
+    """The headline and the sentence on the two best teachers."""
+    e = effects.between(found, *order[:2])
+    if e is None:
+        return _unmatched(order)
+    if math.isnan(e.estimate.value):
         return "The test faces cannot answer the question", f"Balanced accuracy {METRICS[HEADLINE].undefined}."
-    first, second = f"the {pretty(d.first.teacher)} teacher", f"the {pretty(d.second.teacher)} teacher"
+    first, second = (f"the {name} teacher" for name in e.names)
     reached = (
-        f"{pretty(d.first.student)} students of {first} reached {_share(d.first)} balanced accuracy on held-out "
-        f"subjects, students of {second} {_share(d.second)}: a difference of {_points(d.estimate.value)} percentage "
-        f"points ({_known(d)}){_seeds(d)}."
+        f"{_students(e)} of {first} reached {_percent(e.reached[0])} balanced accuracy on held-out subjects, students "
+        f"of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
+        f"({_known(e)}){_seeds(e)}."
     )
-    if math.isnan(d.estimate.low):
-        return "Too few test subjects to tell which teacher transfers better", reached
-    if d.settled:
-        headline = f"{pretty(d.first.teacher)} transfers better than {pretty(d.second.teacher)}"
-        return headline, f"{reached} The interval excludes zero, so on these data {first} transfers better."
-    why = "The interval includes zero" if not d.estimate.excludes_zero else "The seeds disagree about its sign"
+    degree = "better" if len(order) == 2 else "best"
+    if math.isnan(e.estimate.low):
+        return f"Too few test subjects to tell which teacher transfers {degree}", reached
+    if e.settled:
+        rivals = [effects.between(found, order[0], name) for name in order[1:]]
+        beaten = [rival.names[1] for rival in rivals if rival and rival.settled]
+        headline = f"{e.names[0]} transfers better than {_and(beaten)}"
+        return headline, f"{reached} {_why(e)}, so on these data {first} transfers better."
     return (
-        "These data cannot tell which teacher transfers better",
-        f"{reached} {why}, so neither teacher can be called the better one on these data.",
+        f"These data cannot tell which teacher transfers {degree}",
+        f"{reached} {_why(e)}, so neither teacher can be called the better one on these data.",
+    )
+
+
+def _why(e: Effect) -> str:
+    """The reason for the verdict."""
+    if e.settled:
+        agree = " and every seed agrees" if len(e.per_seed) > 1 else ""
+        return f"The interval excludes zero{agree}"
+    if not e.estimate.excludes_zero:
+        return "The interval includes zero"
+    if not e.significant:
+        return "The interval excludes zero, but not after the correction for several comparisons"
+    return "The seeds disagree about its sign"
+
+
+def _unmatched(order: list[str]) -> tuple[str, str]:
+    names = _and([pretty(name) for name in order[:2]])
+    return (
+        "No answer yet: the best teachers share no recipe",
+        f"{names} have no students with the same loss, views and folds, so that a difference between them could be "
+        "that of their recipes.",
     )
 
 
 def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
-    teachers = {m.teacher for m in methods if not m.is_teacher and m.teacher != NO_TEACHER}
-    reached = "; ".join(f"{m.title}: {_share(m)}" for m in methods)
-    return (
-        "No answer yet: the question needs students of two teachers",
-        f"Which teacher transfers better takes students of two teachers, this report has {len(teachers) or 'none'}. "
-        f"Balanced accuracy on held-out subjects: {reached}.",
+    teachers = {m.teacher for m in methods if m.is_taught}
+    reached = "; ".join(f"{m.title}: {_percent(m.estimate(HEADLINE).value)}" for m in methods)
+    if len(teachers) > 1:
+        headline = "No answer yet: the question needs students of two teachers that share a recipe"
+        need = "students of two teachers with the same student, loss, views and folds; this report has none"
+    else:
+        headline = "No answer yet: the question needs students of two teachers"
+        need = f"students of two teachers, this report has {len(teachers) or 'none'}"
+    return headline, (
+        f"Which teacher transfers better takes {need}. Balanced accuracy on held-out subjects: {reached}."
     )
 
 
-def _help(found: list[Difference]) -> list[str]:
-    """For each student, whether it did better with a teacher than without."""
-    students = dict.fromkeys(d.second.student for d in found)
-    return [_added([d for d in found if d.second.student == name]) for name in students]
+def _others(found: list[Effect], order: list[str]) -> str:
+    """What the sentence on the two best leaves out, where there are more teachers."""
+    rest = [e for name in order[2:] if (e := effects.between(found, order[0], name))]
+    parts = [f"{_points(e.estimate.value)} points over the {e.names[1]} teacher’s ({_known(e)})" for e in rest]
+    return f"Students of the {pretty(order[0])} teacher stood {_and(parts)}." if parts else ""
 
 
-def _added(found: list[Difference]) -> str:
-    """What each teacher added to one student."""
-    parts = [
-        f"the {pretty(d.first.teacher)} teacher {'added' if d.estimate.value >= 0 else 'cost'} "
-        f"{_points(abs(d.estimate.value))} points ({_interval(d)}){'' if d.settled else ', which may be chance'}"
-        for d in found
-    ]
-    untaught = found[0].second
-    return f"Against the {pretty(untaught.student)} student without a teacher ({_share(untaught)}), {'; '.join(parts)}."
+def _teaching(found: list[Effect]) -> str:
+    """What each teacher added to a student without one."""
+    if not found:
+        return ""
+    parts = [f"the {e.names[0]} teacher {_change(e, 'added', 'cost')}" for e in found]
+    untaught = {m.student for e in found for _, m in e.pairs}
+    reached = {e.reached[1] for e in found}
+    who = f"the {pretty(*untaught)} student" if len(untaught) == 1 else "students"
+    level = f" ({_percent(*reached)})" if len(reached) == 1 else ""
+    return f"Against {who} without a teacher{level}, {'; '.join(parts)}."
 
 
-def _size(student: Method | None, methods: list[Method], found: list[Difference]) -> str:
+def _views(found: list[Effect]) -> str:
+    """What a fixed label for each face cost or gained against answers for many views of it."""
+    parts = [f"{_change(e, 'cost', 'gained')} against answers for {e.first} views" for e in found if e.second == 1]
+    return f"One fixed label for each face {'; it '.join(parts)}." if parts else ""
+
+
+def _folds(found: list[Effect]) -> str:
+    """What labels from teachers that had not seen the face gained or cost."""
+    parts = [f"over {e.first} folds {_change(e, 'gained', 'cost')}" for e in found if e.second == 0]
+    return f"Against the labels of one teacher, cross-fitting {'; '.join(parts)}." if parts else ""
+
+
+def _size(student: Method | None, methods: list[Method]) -> str:
     """The student's cost beside that of its teacher."""
-    teacher = next((m for m in methods if m.is_teacher and student and m.teacher == student.teacher), None)
-    if student is None or teacher is None:
+    teacher = teacher_of(student, methods) if student else None
+    if teacher is None:
         return ""
     small, big = student.cost, teacher.cost
     ratio = {name: f"{100 * small[name] / big[name]:.0f}%" for name in ("parameters", "gflops", "latency_ms")}
-    against = next(d for d in found if d.first is student and d.second is teacher)
-    side = "above" if against.estimate.value >= 0 else "below"
+    against = effects.effect(TEACHING, student.teacher, NO_TEACHER, ((student, teacher),)).estimate
+    side = "above" if against.value >= 0 else "below"
+    known = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
         f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a face ({ratio['gflops']}) and answers in "
         f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy "
-        f"stands {_points(abs(against.estimate.value))} points {side} that teacher’s ({_interval(against)})."
+        f"stands {_points(abs(against.value))} points {side} that teacher’s ({known})."
     )
 
 
@@ -113,12 +171,26 @@ def _hard_case(student: Method | None) -> str:
     )
 
 
+def _students(e: Effect) -> str:
+    """Whose students were compared, and over how many recipes."""
+    names = {m.student for m, _ in e.pairs}
+    who = f"{pretty(*names)} students" if len(names) == 1 else "students"
+    if len(e.pairs) == 1:
+        return _capital(who) if len(names) > 1 else who
+    return f"Over the {len(e.pairs)} recipes that both teachers have, {who}"
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _share(method: Method) -> str:
-    return f"{100 * method.estimate(HEADLINE).value:.1f}%"
+def _and(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
 
 
 def _points(share: float) -> str:
@@ -127,19 +199,28 @@ def _points(share: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def _interval(d: Difference) -> str:
-    if math.isnan(d.estimate.low):
+def _change(e: Effect, up: str, down: str) -> str:
+    """``added 1.2 points (0.1 to 2.3)``: a verb, the size of the effect, its interval and how sure it is."""
+    verb, seen = (up, e) if e.estimate.value >= 0 else (down, effects.turned(e))
+    chance = "" if e.settled else ", which may be chance"
+    return f"{verb} {_points(seen.estimate.value)} points ({_interval(seen)}{chance})"
+
+
+def _interval(e: Effect) -> str:
+    if math.isnan(e.estimate.low):
         return "no interval"
-    return f"{_points(d.estimate.low)} to {_points(d.estimate.high)}"
+    return f"{_points(e.estimate.low)} to {_points(e.estimate.high)}"
 
 
-def _known(d: Difference) -> str:
-    if math.isnan(d.estimate.low):
+def _known(e: Effect) -> str:
+    """Interval and corrected p-value."""
+    if math.isnan(e.estimate.low):
         return "no interval, there is one test subject"
-    return f"{100 * d.first.confidence:g}% interval {_interval(d)}"
+    p = probability(e.adjusted)
+    return f"{100 * e.confidence:g}% interval {_interval(e)}; p {p if p.startswith('<') else f'= {p}'}"
 
 
-def _seeds(d: Difference) -> str:
-    if len(d.per_seed) < 2:
+def _seeds(e: Effect) -> str:
+    if len(e.per_seed) < 2:
         return ""
-    return f", the mean over {len(d.per_seed)} seeds ({', '.join(_points(value) for value in d.per_seed)})"
+    return f", the mean over {len(e.per_seed)} seeds ({', '.join(map(_points, e.per_seed.values()))})"

@@ -70,6 +70,20 @@ def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
     return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
 
 
+def figure(estimate: Estimate) -> Cell:
+    """An estimate of a figure that is no share, with its interval."""
+    if np.isnan(estimate.value):
+        return Cell("—")
+    interval = "" if np.isnan(estimate.low) else f"{number(estimate.low)} to {number(estimate.high)}"
+    return Cell(number(estimate.value), interval)
+
+
+def number(value: float) -> str:
+    """A number with three decimals, less where it is large, and a true minus."""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.replace("-", "−")
+
+
 def points(estimate: Estimate) -> Cell:
     """A difference in percentage points with its sign."""
     interval = "" if np.isnan(estimate.low) else f"{signed(estimate.low)} to {signed(estimate.high)}"
@@ -82,6 +96,13 @@ def signed(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def probability(value: float) -> str:
+    """A p-value with three decimals; a dash where there is none."""
+    if np.isnan(value):
+        return "—"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "\u00a0": "~",
@@ -90,6 +111,7 @@ _LATEX = {
     "±": r"$\pm$",
     "–": "--",
     "—": "---",
+    "<": r"\ensuremath{<}",
 }
 _LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
 

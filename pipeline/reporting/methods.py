@@ -13,60 +13,84 @@ import pandas as pd
 from pipeline import metrics, statistics
 from pipeline.config import NO_TEACHER
 from pipeline.predictions import outcome, probability_column
+from pipeline.reporting.recipes import Recipe, parts, pretty, varying
 from pipeline.reporting.runs import Run, held_out
 
 HEADLINE = "balanced_accuracy"
-FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT"}
 
 
 @dataclass(frozen=True)
 class Method:
-    """One way to make a model, in as many seeds as were run.
+    """One recipe, in as many seeds as were run.
 
     Parameters
     ----------
     values : per metric, shape (runs, 1 + replicates): the value on the test faces, then on every resample.
     cost : of its network, measured on whichever run had the quietest machine.
     color : position in the palette; a teacher and its students share it.
+    told : what sets the recipe apart from the others that are compared, in words.
     """
 
+    recipe: Recipe
     runs: tuple[Run, ...]
     values: Mapping[str, np.ndarray]
     cost: Mapping[str, Any]
     color: int
     confidence: float
+    told: tuple[str, ...] = ()
 
     @property
     def is_teacher(self) -> bool:
         """Whether the models were trained to teach."""
-        return self.runs[0].is_teacher
+        return not self.recipe.student
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether the models are students of a teacher."""
+        return bool(self.recipe.student) and self.recipe.teacher != NO_TEACHER
+
+    @property
+    def is_untaught(self) -> bool:
+        """Whether the models are students without a teacher."""
+        return self.recipe.teacher == NO_TEACHER
 
     @property
     def teacher(self) -> str:
         """The teacher's name as the command line takes it; ``none`` for the baseline."""
-        return self.runs[0].model.config["teacher"]
+        return self.recipe.teacher
 
     @property
     def student(self) -> str:
         """The student's name as the command line takes it; empty for a teacher."""
-        return "" if self.is_teacher else self.runs[0].model.config["student"]
+        return self.recipe.student
 
     @property
     def title(self) -> str:
-        """A short name for tables and figures."""
+        """A short name for tables and figures, which no other compared method has."""
+        return ", ".join((self.kind, *self.told))
+
+    @property
+    def kind(self) -> str:
+        """Student and teacher, the rest of the recipe left out."""
         if self.is_teacher:
             return f"{pretty(self.teacher)} teacher"
-        if self.teacher == NO_TEACHER:
+        if self.is_untaught:
             return f"{pretty(self.student)}, no teacher"
         return f"{pretty(self.student)} ← {pretty(self.teacher)}"
 
     @property
     def phrase(self) -> str:
         """The name in a sentence."""
+        told = f" ({', '.join(self.told)})" if self.told else ""
         if self.is_teacher:
-            return f"the {self.title}"
-        taught = "without a teacher" if self.teacher == NO_TEACHER else f"of the {pretty(self.teacher)} teacher"
-        return f"the {pretty(self.student)} student {taught}"
+            return f"the {self.kind}{told}"
+        taught = "without a teacher" if self.is_untaught else f"of the {pretty(self.teacher)} teacher"
+        return f"the {pretty(self.student)} student {taught}{told}"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs, ascending."""
+        return tuple(run.seed for run in self.runs)
 
     @property
     def architecture(self) -> str:
@@ -96,6 +120,13 @@ class Method:
         return statistics.seed_spread(self.values[metric])
 
     @cached_property
+    def validation(self) -> tuple[float, float]:
+        """Balanced accuracy and minus the loss on validation subjects at the epochs kept, means over seeds."""
+        kept = [run.kept for run in self.runs]
+        accuracy = float(np.mean([epoch["val_balanced_accuracy"] for epoch in kept]))
+        return accuracy, -float(np.mean([epoch["val_loss"] for epoch in kept]))
+
+    @cached_property
     def faces(self) -> pd.DataFrame:
         """The test faces with ``prob``: the mean over seeds of the probability of pain."""
         frames = [held_out(run.predictions).set_index("sample_id") for run in self.runs]
@@ -104,73 +135,74 @@ class Method:
         return frames[0].assign(prob=probability).reset_index()
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A paired difference of the headline metric, mean over seeds, ``first`` minus ``second``."""
-
-    first: Method
-    second: Method
-    estimate: statistics.Estimate
-    per_seed: tuple[float, ...]
-
-    @property
-    def settled(self) -> bool:
-        """Whether the interval excludes zero and no seed says the contrary."""
-        sides = {np.sign(value) for value in self.per_seed}
-        return self.estimate.excludes_zero and sides <= {np.sign(self.estimate.value)}
-
-
 def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> list[Method]:
-    """Group runs to methods and measure all on the same resamples: teachers, their students, then the baseline."""
-    groups: dict[tuple, list[Run]] = {}
+    """Group runs to methods and measure all on the same resamples: teachers, their students, then the baseline.
+
+    Parameters
+    ----------
+    runs : all tested on the same faces, as `pipeline.reporting.runs.gather` gives them.
+    """
+    groups: dict[Recipe, list[Run]] = {}
     for run in runs:
-        groups.setdefault(run.method, []).append(run)
+        groups.setdefault(run.recipe, []).append(run)
     costs: dict[str, dict[str, Any]] = {}
     for run in sorted(runs, key=lambda run: run.cost["latency_ms"]):
         costs.setdefault(run.network, run.cost)
-    names = sorted({name for _, _, name, _ in groups if name != NO_TEACHER})
-    order = sorted(groups, key=lambda key: (key[0], key[1], key[2] == NO_TEACHER, key[2], key[3]))
+    names = sorted({recipe.teacher for recipe in groups} - {NO_TEACHER})
+    weights = draws(runs[0], replicates, seed)
+    differing = varying(groups)
     return [
         Method(
-            runs=(members := tuple(sorted(groups[key], key=lambda run: run.seed))),
-            values=_values(members, replicates, seed),
+            recipe=recipe,
+            runs=(members := tuple(sorted(groups[recipe], key=lambda run: run.seed))),
+            values=_values(members, weights),
             cost=costs[members[0].network],
-            color=names.index(key[2]) + 1 if key[2] != NO_TEACHER else 0,
+            color=names.index(recipe.teacher) + 1 if recipe.teacher != NO_TEACHER else 0,
             confidence=confidence,
+            told=parts(recipe, differing if recipe.student else ("folds",)),
         )
-        for key in order
+        for recipe in sorted(groups, key=lambda recipe: recipe.order)
     ]
 
 
-def difference(first: Method, second: Method, metric: str = HEADLINE) -> Difference:
-    """How much better the first method is, on the same resamples; seed by seed where both ran the same seeds.
-
-    Where one of them has a single run, as teachers have, every seed of the other is compared with it.
-    """
-    rows = first.mean(metric) - second.mean(metric)
-    seeds = [[run.seed for run in method.runs] for method in (first, second)]
-    paired = seeds[0] == seeds[1] or min(map(len, seeds)) == 1
-    per_seed = first.values[metric][:, 0] - second.values[metric][:, 0] if paired else np.array([])
-    return Difference(
-        first, second, statistics.interval(rows, first.confidence), tuple(float(value) for value in per_seed)
-    )
+def tested(run: Run) -> pd.DataFrame:
+    """A run's test faces in an order that all runs share."""
+    return held_out(run.predictions).sort_values("sample_id", ignore_index=True)
 
 
-def differences(methods: list[Method]) -> list[Difference]:
-    """The comparisons that answer the question: students with each other, the baseline and their teachers."""
+def draws(run: Run, replicates: int, seed: int) -> np.ndarray:
+    """Weights of the test faces in the order of `tested`, the same for all runs, shape (1 + replicates, faces)."""
+    return statistics.resamples(tested(run)["subject_id"].to_numpy(), replicates, seed)
+
+
+def chosen(methods: list[Method]) -> list[Method]:
+    """What a page has room for: teachers, each teacher's student that did best on validation, and the baseline."""
+    best: dict[tuple[str, str], Method] = {}
+    for method in methods:
+        key = (method.student, method.teacher)
+        if method.is_taught and (key not in best or method.validation > best[key].validation):
+            best[key] = method
+    return [m for m in methods if not m.is_taught or best[m.student, m.teacher] is m]
+
+
+def favourite(methods: list[Method]) -> Method | None:
+    """The student that did best on validation, one that was taught if there is one; None without students."""
     students = [method for method in methods if not method.is_teacher]
-    taught = [method for method in students if method.teacher != NO_TEACHER]
-    untaught = [method for method in students if method.teacher == NO_TEACHER]
-    ranked = sorted(taught, key=lambda method: -method.estimate(HEADLINE).value)
-    pairs = [(a, b) for i, a in enumerate(ranked) for b in ranked[i + 1 :] if a.student == b.student]
-    pairs += [(a, b) for a in ranked for b in untaught if a.student == b.student]
-    pairs += [(a, b) for a in ranked for b in methods if b.is_teacher and b.teacher == a.teacher]
-    return [difference(first, second) for first, second in pairs]
+    return max(students, key=lambda m: (m.is_taught, m.validation), default=None)
 
 
-def pretty(name: str) -> str:
-    """A family's name as papers write it; any other name as it is."""
-    return FAMILIES.get(name, name)
+def baseline(method: Method, methods: list[Method]) -> Method | None:
+    """The student without a teacher under otherwise equal conditions; None when it was not run.
+
+    Without a teacher, a new view in every epoch stands for all numbers of views that were not run.
+    """
+    alike = [m for m in methods if m.is_untaught and m.student == method.student and m.recipe.mix == method.recipe.mix]
+    return min(alike, key=lambda m: (m.recipe.views != method.recipe.views, m.recipe.views), default=None)
+
+
+def teacher_of(method: Method, methods: list[Method]) -> Method | None:
+    """The teacher of a student, trained on all training subjects; None when it is not compared."""
+    return next((m for m in methods if m.is_teacher and m.teacher == method.teacher and not m.recipe.folds), None)
 
 
 def _digits(value: Any) -> str:
@@ -178,11 +210,7 @@ def _digits(value: Any) -> str:
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _values(runs: tuple[Run, ...], replicates: int, seed: int) -> dict[str, np.ndarray]:
+def _values(runs: tuple[Run, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of every run on the test faces and on every resample."""
-    per_run = []
-    for run in runs:
-        frame = held_out(run.predictions).sort_values("sample_id")
-        weights = statistics.resamples(frame["subject_id"].to_numpy(), replicates, seed)
-        per_run.append(metrics.compute(outcome(frame), weights))
+    per_run = [metrics.compute(outcome(tested(run)), weights) for run in runs]
     return {name: np.stack([values[name] for values in per_run]) for name in metrics.METRICS}

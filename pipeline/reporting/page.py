@@ -53,13 +53,12 @@ def choose_faces(method: Method, count: int, seed: int) -> tuple[pd.DataFrame, p
     -------
     right, wrong : rows of ``method.faces``, at most ``count`` each.
     """
-    faces = method.faces.sort_values("sample_id")
-    error = (faces["prob"] - faces["label"]).abs()
-    wrong = faces[error >= 0.5].assign(error=error).sort_values(["error", "sample_id"], ascending=[False, True])
-    right = faces[error < 0.5].sample(frac=1, random_state=np.random.default_rng(seed))
+    faces = method.faces.assign(error=lambda faces: (faces["prob"] - faces["label"]).abs()).sort_values("sample_id")
+    wrong = faces[faces["error"] >= 0.5].sort_values(["error", "sample_id"], ascending=[False, True])
+    right = faces[faces["error"] < 0.5].sample(frac=1, random_state=np.random.default_rng(seed))
     halves = pd.concat([right[right["label"] == label].head(count // 2) for label in (1, 0)])
     right = pd.concat([halves, right.drop(halves.index)]).head(count)
-    return right, wrong.drop(columns="error").head(count)
+    return right.drop(columns="error"), wrong.drop(columns="error").head(count)
 
 
 def show_faces(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> list[Face]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import ArtifactError
+from pipeline.metrics import METRICS
+from pipeline.reporting.recipes import Recipe
 from pipeline.stores import read_table
 
 
@@ -24,6 +27,7 @@ class Run:
     history: pd.DataFrame
     card: dict[str, Any]
     cost: dict[str, Any]
+    calibration: dict[str, Any]
 
     @classmethod
     def load(cls, model: Artifact, evaluation: Artifact) -> Run:
@@ -33,8 +37,9 @@ class Run:
             evaluation,
             read_table(evaluation.file("predictions.csv")),
             read_table(model.file("history.csv")),
-            json.loads(model.file("model.json").read_text()),
-            json.loads(evaluation.file("cost.json").read_text()),
+            _json(model, "model.json"),
+            _json(evaluation, "cost.json"),
+            _json(evaluation, "calibration.json"),
         )
 
     @property
@@ -53,12 +58,47 @@ class Run:
         return json.dumps(self.model.config["architecture"], sort_keys=True)
 
     @property
-    def method(self) -> tuple[bool, str, str, str]:
-        """What the runs of one method share: student or not, the student, its teacher, its loss."""
-        config = self.model.config
-        if self.is_teacher:
-            return False, "", config["teacher"], ""
-        return True, config["student"], config["teacher"], config.get("loss", "")
+    def recipe(self) -> Recipe:
+        """What it shares with the runs that differ from it by their seed alone."""
+        return Recipe.of(self.model.config, self.is_teacher)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The epoch with the lowest validation loss, whose weights were kept."""
+        return self.history.loc[self.history["val_loss"].idxmin()].to_dict()
+
+    @property
+    def temperature(self) -> float:
+        """What divides its log-odds so that validation subjects find them right; NaN where none could be fitted."""
+        value = self.calibration["temperature"]["value"]
+        return math.nan if value is None else value
+
+
+def row(run: Run) -> dict[str, Any]:
+    """One line of ``runs.csv``: what was trained, how it went, what it scored.
+
+    Returns
+    -------
+    Plain values; NaN where a metric is undefined, None where a teacher has no such setting.
+    """
+    recipe, config, record = run.recipe, run.model.config, run.model.record
+    scores, calibration = _json(run.evaluation, "metrics.json")["metrics"], run.calibration["before"]["figures"]
+    found = {name: scores[name]["value"] for name in METRICS}
+    found |= {name: calibration[name]["value"] for name in ("ece", "brier")}
+    told = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
+    return {
+        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online")),
+        **told,
+        "seed": run.seed,
+        "network": config["architecture"]["label"] or config["architecture"]["name"],
+        "parameters": run.cost["parameters"],
+        "best_epoch": int(run.kept["epoch"]),
+        "val_balanced_accuracy": run.kept["val_balanced_accuracy"],
+        **{name: math.nan if value is None else value for name, value in found.items()},
+        "seconds": record["duration_s"],
+        "folder": run.model.path.name,
+        "fingerprint": run.model.fingerprint,
+    }
 
 
 def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
@@ -82,6 +122,10 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
                 "Make both with one DATA= and one split: make report"
             )
     return runs
+
+
+def _json(artifact: Artifact, name: str) -> dict[str, Any]:
+    return json.loads(artifact.file(name).read_text(encoding="utf-8"))
 
 
 def held_out(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The report's tables: for the eye on the page and in LaTeX, with numbers of full precision in CSV."""
+"""The report's tables of models: for the eye on the page and in LaTeX, with numbers of full precision in CSV."""
 
 from __future__ import annotations
 
@@ -7,140 +7,184 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import metrics, statistics
+from pipeline import hypotheses, metrics
 from pipeline.artifacts import Artifact
-from pipeline.predictions import attributes, outcome
-from pipeline.reporting.cells import Table, percent, points, short, signed, words
-from pipeline.reporting.methods import HEADLINE, Difference, Method, pretty
+from pipeline.reporting import recipes
+from pipeline.reporting.cells import Table, percent, points, probability, short, signed
+from pipeline.reporting.effects import TEACHING, Effect
+from pipeline.reporting.methods import HEADLINE, Method
+from pipeline.reporting.runs import Run, row
 from pipeline.statistics import Estimate
 
-PARTS = ("train", "val", "test")
-FEW_VALUES = 8  # an attribute with more is a measurement, not a group
 MOST_SKIPPED = 40  # rows on the page
+FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
+FACTORS = {"teacher": "teacher", TEACHING: "teacher or none", "mix": "mixed pictures", "online": "online teacher"}
+IN_BRIEF = ("specificity_expressive", "roc_auc", "agreement")  # beside the headline, in the list of all students
 
 
-def comparison(methods: list[Method]) -> Table:
-    """Every metric of every method, in percent."""
-    shown, numbers = [], []
-    for method in methods:
-        row: dict[str, Any] = {"Model": method.title}
-        for name, metric in metrics.METRICS.items():
-            estimate, spread = method.estimate(name), method.spread(name)
-            row[metric.title] = percent(estimate, spread)
-            numbers.append(_identity(method) | {"metric": name} | _numbers(estimate) | {"seed_sd": spread})
-        shown.append(row)
-    level = f"{100 * methods[0].confidence:g}%"
-    caption = f"Test faces; percent with {level} intervals over subjects, students as means over seeds ± their SD."
-    missing = {row["metric"] for row in numbers if np.isnan(row["value"])}
+def comparison(methods: list[Method], shown: list[Method]) -> Table:
+    """Every metric of every method in CSV, of some on the page, in percent."""
+    rows = [
+        {"Model": method.title}
+        | {
+            metric.title: percent(method.estimate(name), method.spread(name))
+            for name, metric in metrics.METRICS.items()
+        }
+        for method in shown
+    ]
+    numbers = [
+        identity(method) | {"metric": name} | numbers_of(method.estimate(name)) | {"seed_sd": method.spread(name)}
+        for method in methods
+        for name in metrics.METRICS
+    ]
+    caption = (
+        f"Test faces; percent with {_level(methods)} intervals over subjects, students as means over seeds ± their SD."
+    )
+    caption += _left_out(methods, shown)
+    seen = [line for line in numbers if line["model"] in {method.title for method in shown}]
+    missing = {line["metric"] for line in seen if np.isnan(line["value"])}
     reasons = "; ".join(f"{m.title} {m.undefined}" for name, m in metrics.METRICS.items() if name in missing)
     caption += f" A dash has no value: {reasons}." if reasons else ""
-    if any(row["value"] == row["low"] == 1 for row in numbers):
+    if any(line["value"] == line["low"] == 1 for line in seen):
         caption += (
             " An interval 100.0–100.0 says that no error was seen, not that none occurs: by the rule of three, error"
             " rates up to 3 in n subjects remain possible."
         )
-    return Table("comparison", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return Table("comparison", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
 
-def differences(found: list[Difference]) -> Table | None:
-    """Paired differences of the headline metric, in percentage points; None when there is nothing to compare."""
+def students(methods: list[Method]) -> Table | None:
+    """Every student in brief; None when there is none."""
+    shown, numbers = [], []
+    for method in methods:
+        if method.is_teacher:
+            continue
+        validation = 100 * method.validation[0]
+        line: dict[str, Any] = {"Model": method.title, "Validation": f"{validation:.1f}"}
+        for name in (HEADLINE, *IN_BRIEF):
+            line[metrics.METRICS[name].title] = percent(method.estimate(name), method.spread(name))
+        shown.append(line)
+        estimate = numbers_of(method.estimate(HEADLINE))
+        numbers.append(identity(method) | {"val_balanced_accuracy": validation / 100} | estimate)
+    caption = "Every student; balanced accuracy on validation subjects chose which are shown above."
+    return Table("students", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
+
+
+def effects(found: list[Effect]) -> Table | None:
+    """What each choice changes in the headline metric, in percentage points; None when nothing can be compared."""
     if not found:
         return None
-    shown = [
-        {
-            "Comparison": f"{d.first.title} minus {d.second.title}",
-            "Difference": points(d.estimate),
-            "Seed by seed": ", ".join(signed(value) for value in d.per_seed) or "—",
-            "Settled": "yes" if d.settled else "no",
-        }
-        for d in found
-    ]
-    numbers = [
-        {"first": d.first.title, "second": d.second.title, "metric": HEADLINE, **_numbers(d.estimate)} for d in found
-    ]
-    caption = "Differences of balanced accuracy in percentage points, the same resampled subjects for both models."
-    return Table("differences", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+    tested = [hypotheses.wilcoxon(np.array(list(e.per_seed.values()))) for e in found]
+    shown, numbers = [], []
+    for e, over_seeds in zip(found, tested, strict=True):
+        first, second = e.names
+        line = {"Choice": f"{first} instead of {second}", "Factor": FACTORS.get(e.factor, e.factor)}
+        line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
+        line |= {"Seed by seed": ", ".join(signed(value) for value in e.per_seed.values()) or "—"}
+        line |= {"p": probability(e.p_value), "p, corrected": probability(e.adjusted)}
+        enough = len(e.per_seed) >= FEWEST_SEEDS
+        line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": "yes" if e.settled else "no"}
+        shown.append(line)
+        numbers.append(
+            {"factor": e.factor, "first": e.first, "second": e.second, "metric": HEADLINE, "recipes": len(e.pairs)}
+            | numbers_of(e.estimate)
+            | {"p": e.p_value, "p_holm": e.adjusted, "seeds": len(e.per_seed), "p_wilcoxon_seeds": over_seeds.p}
+            | {"settled": e.settled}
+        )
+    caption = (
+        "Differences of balanced accuracy in percentage points, students matched on everything else, means over the "
+        "matched recipes and seeds inside every resample of subjects. p: paired bootstrap over subjects; corrected by "
+        "Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
+    )
+    fewest = min(len(e.per_seed) for e in found)
+    if fewest < FEWEST_SEEDS:
+        least = f"{2.0 ** (1 - fewest):.2g}" if fewest > 1 else "1"
+        caption += (
+            f" It is not made below {FEWEST_SEEDS} seeds: with {fewest} its smallest possible p-value is {least}."
+        )
+    frame = pd.DataFrame(shown)
+    if all(frame["p over seeds"] == "—"):
+        frame = frame.drop(columns="p over seeds")
+    return Table("effects", caption, frame, pd.DataFrame(numbers))
 
 
 def networks(methods: list[Method]) -> Table:
-    """Exact architectures, where their weights came from, and what they cost."""
+    """Exact architectures, where their weights came from, and what they cost; one row per network."""
     shown, numbers = [], []
-    for method in methods:
-        config, cost = method.runs[0].model.config, method.cost
-        architecture = config["architecture"]
+    for name, alike in _by_network(methods).items():
+        method = alike[0]
+        architecture, cost = method.runs[0].model.config["architecture"], method.cost
         trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
-        seeds = [run.seed for run in method.runs]
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
+        runs = sum(len(m.runs) for m in alike)
         shown.append(
             {
-                "Model": method.title,
+                "Model": name,
                 "Network": method.architecture,
                 "Input, px": str(architecture["image_size"]),
                 "Weights": method.weights,
                 "Trained": trained,
-                "Seeds": ",\u00a0".join(map(str, seeds)),
+                "Runs": str(runs),
                 "Parameters, M": short(cost["parameters"] / 1e6),
                 "GFLOPs": short(cost["gflops"]),
                 "Latency, ms": short(cost["latency_ms"]),
             }
         )
+        known = {"model": name, "network": method.architecture, "input_px": architecture["image_size"]}
         numbers.append(
-            _identity(method)
-            | {"input_px": architecture["image_size"], "weights": method.weights, "trained": trained}
-            | size
+            known | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
         )
     caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one face on one thread."
     return Table("networks", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
-def data(faces: pd.DataFrame, classes: list[str]) -> Table:
-    """Subjects, faces, labels and, where the dataset tells them apart, expressions in each part of the split."""
-    calm, other = faces["label"] == 0, faces["expressive"] == 1
-    no_pain, pain = (name.replace("_", " ").capitalize() for name in classes)
-    kinds = {pain: ~calm, f"{no_pain}, neutral": calm & ~other, f"{no_pain}, expressive": calm & other}
-    if not (calm & other).any():
-        kinds = {pain: ~calm, no_pain: calm}
-    rows = []
-    for part in (*PARTS, *sorted(set(faces["part"]) - set(PARTS))):
-        inside = faces["part"] == part
-        counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
-        subjects, lost = faces.loc[inside, "subject_id"].nunique(), int((faces.loc[inside, "detected"] == 0).sum())
-        rows.append({"Part": part, "Subjects": subjects, "Faces": int(inside.sum()), **counts, "Face not found": lost})
-    frame = pd.DataFrame(rows)
-    return Table("data", "Subjects and faces in each part; no subject is in two parts.", frame, frame)
-
-
-def people(faces: pd.DataFrame) -> Table | None:
-    """Subjects of each part by attribute; None when the dataset says nothing of the people."""
-    rows = [
-        {"Attribute": words(name), "Group": words(group)}
-        | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
-        for name in groupings(faces)
-        for group, inside in faces.groupby(name)
-    ]
-    if not rows:
+def labels(caches: list[Artifact]) -> Table | None:
+    """What the teachers' cached answers hold and how often they differ from the truth; None without caches."""
+    if not caches:
         return None
-    frame = pd.DataFrame(rows)
-    shown = frame.assign(Attribute=frame["Attribute"].where(~frame["Attribute"].duplicated(), ""))
-    return Table("people", "Subjects in each part by attribute.", shown, frame)
-
-
-def groups(methods: list[Method], replicates: int, seed: int) -> Table | None:
-    """Headline metric of every method within groups of people; None when nothing is known of them."""
-    faces = methods[0].faces
     shown, numbers = [], []
-    for name in groupings(faces):
-        for group in sorted(faces[name].dropna().unique()):
-            row: dict[str, Any] = {"Group": f"{words(name)}: {words(group)}"}
-            row["Subjects"] = str(faces.loc[faces[name] == group, "subject_id"].nunique())
-            for method in methods:
-                estimate = _within(method, name, group, replicates, seed)
-                row[method.title] = percent(estimate)
-                numbers.append(_identity(method) | {"attribute": name, "group": group} | _numbers(estimate))
-            shown.append(row)
-    level = f"{100 * methods[0].confidence:g}%"
-    caption = f"Balanced accuracy within groups of test subjects, percent with {level} intervals over subjects."
-    return Table("groups", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
+    for cache in caches:
+        config, counts = cache.config, cache.summary["counts"]
+        folds = config["folds"]
+        wrong = {part: counts[f"{part}_disagrees"] for part in ("train", "val", "test") if part in counts}
+        said = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
+        size, features = cache.summary["bytes_per_view"], config["features"]
+        name = recipes.pretty(config["teacher"])
+        shown.append(
+            {
+                "Labels": f"{name}, with {features.replace(',', ' and ')}" if features else name,
+                "Views": str(config["views"]),
+                "Folds": str(folds or "—"),
+                "Differ, training faces": said.get("train", "—"),
+                "validation": said.get("val", "—"),
+                "test": said.get("test", "—"),
+                "Faces": str(counts["faces"]),
+                "Views computed": str(counts["views_computed"]),
+                "copied": str(counts["views_copied"]),
+                "Bytes per face and view": f"{size:.1f}",
+            }
+        )
+        numbers.append(
+            {"artifact": cache.slug, "teacher": config["teacher"], "views": config["views"], "folds": folds}
+            | {"mix": config["mix"], "features": features}
+            | counts
+            | {"bytes_per_view": size, "feature_bytes_per_view": cache.summary["feature_bytes_per_view"]}
+        )
+    caption = (
+        "Cached answers; bytes of logits and hard label, without features. Differ: faces whose hard label is not the "
+        "true one. A teacher that was trained on the faces it labels mostly repeats their truth; cross-fitted teachers "
+        "(folds) label subjects that they have not seen."
+    )
+    return Table("labels", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def runs(found: list[Run]) -> Table:
+    """One row per run: the grid as numbers."""
+    frame = pd.DataFrame([row(run) for run in sorted(found, key=lambda run: (run.recipe.order, run.seed))])
+    frame = frame.astype({"views": "Int64"})  # a teacher has none
+    brief = frame[["student", "teacher", "loss", "views", "folds", "seed", "val_balanced_accuracy", HEADLINE]]
+    shown = brief.astype(object).where(brief.notna(), "").map(lambda v: f"{v:.4f}" if isinstance(v, float) else str(v))
+    return Table("runs", "Every run.", shown, frame)
 
 
 def skipped(artifacts: list[Artifact]) -> Table | None:
@@ -174,38 +218,41 @@ def provenance(artifacts: list[Artifact]) -> Table:
             for artifact in artifacts
         ]
     )
-    return Table("artifacts", "Artifacts behind this report.", frame.assign(Fingerprint=_short(frame)), frame)
+    shown = frame.assign(Fingerprint=frame["Fingerprint"].str[:12])
+    return Table("artifacts", "Artifacts behind this report.", shown, frame)
 
 
-def groupings(faces: pd.DataFrame) -> list[str]:
-    """The attributes that divide people into a few groups."""
-    return [name for name in attributes(faces) if name != "prob" and 1 < faces[name].nunique() <= FEW_VALUES]
+def identity(method: Method) -> dict[str, Any]:
+    """The columns by which a CSV file names a method."""
+    recipe = method.recipe
+    known = {"model": method.title, "student": recipe.student, "teacher": recipe.teacher, "loss": recipe.loss}
+    known |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix, "online": recipe.online}
+    return known | {"network": method.architecture, "seeds": len(method.runs)}
 
 
-def _within(method: Method, attribute: str, group: Any, replicates: int, seed: int) -> Estimate:
-    """The headline metric of a method among one group's test subjects."""
-    rows = []
-    for run in method.runs:
-        frame = run.predictions
-        frame = frame[(frame["part"] == "test") & (frame[attribute] == group)].sort_values("sample_id")
-        weights = statistics.resamples(frame["subject_id"].to_numpy(), replicates, seed)
-        rows.append(metrics.compute(outcome(frame), weights)[HEADLINE])
-    reason = metrics.METRICS[HEADLINE].undefined
-    return statistics.interval(statistics.over_seeds(np.stack(rows)), method.confidence, reason)
-
-
-def _identity(method: Method) -> dict[str, Any]:
-    return {
-        "model": method.title,
-        "network": method.architecture,
-        "teacher": pretty(method.teacher),
-        "seeds": len(method.runs),
-    }
-
-
-def _numbers(estimate: Estimate) -> dict[str, Any]:
+def numbers_of(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as columns of a CSV file."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "undefined": estimate.undefined}
 
 
-def _short(frame: pd.DataFrame) -> pd.Series:
-    return frame["Fingerprint"].str[:12]
+def _level(methods: list[Method]) -> str:
+    return f"{100 * methods[0].confidence:g}%"
+
+
+def _left_out(methods: list[Method], shown: list[Method]) -> str:
+    """Where the other methods are, when a table shows some."""
+    if len(shown) == len(methods):
+        return ""
+    return (
+        f" Of {len(methods)} models: the teachers, each teacher’s student with the best validation, and the student "
+        "without one; the CSV file has all."
+    )
+
+
+def _by_network(methods: list[Method]) -> dict[str, list[Method]]:
+    """Methods of one network under the network's role."""
+    found: dict[tuple, list[Method]] = {}
+    for method in methods:
+        role = method.title if method.is_teacher else f"{recipes.pretty(method.student)} student"
+        found.setdefault((role, method.runs[0].network), []).append(method)
+    return {role: alike for (role, _), alike in found.items()}

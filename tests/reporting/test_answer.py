@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
+import pytest
 
-from pipeline.reporting.answer import answer
-from pipeline.reporting.methods import HEADLINE
+from pipeline.reporting import effects
+from pipeline.reporting.answer import Answer, answer
+from pipeline.reporting.methods import HEADLINE, chosen
+
+
+def said_of(methods) -> Answer:
+    return answer(methods, effects.effects(methods))
 
 
 def with_values(method, values):
@@ -13,13 +20,9 @@ def with_values(method, values):
     return dataclasses.replace(method, values={**method.values, HEADLINE: np.asarray(values)})
 
 
-def renamed(method, student):
-    """The method as if another student had learned."""
-    runs = []
-    for run in method.runs:
-        record = {**run.model.record, "config": {**run.model.config, "student": student}}
-        runs.append(dataclasses.replace(run, model=dataclasses.replace(run.model, record=record)))
-    return dataclasses.replace(method, runs=tuple(runs))
+def renamed(method, **changes):
+    """The method as if it had another recipe, in another colour."""
+    return dataclasses.replace(method, recipe=dataclasses.replace(method.recipe, **changes))
 
 
 def spread(center, width, seeds=2, replicates=200, seed=0):
@@ -31,7 +34,7 @@ def test_says_which_teacher_is_better_when_the_data_do(compared):
     resnet, swin, from_resnet, from_swin, untaught = compared
     from_resnet = with_values(from_resnet, spread(0.90, 0.001))
     from_swin = with_values(from_swin, spread(0.95, 0.001, seed=1))
-    said = answer([resnet, swin, from_resnet, from_swin, untaught])
+    said = said_of([resnet, swin, from_resnet, from_swin, untaught])
     assert said.headline == "Swin transfers better than ResNet"
     assert "a difference of 5.0 percentage points (95% interval 4." in said.sentences[0]
     assert "(5.0, 5.0)" in said.sentences[0]
@@ -41,7 +44,7 @@ def test_says_that_the_data_cannot_tell(compared):
     resnet, swin, from_resnet, from_swin, untaught = compared
     from_resnet = with_values(from_resnet, spread(0.94, 0.02))
     from_swin = with_values(from_swin, spread(0.95, 0.02, seed=1))
-    said = answer([resnet, swin, from_resnet, from_swin, untaught])
+    said = said_of([resnet, swin, from_resnet, from_swin, untaught])
     assert said.headline == "These data cannot tell which teacher transfers better"
     assert "The interval includes zero" in said.sentences[0]
     assert "−" in said.sentences[0]
@@ -53,44 +56,95 @@ def test_seeds_that_disagree_settle_nothing(compared):
     values = spread(0.95, 0.001, seed=1)
     values[0] += 0.06
     values[1] -= 0.06
-    said = answer([resnet, swin, from_resnet, with_values(from_swin, values), untaught])
+    said = said_of([resnet, swin, from_resnet, with_values(from_swin, values), untaught])
     assert said.headline == "These data cannot tell which teacher transfers better"
     assert "The seeds disagree" in said.sentences[0]
 
 
 def test_with_one_teacher_there_is_nothing_to_compare(compared):
-    said = answer([compared[1], compared[3]])
+    said = said_of([compared[1], compared[3]])
     assert said.headline == "No answer yet: the question needs students of two teachers"
     assert "this report has 1" in said.sentences[0]
 
 
 def test_two_students_of_one_teacher_are_one_teacher(compared):
-    other = renamed(compared[3], "vit")
-    said = answer([compared[1], compared[3], other])
+    other = renamed(compared[3], student="vit")
+    said = said_of([compared[1], compared[3], other])
     assert "this report has 1." in said.sentences[0]
 
 
 def test_each_student_is_compared_with_itself_untaught(compared):
-    others = [renamed(method, "vit") for method in compared[2:]]
+    others = [renamed(method, student="vit") for method in compared[2:]]
     others[2] = with_values(others[2], np.full_like(others[2].values[HEADLINE], 0.625))
-    said = " ".join(answer([*compared, *others]).sentences)
-    assert "Against the DeiT student without a teacher (" in said
-    assert "Against the vit student without a teacher (62.5%)" in said
+    own = np.mean([compared[3].mean(HEADLINE) - compared[4].mean(HEADLINE), others[1].mean(HEADLINE) - 0.625], axis=0)
+    [found] = [e for e in effects.effects([*compared, *others]) if (e.factor, e.first) == ("teaching", "swin")]
+    assert found.estimate.value == pytest.approx(own[0])
+    assert "Against students without a teacher" in " ".join(said_of([*compared, *others]).sentences)
+    assert "Against the DeiT student without a teacher (" in " ".join(said_of(compared).sentences)
+
+
+def test_many_recipes_are_averaged_and_said_to_be(swept):
+    said = said_of(swept)
+    assert said.sentences[0].startswith("Over the 7 recipes that both teachers have, DeiT students of the ")
+    text = " ".join(said.sentences)
+    assert re.search(
+        r"One fixed label for each face (cost|gained) [\d.]+ points \(.*\) against answers for 6 views\.", text
+    )
+    assert re.search(r"Against the labels of one teacher, cross-fitting over 5 folds (gained|cost) ", text)
+
+
+def test_the_student_in_the_text_was_chosen_on_validation(swept):
+    def worst_on_test(method):
+        return with_values(method, np.zeros_like(method.values[HEADLINE])) if method is best else method
+
+    best = max((m for m in chosen(swept) if m.is_taught), key=lambda m: m.validation)
+    methods = [worst_on_test(method) for method in swept]
+    assert best.phrase in " ".join(said_of(methods).sentences).replace("The DeiT", "the DeiT")
+
+
+def test_a_correction_that_takes_the_certainty_is_named(compared):
+    teachers = {"a": 0.95, "b": 0.93, "c": 0.93}
+    students = [
+        renamed(with_values(compared[3], spread(value, 0.0055, seed=seed)), teacher=name)
+        for seed, (name, value) in enumerate(teachers.items())
+    ]
+    found = effects.effects(students)
+    first = effects.between(found, *effects.ranked(found)[:2])
+    assert first.estimate.excludes_zero
+    assert not first.settled
+    said = answer(students, found)
+    assert said.headline == "These data cannot tell which teacher transfers best"
+    assert "The interval excludes zero, but not after the correction" in said.sentences[0]
+    assert said.sentences[1].startswith("Students of the a teacher stood ")
+
+
+def test_the_best_of_three_is_named_over_those_it_beats(compared):
+    students = [
+        renamed(with_values(compared[3], spread(value, 0.001, seed=seed)), teacher=name)
+        for seed, (name, value) in enumerate({"a": 0.95, "b": 0.90, "c": 0.85}.items())
+    ]
+    assert said_of(students).headline == "a transfers better than b and c"
+
+
+def test_teachers_without_a_common_recipe_are_not_compared(swept):
+    apart = [m for m in swept if (m.teacher, m.recipe.loss) in (("swin", "soft"), ("resnet", "hard"))]
+    said = said_of(apart)
+    assert said.headline == "No answer yet: the question needs students of two teachers that share a recipe"
 
 
 def test_one_test_subject_settles_nothing(compared):
     values = [np.c_[[0.5, 0.5], np.full((2, 9), np.nan)], np.c_[[1.0, 1.0], np.full((2, 9), np.nan)]] * 2
     methods = [with_values(method, v) for method, v in zip(compared[:4], values, strict=True)]
-    said = answer(methods)
+    said = said_of(methods)
     assert said.headline == "Too few test subjects to tell which teacher transfers better"
     assert "no interval" in said.sentences[0]
     assert "nan" not in " ".join(said.sentences)
 
 
 def test_teachers_alone_and_undefined_metrics_are_no_crash(compared):
-    assert "this report has none" in answer(compared[:2]).sentences[0]
+    assert "this report has none" in said_of(compared[:2]).sentences[0]
     undefined = [with_values(method, np.full_like(method.values[HEADLINE], np.nan)) for method in compared]
-    said = answer(undefined)
+    said = said_of(undefined)
     assert said.headline == "The test faces cannot answer the question"
     assert "needs faces with and without pain" in said.sentences[0]
     assert "nan" not in " ".join(said.sentences)

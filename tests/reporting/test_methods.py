@@ -39,36 +39,6 @@ def test_the_mean_over_seeds_is_the_mean_of_scikit_learns_values(compared):
     assert taught.spread("accuracy") == pytest.approx(np.std(taught.values["accuracy"][:, 0], ddof=1))
 
 
-def test_differences_are_paired_and_seen_from_the_better_student(compared):
-    found = methods.differences(compared)
-    titles = [(d.first.title, d.second.title) for d in found]
-    assert titles[0] == ("DeiT ← Swin", "DeiT ← ResNet")
-    assert ("DeiT ← Swin", "Swin teacher") in titles
-    assert ("DeiT ← ResNet", "DeiT, no teacher") in titles
-    for d in found:
-        first, second = d.first.estimate("balanced_accuracy"), d.second.estimate("balanced_accuracy")
-        assert d.estimate.value == pytest.approx(first.value - second.value)
-    assert np.mean(found[0].per_seed) == pytest.approx(found[0].estimate.value)
-    student, teacher = found[-1].first, found[-1].second  # a teacher has one run: every seed is compared with it
-    own = student.values["balanced_accuracy"][:, 0] - teacher.values["balanced_accuracy"][0, 0]
-    assert found[-1].per_seed == pytest.approx(tuple(own))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "per_seed", "settled"),
-    [
-        (0.01, 0.05, (0.02, 0.04), True),
-        (-0.01, 0.05, (0.02, 0.04), False),
-        (0.01, 0.05, (-0.02, 0.08), False),
-        (0.01, 0.05, (), True),
-        (-0.05, -0.01, (-0.03, -0.03), True),
-    ],
-)
-def test_settled_takes_the_interval_and_every_seed(compared, low, high, per_seed, settled):
-    estimate = methods.statistics.Estimate((low + high) / 2, low, high)
-    assert methods.Difference(compared[0], compared[1], estimate, per_seed).settled is settled
-
-
 def test_faces_hold_the_mean_probability(compared):
     taught = by_title(compared)["DeiT ← Swin"]
     sample = taught.faces["sample_id"].iloc[-1]
@@ -81,3 +51,31 @@ def test_equal_networks_cost_the_same_whoever_taught_them(compared):
     assert costs["DeiT ← Swin"] is costs["DeiT ← ResNet"] is costs["DeiT, no teacher"]
     assert costs["DeiT ← Swin"]["latency_ms"] == min(run.cost["latency_ms"] for run in compared[2].runs)
     assert costs["Swin teacher"]["parameters"] != costs["DeiT ← Swin"]["parameters"]
+
+
+def test_a_title_tells_what_the_compared_recipes_differ_in(swept):
+    titles = [method.title for method in swept]
+    assert len(set(titles)) == len(titles) == 17
+    assert {"DeiT ← Swin, soft, 6 views", "DeiT ← ResNet, hard, fixed label, 5 folds"} < set(titles)
+    assert titles[-1] == "DeiT, no teacher"
+    alike = methods.compare(
+        [run for method in swept for run in method.runs if run.recipe.views == 6], replicates=1, confidence=0.95, seed=0
+    )
+    assert "DeiT ← Swin, label + hint" in [method.title for method in alike]  # all have six views: nothing to tell
+
+
+def test_the_page_shows_each_teachers_best_on_validation(swept):
+    shown = methods.chosen(swept)
+    assert [method.kind for method in shown] == [
+        "ResNet teacher", "Swin teacher", "DeiT ← ResNet", "DeiT ← Swin", "DeiT, no teacher"
+    ]  # fmt: skip
+    for method in shown[2:4]:
+        rivals = [m.validation for m in swept if m.is_taught and m.teacher == method.teacher]
+        assert method.validation == max(rivals)
+    assert methods.favourite(swept) in shown[2:4]
+
+
+def test_the_untaught_student_stands_for_all_losses_and_views(swept):
+    untaught = swept[-1]
+    assert all(methods.baseline(m, swept) is untaught for m in swept if m.is_taught)
+    assert methods.baseline(swept[3], swept[:-1]) is None

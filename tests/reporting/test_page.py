@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 
 import jinja2
@@ -21,6 +22,13 @@ def test_faces_are_right_or_wrong_by_the_mean_over_seeds(compared):
     assert errors.is_monotonic_decreasing
     assert right["label"].sum() == 3
     assert right["sample_id"].tolist() == page.choose_faces(method, count=6, seed=0)[0]["sample_id"].tolist()
+
+
+def test_a_method_without_errors_has_no_wrong_faces(compared):
+    method = copy.copy(compared[2])
+    vars(method)["faces"] = method.faces.assign(prob=0.9 * method.faces["label"])
+    right, wrong = page.choose_faces(method, count=6, seed=0)
+    assert (len(right), len(wrong)) == (6, 0)
 
 
 def test_a_picture_becomes_part_of_the_page():

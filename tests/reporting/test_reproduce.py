@@ -56,7 +56,7 @@ def test_a_network_is_told_from_the_preset_by_what_differs(fakes):
 
 
 def test_commands(fakes, tmp_path):
-    students = [Run(student(fakes, config), None, None, None, {}, {}) for config in configs(DEMO)]
+    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in configs(DEMO)]
     [demo] = fakes.store.build(fakes.samples)
     assert reproduce.commands(demo, students, DEMO) == ["make report", "make plan"]
 

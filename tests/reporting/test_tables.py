@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics import METRICS
-from pipeline.reporting import cells, tables
-from pipeline.reporting.runs import held_out
+from pipeline.reporting import cells, effects, tables
+from pipeline.reporting.methods import chosen
 from pipeline.statistics import Estimate
 
 
 def test_the_comparison_holds_every_metric_of_every_method(compared):
-    table = tables.comparison(compared)
+    table = tables.comparison(compared, compared)
     assert table.shown["Model"].tolist() == [method.title for method in compared]
     assert len(table.numbers) == len(compared) * len(METRICS)
     row = table.numbers.query("model == 'DeiT ← Swin' and metric == 'roc_auc'").iloc[0]
@@ -25,9 +25,9 @@ def test_the_comparison_holds_every_metric_of_every_method(compared):
 
 def test_a_perfect_score_is_not_taken_for_certainty(compared):
     perfect = [replace(m, values={**m.values, "precision": np.ones_like(m.values["precision"])}) for m in compared]
-    assert "rule of three" in tables.comparison(perfect).caption
+    assert "rule of three" in tables.comparison(perfect, perfect).caption
     flawed = [replace(m, values={k: np.minimum(v, 0.99) for k, v in m.values.items()}) for m in compared]
-    assert "rule of three" not in tables.comparison(flawed).caption
+    assert "rule of three" not in tables.comparison(flawed, flawed).caption
 
 
 def test_a_network_is_named_exactly(compared):
@@ -36,7 +36,7 @@ def test_a_network_is_named_exactly(compared):
     assert swin["Network"] == "swin_tiny_patch4_window7_224 with embed_dim=48, depths=2-2-6-2"
     assert swin["Weights"] == "shipped: small-swin"
     assert table.loc["ResNet teacher", "Trained"] == "head\u00a0only"
-    assert table.loc["DeiT ← Swin", "Seeds"] == "0,\u00a01"
+    assert table.loc["DeiT student", "Runs"] == "6"  # one network, three methods
 
 
 def test_a_long_list_of_failures_is_cut_on_the_page_only(runs):
@@ -56,24 +56,37 @@ def test_cells():
     assert cells.signed(-0.0001) == "0.0"
 
 
-def test_groups_are_measured_within(compared):
-    table = tables.groups(compared, replicates=50, seed=0)
-    women = held_out(compared[1].runs[0].predictions).query("gender == 'Woman'")
-    recall = women.query("label == 1")["predicted"].mean()
-    specificity = 1 - women.query("label == 0")["predicted"].mean()
-    row = table.numbers.query("model == 'Swin teacher' and attribute == 'gender' and group == 'Woman'").iloc[0]
-    assert row["value"] == pytest.approx((recall + specificity) / 2)
-    assert "age" not in set(table.numbers["attribute"])  # years, not groups
+def test_many_methods_are_in_the_file_and_some_on_the_page(swept):
+    table = tables.comparison(swept, chosen(swept))
+    assert len(table.shown) == 5
+    assert table.numbers["model"].nunique() == 17
+    assert "Of 17 models" in table.caption
+    every = tables.students(swept)
+    assert every.shown["Model"].tolist() == [m.title for m in swept if not m.is_teacher]
+    assert every.numbers["val_balanced_accuracy"].iloc[0] == pytest.approx(swept[2].validation[0])
 
 
-def test_data_counts(compared):
-    faces = compared[0].runs[0].predictions
-    table = tables.data(faces, ["no_pain", "pain"]).numbers.set_index("Part")
-    assert table["Faces"].sum() == len(faces) == 240
-    assert table.loc["test", "Subjects"] == faces.query("part == 'test'")["subject_id"].nunique()
-    assert table["Pain"].sum() == faces["label"].sum()
-    columns = ["Pain", "No pain, neutral", "No pain, expressive"]
-    assert (table[columns].sum(axis=1) == table["Faces"]).all()
+def test_effects_say_what_two_seeds_cannot(swept):
+    table = tables.effects(effects.effects(swept))
+    row = table.numbers.query("factor == 'views'").iloc[0]
+    [e] = [e for e in effects.effects(swept) if e.factor == "views"]
+    assert (row["value"], row["p_holm"], row["recipes"]) == (e.estimate.value, e.adjusted, 6)
+    assert "6 views instead of fixed label" in table.shown["Choice"].tolist()
+    assert "p over seeds" not in table.shown
+    assert "with 2 its smallest possible p-value is 0.5" in table.caption
+    assert tables.effects([]) is None
+
+
+def test_labels_say_how_often_the_teachers_differ_from_the_truth(fakes):
+    caches = [fakes.store.build(fakes.labels("swin", views, folds))[0] for views, folds in ((1, 0), (6, 0), (1, 5))]
+    table = tables.labels(caches)
+    counts = caches[2].summary["counts"]
+    assert table.numbers["train_disagrees"].tolist()[2] == counts["train_disagrees"]
+    share = 100 * counts["train_disagrees"] / counts["train"]
+    assert table.shown["Differ, training faces"][2].endswith(f"({share:.1f}%)")
+    assert table.shown["Views computed"].tolist() == ["0", "6", "0"]
+    assert table.shown["Folds"].tolist() == ["—", "—", "5"]
+    assert tables.labels([]) is None
 
 
 def test_latex_is_escaped(tmp_path):

@@ -52,9 +52,13 @@ def test_colours_follow_the_page(html):
 
 def test_tables_and_figures_are_files_too(artifact):
     names = set(artifact.record["files"])
-    for table in ("comparison", "differences", "networks", "data", "people", "skipped", "groups", "artifacts"):
+    for table in (
+        *("comparison", "students", "effects", "opinions", "transfer", "labels", "calibration", "groups", "gaps"),
+        *("networks", "data", "people", "detection", "skipped", "runs", "tripod-ai", "artifacts"),
+    ):
         assert {f"tables/{table}.csv", f"tables/{table}.tex"} <= names
     assert "figures/roc-swin.png" in names
+    assert "figures/reliability-swin.png" in names
     assert "figures/confusion-student-deit-none.png" in names
     assert "figures/training-teacher-resnet.png" in names
 
@@ -111,5 +115,5 @@ def test_any_selection_of_models_has_a_report(fakes, chosen):
     [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     assert "No answer yet: the question needs students of two teachers" in html
-    assert ("tables/differences.csv" in artifact.record["files"]) == (len(chosen) > 1)
+    assert "tables/effects.csv" not in artifact.record["files"]  # nothing to compare
     assert "nan" not in re.sub(r"<svg.*?</svg>|data:image[^\"]+", "", html, flags=re.DOTALL).lower().split()

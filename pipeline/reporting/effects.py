@@ -1,0 +1,186 @@
+"""What one choice changes, all else being equal: students matched on the rest of their recipe.
+
+The effect of B in place of A is the difference of the headline metric between two students that differ in that choice
+alone, averaged over all such pairs and over seeds. The average is taken inside every resample of subjects, so that
+its interval and its p-value speak of new subjects, with the recipes and seeds that were run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from pipeline import hypotheses, statistics
+from pipeline.config import NO_TEACHER
+from pipeline.reporting import recipes
+from pipeline.reporting.methods import HEADLINE, Method, baseline
+
+Pairs = tuple[tuple[Method, Method], ...]
+REFERENCES = {"loss": "hard", "views": 1, "folds": 0, "mix": "none", "online": False}
+TEACHING = "teaching"  # the factor whose levels are a teacher and none
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much better ``first`` is than ``second``.
+
+    Parameters
+    ----------
+    factor : teacher, teaching, student, or a field of a recipe.
+    first, second : values of the factor.
+    pairs : methods that differ in the factor alone.
+    reached : mean of the headline metric on each side.
+    estimate : of the headline metric's difference.
+    per_seed : the difference by seed, over the seeds that all methods have; empty when there is none.
+    p_value : of no difference, two-sided; NaN without resamples.
+    adjusted : the same after Holm's correction over the comparisons of this factor.
+    """
+
+    factor: str
+    first: str | int | bool
+    second: str | int | bool
+    pairs: Pairs
+    reached: tuple[float, float]
+    estimate: statistics.Estimate
+    per_seed: dict[int, float]
+    p_value: float
+    confidence: float
+    adjusted: float = float("nan")
+
+    @property
+    def seeds_agree(self) -> bool:
+        """Whether no seed says the contrary of the mean."""
+        return {np.sign(value) for value in self.per_seed.values()} <= {np.sign(self.estimate.value)}
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is at most 1 - confidence."""
+        return self.adjusted <= 1 - self.confidence
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is significant and every seed agrees on its sign."""
+        return self.significant and self.seeds_agree
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both levels in words."""
+        factor = "teacher" if self.factor == TEACHING else self.factor
+        return recipes.level(factor, self.first), recipes.level(factor, self.second)
+
+
+def effect(factor: str, first, second, pairs: Pairs) -> Effect:
+    """The effect over given pairs, not yet corrected."""
+    sides = np.mean([_sides(a, b) for a, b in pairs], axis=0)  # (2, 1 + replicates)
+    rows = sides[0] - sides[1]
+    seeds = set.intersection(*(set(m.seeds) for pair in pairs for m in pair if not m.is_teacher))
+    return Effect(
+        factor,
+        first,
+        second,
+        pairs,
+        reached=(float(sides[0, 0]), float(sides[1, 0])),
+        estimate=statistics.interval(rows, pairs[0][0].confidence),
+        per_seed={s: float(np.mean([_value(a, s) - _value(b, s) for a, b in pairs])) for s in sorted(seeds)},
+        p_value=hypotheses.bootstrap_p(rows),
+        confidence=pairs[0][0].confidence,
+    )
+
+
+def effects(methods: list[Method]) -> list[Effect]:
+    """Every comparison that the methods allow, corrected within each factor: teachers first."""
+    students = [method for method in methods if not method.is_teacher]
+    found: list[Effect] = []
+    for factor in ("teacher", TEACHING, *recipes.FACTORS, "student"):
+        family = [effect(factor, *which, pairs) for *which, pairs in _comparisons(factor, students) if pairs]
+        family = [_from_the_better(e) if factor in ("teacher", "student") else e for e in family]
+        adjusted = hypotheses.holm(np.array([e.p_value for e in family]))
+        found += [replace(e, adjusted=float(p)) for e, p in zip(family, adjusted, strict=True)]
+    return found
+
+
+def ranked(found: list[Effect]) -> list[str]:
+    """The teachers, the one with the largest mean effect against the others first."""
+    scores: dict[str, list[float]] = {}
+    for e in found:
+        if e.factor == "teacher":
+            scores.setdefault(e.first, []).append(e.estimate.value)
+            scores.setdefault(e.second, []).append(-e.estimate.value)
+    return sorted(scores, key=lambda name: (-np.mean(scores[name]), name))
+
+
+def between(found: list[Effect], first: str, second: str) -> Effect | None:
+    """The comparison of two teachers, seen from the first."""
+    for e in found:
+        if e.factor == "teacher" and {e.first, e.second} == {first, second}:
+            return e if e.first == first else turned(e)
+    return None
+
+
+def turned(e: Effect) -> Effect:
+    """The same comparison seen from the other side."""
+    known = e.estimate
+    estimate = replace(known, value=-known.value, low=-known.high, high=-known.low)
+    pairs = tuple((b, a) for a, b in e.pairs)
+    per_seed = {seed: -value for seed, value in e.per_seed.items()}
+    return replace(
+        e,
+        first=e.second,
+        second=e.first,
+        pairs=pairs,
+        reached=e.reached[::-1],
+        estimate=estimate,
+        per_seed=per_seed,
+    )
+
+
+def _comparisons(factor: str, students: list[Method]) -> Iterator[tuple]:
+    """``first, second, pairs`` for every comparison of a factor."""
+    taught = [method for method in students if method.is_taught]
+    if factor == TEACHING:
+        for teacher in sorted({m.teacher for m in taught}):
+            mine = [m for m in taught if m.teacher == teacher]
+            yield teacher, NO_TEACHER, tuple((m, b) for m in mine if (b := baseline(m, students)))
+        return
+    compared = students if factor == "student" else taught
+    levels = sorted({getattr(m.recipe, factor) for m in compared})
+    if factor in REFERENCES:
+        reference = REFERENCES[factor] if REFERENCES[factor] in levels else next(iter(levels), None)
+        wanted = [(value, reference) for value in levels if value != reference]
+    else:
+        wanted = list(combinations(levels, 2))
+    for first, second in wanted:
+        yield first, second, _matched(compared, factor, first, second)
+
+
+def _matched(methods: list[Method], factor: str, first, second) -> Pairs:
+    """Pairs of methods with these values of a factor that share everything else."""
+    others = {m.recipe.without(factor): m for m in methods if getattr(m.recipe, factor) == second}
+    mine = [m for m in methods if getattr(m.recipe, factor) == first]
+    return tuple((m, other) for m in mine if (other := others.get(m.recipe.without(factor))))
+
+
+def _sides(first: Method, second: Method) -> tuple[np.ndarray, np.ndarray]:
+    """Both methods on the test faces and on every resample, over the seeds that both have, if there are any."""
+    shared = set(first.seeds) & set(second.seeds)
+    if first.is_teacher or second.is_teacher or not shared:
+        return first.mean(HEADLINE), second.mean(HEADLINE)
+    return _over(first, shared), _over(second, shared)
+
+
+def _over(method: Method, seeds: set[int]) -> np.ndarray:
+    rows = [place for place, seed in enumerate(method.seeds) if seed in seeds]
+    return statistics.over_seeds(method.values[HEADLINE][rows])
+
+
+def _value(method: Method, seed: int) -> float:
+    """A method's headline value in one seed; a teacher's own, of which there is one run for all seeds."""
+    row = 0 if method.is_teacher else method.seeds.index(seed)
+    return float(method.values[HEADLINE][row, 0])
+
+
+def _from_the_better(e: Effect) -> Effect:
+    return turned(e) if e.estimate.value < 0 else e

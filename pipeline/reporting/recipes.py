@@ -1,0 +1,103 @@
+"""What distinguishes one way of making a model from another, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pipeline.config import NO_TEACHER
+
+FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT"}
+UNTAUGHT_LOSS = "label"
+FACTORS = ("loss", "views", "folds", "mix", "online")  # of a recipe, besides the student and its teacher
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a student's runs share but the seed.
+
+    Parameters
+    ----------
+    student : its name on the command line; empty for a teacher.
+    teacher : its name on the command line; ``none`` for a student without one.
+    loss : as `pipeline.objectives` writes it; empty for a teacher.
+    views : seeded views of each face that the teacher answered for; 1: the aligned face alone.
+    folds : cross-fitted teachers behind the labels; 0: one teacher that saw every training subject.
+    mix : how training pictures are mixed, ``none`` if they are not.
+    online : whether the teacher ran while the student learned.
+    """
+
+    student: str
+    teacher: str
+    loss: str = ""
+    views: int = 1
+    folds: int = 0
+    mix: str = "none"
+    online: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], is_teacher: bool) -> Recipe:
+        """The recipe in a model's config; what concerns a teacher's answers says nothing where there is no teacher."""
+        if is_teacher:
+            return cls("", config["teacher"], folds=config.get("folds", 0))
+        views, mix = config.get("views", 1), config.get("mix", "none")
+        if config["teacher"] == NO_TEACHER:
+            return cls(config["student"], NO_TEACHER, UNTAUGHT_LOSS, views, mix=mix)
+        options = {"folds": config.get("folds", 0), "online": config.get("online", False)}
+        return cls(config["student"], config["teacher"], config["loss"], views, mix=mix, **options)
+
+    @property
+    def order(self) -> tuple:
+        """Teachers first, then each student with its teachers, without a teacher last."""
+        return (bool(self.student), self.student, self.teacher == NO_TEACHER, *list(asdict(self).values())[1:])
+
+    def without(self, factor: str) -> Recipe:
+        """The recipe with one field emptied: equal for recipes that differ in it alone."""
+        return replace(self, **{factor: None})
+
+
+def varying(recipes: Iterable[Recipe]) -> frozenset[str]:
+    """The fields besides student and teacher in which recipes of equal kind differ: with a teacher, or without."""
+    found: set[str] = set()
+    recipes = list(recipes)
+    for taught in (True, False):
+        group = [recipe for recipe in recipes if recipe.student and (recipe.teacher != NO_TEACHER) == taught]
+        found |= {name for name in FACTORS if len({getattr(recipe, name) for recipe in group}) > 1}
+    return frozenset(found)
+
+
+def level(factor: str, value: Any) -> str:
+    """One setting in words."""
+    return LEVELS[factor](value)
+
+
+def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
+    """The recipe in words, but only the given fields, and not what it leaves out."""
+    quiet = {"folds": 0, "mix": "none", "online": False}
+    if recipe.teacher == NO_TEACHER:
+        quiet |= {"loss": recipe.loss, "views": 1}  # new views in every epoch
+    found = [name for name in FACTORS if name in fields and getattr(recipe, name) != quiet.get(name)]
+    return tuple(level(name, getattr(recipe, name)) for name in found)
+
+
+def pretty(name: str) -> str:
+    """A family's name as papers write it; any other name as it is."""
+    return FAMILIES.get(name, name)
+
+
+def _loss(text: str) -> str:
+    """``soft:0.7,hint:0.3`` as ``0.7 soft + 0.3 hint``."""
+    terms = [term.partition(":") for term in text.split(",")]
+    return " + ".join(f"{weight} {name}".strip() for name, _, weight in terms)
+
+
+LEVELS = {
+    "teacher": lambda name: "no teacher" if name == NO_TEACHER else pretty(name),
+    "student": pretty,
+    "loss": _loss,
+    "views": lambda count: "fixed label" if count == 1 else f"{count} views",
+    "folds": lambda count: f"{count} folds" if count else "one teacher",
+    "mix": lambda name: "unmixed" if name == "none" else name,
+    "online": lambda online: "online" if online else "cached",
+}

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.hypotheses import holm
+from pipeline.reporting import effects
+from pipeline.reporting.methods import HEADLINE
+from pipeline.statistics import Estimate
+
+
+def only(found, factor):
+    return [e for e in found if e.factor == factor]
+
+
+def test_an_effect_is_the_mean_difference_of_matched_methods(swept):
+    [teacher] = only(effects.effects(swept), "teacher")
+    assert len(teacher.pairs) == 7
+    for first, second in teacher.pairs:
+        assert first.recipe.without("teacher") == second.recipe.without("teacher")
+    rows = np.mean([a.mean(HEADLINE) - b.mean(HEADLINE) for a, b in teacher.pairs], axis=0)
+    assert teacher.estimate.value == pytest.approx(rows[0])
+    assert teacher.estimate.low <= np.quantile(rows[1:], 0.5) <= teacher.estimate.high
+    assert teacher.estimate.value == pytest.approx(np.mean(list(teacher.per_seed.values())))
+    assert teacher.estimate.value == pytest.approx(teacher.reached[0] - teacher.reached[1])
+    assert teacher.estimate.value >= 0  # seen from the better one
+
+
+def test_every_factor_is_compared_with_its_reference(swept):
+    found = effects.effects(swept)
+    assert {(e.factor, e.first, e.second, len(e.pairs)) for e in found if e.factor != "teacher"} == {
+        ("teaching", "resnet", "none", 7),
+        ("teaching", "swin", "none", 7),
+        ("loss", "label,hint", "hard", 4),
+        ("loss", "soft", "hard", 4),
+        ("views", 6, 1, 6),
+        ("folds", 5, 0, 2),
+    }
+
+
+def test_p_values_are_corrected_within_each_factor(swept):
+    found = effects.effects(swept)
+    for factor in ("teaching", "loss", "views"):
+        family = only(found, factor)
+        assert [e.adjusted for e in family] == pytest.approx(list(holm(np.array([e.p_value for e in family]))))
+    [views] = only(found, "views")
+    assert views.adjusted == views.p_value  # a family of one
+
+
+def test_seeds_that_only_one_side_has_are_left_out(compared):
+    first, second = compared[3], compared[2]
+    fewer = dataclasses.replace(
+        first, runs=first.runs[1:], values={name: rows[1:] for name, rows in first.values.items()}
+    )
+    e = effects.effect("teacher", "swin", "resnet", ((fewer, second),))
+    assert list(e.per_seed) == [1]
+    assert e.estimate.value == pytest.approx(first.values[HEADLINE][1, 0] - second.values[HEADLINE][1, 0])
+
+
+def test_a_comparison_can_be_seen_from_both_sides(compared):
+    found = effects.effects(compared)
+    one, other = effects.between(found, "swin", "resnet"), effects.between(found, "resnet", "swin")
+    assert (one.first, other.first) == ("swin", "resnet")
+    assert one.estimate.value == -other.estimate.value
+    assert (one.estimate.low, one.estimate.high) == (-other.estimate.high, -other.estimate.low)
+    assert one.reached == other.reached[::-1]
+    assert one.per_seed == {seed: -value for seed, value in other.per_seed.items()}
+    assert effects.ranked(found)[0] == max(found, key=lambda e: e.factor == "teacher").first
+
+
+@pytest.mark.parametrize(
+    ("adjusted", "per_seed", "settled"),
+    [
+        (0.01, (0.02, 0.04), True),
+        (0.2, (0.02, 0.04), False),
+        (0.01, (-0.02, 0.08), False),
+        (0.01, (), True),
+        (float("nan"), (0.02, 0.04), False),
+    ],
+)
+def test_settled_takes_the_corrected_p_value_and_every_seed(compared, adjusted, per_seed, settled):
+    [e] = only(effects.effects(compared), "teacher")
+    e = dataclasses.replace(
+        e, adjusted=adjusted, per_seed=dict(enumerate(per_seed)), estimate=Estimate(0.03, 0.01, 0.05)
+    )
+    assert e.settled is settled
