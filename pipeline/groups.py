@@ -146,7 +146,8 @@ def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) 
 
 def _rows(outcomes: Sequence[metrics.Outcome], mask: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
     """The metric among some faces, mean over seeds, shape (1 + replicates,)."""
-    values = [metrics.compute(outcome.among(mask), weights[:, mask])[metric] for outcome in outcomes]
+    drawn = weights[:, mask]
+    values = [metrics.compute(outcome.among(mask), drawn)[metric] for outcome in outcomes]
     return statistics.over_seeds(np.stack(values))
 
 
