@@ -17,8 +17,8 @@ from pipeline import logistic, statistics
 from pipeline.metrics import BLOCK, Metric, ratio
 
 BINS = 10
-TOLERANCE = 1e-9
-WIDEST = 1e3  # temperatures are looked for between 1 / WIDEST and WIDEST
+TOLERANCE = 1e-9  # of the logarithm of a temperature
+WIDEST = 1e3  # temperatures are looked for between 1 / WIDEST and WIDEST times the mean size of the log-odds
 
 FIGURES = {
     "ece": Metric(
@@ -33,7 +33,7 @@ FIGURES = {
     ),
     "intercept": Metric(
         "Calibration intercept",
-        "of the same regression",
+        "of the same regression: 0 is right",
         "needs classes that the log-odds do not separate",
     ),
     "in_the_large": Metric(
