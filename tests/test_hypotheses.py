@@ -38,14 +38,15 @@ def test_bootstrap_p_is_undefined_where_the_difference_is(rows):
 
 
 def test_bootstrap_p_is_even_when_nothing_differs():
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     p = []
-    for trial in range(400):
+    for trial in range(1000):
         difference = np.repeat(rng.normal(size=60), 2) + rng.normal(size=120)
         weights = statistics.resamples(np.repeat(np.arange(60), 2), 400, trial)
         p.append(hypotheses.bootstrap_p(weights @ difference / weights.sum(axis=1)))
-    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.03)
-    assert np.mean(p) == pytest.approx(0.5, abs=0.05)
+    # With 60 subjects the percentile interval finds a little more than 1 in 20.
+    assert 0.04 <= np.mean(np.array(p) <= 0.05) <= 0.075
+    assert np.mean(p) == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("seed", range(4))
