@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact
-from pipeline.config import DEMO_DATA, PRESETS, Preset, as_dict, fingerprinted
+from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, Preset, as_dict, fingerprinted
 from pipeline.reporting.runs import Run
 
 # Fields of a preset by the stage that they configure.
@@ -19,7 +19,8 @@ FIELDS = {
     "distill": "distill",
     "evaluate": "evaluate",
 }
-SELECTED = {"seed", "teacher", "student"}  # chosen on the command line, not part of a preset
+# Chosen on the command line, one or several, not part of a preset.
+SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold"}
 
 
 def is_demo(samples: Artifact) -> bool:
@@ -45,6 +46,10 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     students = [run for run in runs if not run.is_teacher]
     words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
     words += _unless("STUDENT", [run.model.config["student"] for run in students], (preset.student,))
+    taught = [run.recipe for run in students if run.recipe.teacher != NO_TEACHER]
+    words += _unless("LOSSES", [recipe.loss.replace(",", "+") for recipe in taught], preset.losses)
+    words += _unless("VIEWS", [str(recipe.views) for recipe in taught], tuple(map(str, preset.views)))
+    words += _unless("FOLDS", [str(recipe.folds) for recipe in taught], tuple(map(str, preset.folds)))
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
 

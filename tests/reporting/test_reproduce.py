@@ -13,16 +13,18 @@ from tests.fake_artifacts import Fakes
 
 def student(fakes, config):
     """A student's artifact made with a config, and nothing in it."""
-    slug = f"student-{config.student}-{config.teacher}-s{config.seed}"
+    slug = f"student-{config.student}-{config.teacher}-v{config.views}-s{config.seed}"
     return fakes.store.build(Node("distill", slug, 1, config, fakes.data, lambda *_, **__: {}))[0]
 
 
 def configs(preset, **changes):
-    """The preset's three students in its seeds."""
-    fields = {**vars(preset.distill), "architecture": preset.architecture("deit"), **changes}
+    """The preset's three students in its views and seeds."""
+    fields = {k: v for k, v in vars(preset.distill).items() if k != "views"}
+    fields |= {"architecture": preset.architecture("deit"), **changes}
     return [
-        DistillConfig(**fields | {"teacher": teacher, "seed": seed})
+        DistillConfig(**{"views": views} | fields | {"teacher": teacher, "seed": seed})
         for teacher in (*preset.teachers, "none")
+        for views in (preset.views if teacher != "none" else (1,))
         for seed in preset.seeds
     ]
 
@@ -65,3 +67,11 @@ def test_commands(fakes, tmp_path):
     some = [run for run in students if run.model.config["teacher"] == "swin" and run.seed == 1]
     [command, _] = reproduce.commands(other, some, DEMO)
     assert command == "make report DATA='/path/to/my pictures' PRESET=demo TEACHER=swin SEED=1"
+
+
+def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):
+    [demo] = fakes.store.build(fakes.samples)
+    grid = [config for loss in ("hard", "soft:0.7,hint:0.3") for config in configs(DEMO, loss=loss, views=3, folds=5)]
+    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in grid]
+    [command, _] = reproduce.commands(demo, students, DEMO)
+    assert command == "make report LOSSES=hard,soft:0.7+hint:0.3 VIEWS=3 FOLDS=5"
