@@ -245,7 +245,7 @@ def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> 
     """The whole numbers of an option, in their order, each once."""
     texts = _names(values.get(name.lower()))
     if not all(text.isdecimal() and int(text) not in wrong for text in texts):
-        but = f", but {', '.join(map(str, wrong))}" if wrong else ""
+        but = f", but not {', '.join(map(str, wrong))}" if wrong else ""
         raise ConfigError(
             f"{name}={values[name.lower()]}: expected whole numbers{but}, separated by commas, such as {name}=0,2,4"
         )

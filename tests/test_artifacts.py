@@ -204,3 +204,42 @@ def test_topological_order_puts_inputs_first(raw):
 def test_load_reads_what_build_made(store, raw):
     (artifact,) = store.build(chain(raw, Calls())[1])
     assert Artifact.load(artifact.path).record == json.loads((artifact.path / "record.json").read_text())
+
+
+@dataclass(frozen=True)
+class Growing:
+    count: int = option(1, "How much there is of it.")
+    kind: str = option("a", "What it is.")
+
+
+def growing(raw, seen, **config):
+    def run(config, work, **inputs):
+        seen.append(sorted(relative.config["count"] for relative in work.relatives))
+        return {}
+
+    config = Growing(**config)
+    return Node("grow", f"grown-{config.kind}-{config.count}", 1, config, {"raw": raw}, run, grows=("count",))
+
+
+def test_a_run_is_told_of_finished_artifacts_that_differ_along_which_it_grows(store, raw):
+    seen = []
+    for config in ({"count": 1}, {"count": 3}, {"count": 2}, {"count": 4, "kind": "b"}):
+        store.build(growing(raw, seen, **config))
+    assert seen == [[], [1], [1, 3], []]
+
+
+def test_damaged_or_foreign_relatives_are_left_out(store, raw, tmp_path):
+    seen = []
+    (made,) = store.build(growing(raw, seen))
+    made.path.joinpath("record.json").write_text("{")
+    store.build(growing(raw, seen, count=2))
+    (tmp_path / "raw" / "b.jpg").write_bytes(b"another")
+    store.build(growing(RawData(tmp_path / "raw"), seen, count=5))
+    assert seen == [[], [], []]
+
+
+def test_what_does_not_grow_has_no_relatives(store, raw):
+    seen = []
+    store.build(growing(raw, seen))
+    store.build(replace(growing(raw, seen, count=2), grows=()))
+    assert seen == [[], []]

@@ -50,15 +50,26 @@ def split() -> pd.DataFrame:
     return pd.DataFrame({"sample_id": NAMES, "part": parts}).sample(frac=1, random_state=0)
 
 
-def test_everything_meets_by_sample_id(samples, split, columns, tmp_path):
-    shuffled = [NAMES[i] for i in np.random.default_rng(0).permutation(30)]
-    answers = written(tmp_path / "labels.h5", "labels", shuffled, hard=(1,))
-    faces = classification.join(samples, split, columns, "train", answers)
+def test_everything_meets_by_sample_id(samples, split, columns):
+    faces = classification.join(samples, split, columns, "train")
     numbers = faces.images[faces.rows, 0, 0, 0].astype(int)
     assert sorted(numbers) == list(range(20))
-    assert np.array_equal(faces.targets["label"], numbers % 2)
-    assert np.array_equal(faces.targets["teacher"], numbers)
-    assert np.array_equal(faces.sample_keys, counter.keys(f"{number:02}.jpg#full" for number in numbers))
+    assert np.array_equal(faces.labels, numbers % 2)
+    assert faces.sample_ids == [f"{number:02}.jpg#full" for number in numbers]
+
+
+def test_faces_that_are_left_out_leave_the_others_as_they_are(samples, split, columns):
+    faces = classification.join(samples, split, columns, "train")
+    fewer = faces.without(np.arange(20) % 3 == 0)
+    kept = [n for n in range(20) if n % 3]
+    assert fewer.sample_ids == [faces.sample_ids[n] for n in kept]
+    assert np.array_equal(fewer.rows, faces.rows[kept])
+    assert np.array_equal(fewer.labels, faces.labels[kept])
+
+
+def batches_of(faces, plan, batch_size, answerer=None):
+    """The batches of seed 4."""
+    return classification.training_batches(faces, plan, SPEC, batch_size, 4, 2, "cpu", answerer)
 
 
 def test_a_face_that_is_missing_is_named(samples, split, tmp_path):
@@ -75,19 +86,19 @@ def test_a_part_that_cannot_be_learned_from_is_named(samples, split, columns, pa
 
 def test_batches_follow_the_order_and_the_views_of_the_seed(samples, split, columns):
     faces = classification.join(samples, split, columns, "train")
-    batches = classification.training_batches(faces, SPEC, 6, seed=4, augment=True, device="cpu")
+    batches = batches_of(faces, views.Plan(9), 6)
     found = [(inputs.clone(), targets["label"]) for inputs, targets in batches(2, 0)]
     assert [len(inputs) for inputs, _ in found] == [6, 6, 6, 2]
     order = streaming.epoch_order(4, 2, 20)
-    assert np.array_equal(torch.cat([label for _, label in found]).numpy(), faces.targets["label"][order])
+    assert np.array_equal(torch.cat([label for _, label in found]).numpy(), faces.labels[order])
     pictures = torch.from_numpy(np.asarray(faces.images[faces.rows[order]]))
-    drawn = views.view_parameters(4, faces.sample_keys[order], 2)
+    drawn = views.view_parameters(9, counter.keys(faces.sample_ids)[order], 2)
     torch.testing.assert_close(torch.cat([inputs for inputs, _ in found]), views.augment(pictures, drawn, SPEC))
 
 
 def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
     faces = classification.join(samples, split, columns, "train")
-    batches = classification.training_batches(faces, SPEC, 6, seed=4, augment=True, device="cpu")
+    batches = batches_of(faces, views.Plan(9), 6)
     whole = [inputs.clone() for inputs, _ in batches(1, 0)]
     rest = [inputs.clone() for inputs, _ in batches(1, 2)]
     assert all(torch.equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
@@ -96,10 +107,40 @@ def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
 
 def test_without_augmentation_the_face_itself_is_seen(samples, split, columns):
     faces = classification.join(samples, split, columns, "train")
-    plain = classification.training_batches(faces, SPEC, 20, seed=4, augment=False, device="cpu")
+    plain = batches_of(faces, views.Plan(9, augment=False), 20)
     inputs, _ = next(iter(plain(0, 0)))
     pictures = torch.from_numpy(np.asarray(faces.images[faces.rows[streaming.epoch_order(4, 0, 20)]]))
     torch.testing.assert_close(inputs, views.normalise(pictures, SPEC))
+
+
+def test_an_epoch_sees_its_view_and_hears_what_was_said_of_it(samples, split, columns):
+    faces, heard = classification.join(samples, split, columns, "train"), []
+
+    def answerer(index, view, images, drawn):
+        heard.append((index, view, images.clone(), drawn))
+        return {"hard": torch.full((len(index),), view)}
+
+    batches = batches_of(faces, views.Plan(9, views=3), 8, answerer)
+    for epoch in range(5):
+        for _, targets in batches(epoch, 0):
+            index, view, images, drawn = heard[-1]
+            assert view == epoch % 3
+            assert (targets["hard"] == view).all()
+            assert np.array_equal(images[:, 0, 0, 0].numpy() % 2, targets["label"].numpy())
+            assert np.array_equal(faces.images[faces.rows[index], 0, 0, 0], images[:, 0, 0, 0].numpy())
+            expected = views.view_parameters(9, counter.keys([faces.sample_ids[i] for i in index]), view)
+            assert np.array_equal(drawn.parameters, expected)
+
+
+@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
+def test_labels_of_mixed_faces_are_shares(samples, split, columns, mix):
+    faces, heard = classification.join(samples, split, columns, "train"), []
+    answerer = lambda index, view, images, drawn: heard.append((index, drawn)) or {}  # noqa: E731
+    for _, targets in batches_of(faces, views.Plan(9, mix=mix), 8, answerer)(0, 0):
+        index, drawn = heard[-1]
+        pain = drawn.kept * faces.labels[index] + (1 - drawn.kept) * faces.labels[drawn.partners]
+        np.testing.assert_allclose(targets["label"][:, 1], pain, atol=1e-6)
+        np.testing.assert_allclose(targets["label"].sum(1), 1, atol=1e-6)
 
 
 class Brightness(nn.Module):
@@ -108,6 +149,11 @@ class Brightness(nn.Module):
     def __init__(self, limit: float):
         super().__init__()
         self.limit = nn.Parameter(torch.tensor(limit))
+
+    @property
+    def network(self):
+        """Itself: it is its own learner."""
+        return self
 
     def forward(self, images):
         margin = images.mean(dim=(1, 2, 3)) - self.limit

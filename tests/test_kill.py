@@ -77,16 +77,23 @@ def one_block_done(folder):
     return mark.exists() and any(mark.read_bytes())
 
 
+def views_begun(folder):
+    mark = folder / "views.h5.done"
+    return mark.exists() and any(mark.read_bytes())
+
+
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory):
     cache = tmp_path_factory.mktemp("undisturbed")
     finish(command("distill", data, cache, *DISTILL))
+    finish(command("teacher-labels", data, cache, *VIEWS))
     return cache
 
 
 TEACHER = ("--teacher", "swin", "--epochs", EPOCHS, *ALWAYS)
 DISTILL = ("--teacher", "swin", "--seed", 0, "--epochs", EPOCHS, "--teacher-epochs", EPOCHS, *ALWAYS)
 LABELS = ("--teacher", "swin", "--teacher-epochs", EPOCHS)
+VIEWS = (*LABELS, "--views", 40)
 STUDENT = "student-deit-swin-hard-s0"
 
 TRAINED = ("weights.safetensors", "history.csv")
@@ -96,6 +103,8 @@ MOMENTS = {  # command, options, artifact, its files, when to kill
     "align, one block done": ("align", (), "faces", ("faces.h5",), one_block_done),
     "labels, begun": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ()),
     "labels, file laid out": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ("labels.h5",)),
+    "views, file laid out": ("teacher-labels", VIEWS, "labels-swin-v40", ("labels.h5", "views.h5"), ("views.h5",)),
+    "views, one block done": ("teacher-labels", VIEWS, "labels-swin-v40", ("labels.h5", "views.h5"), views_begun),
     "teacher, begun": ("teacher", TEACHER, "teacher-swin", TRAINED, ()),
     "teacher, after a checkpoint": ("teacher", TEACHER, "teacher-swin", TRAINED, ("checkpoint.pt",)),
     "student, begun": ("distill", DISTILL, STUDENT, TRAINED, ()),
@@ -117,6 +126,28 @@ def test_killed_and_run_again_equals_undisturbed(moment, undisturbed, data, tmp_
     for file in files:
         assert (artifact(cache, slug) / file).read_bytes() == (artifact(undisturbed, slug) / file).read_bytes(), file
     assert partial(cache, slug) is None
+
+
+SWEEP = ("--teachers", "swin,none", "--losses", "hard,hint", "--seeds", "0,1", "--views", 2, "--workers", 1)
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(undisturbed, cache)
+    run = command("sweep", data, cache, *SWEEP)
+    table = cache / "faces" / "runs.csv"
+    kill_when(run, lambda: table.exists() and len(table.read_text().splitlines()) > 2)
+    there = {
+        path.name: path.stat().st_mtime_ns for path in (cache / "faces").glob("student-*") if "partial" not in path.name
+    }
+    assert 2 <= len(there) < 6
+    said = finish(run)
+    assert not [name for name in there if f"{name.rsplit('-', 1)[0]}: making" in said]
+    assert all((cache / "faces" / name).stat().st_mtime_ns == time_ns for name, time_ns in there.items())
+    rows = table.read_text().splitlines()
+    assert len(rows) == 1 + 2 * 2 + 2
+    assert (cache / "faces" / "report" / "index.html").exists()
 
 
 @pytest.mark.slow

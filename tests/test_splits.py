@@ -200,3 +200,31 @@ def test_remainders_are_apportioned_largest_first_and_no_part_is_empty():
     assert splits.apportion(3, SHARES) == {"train": 1, "val": 1, "test": 1}
     assert splits.apportion(2, SHARES)["train"] >= 1
     assert all(sum(splits.apportion(n, SHARES).values()) == n for n in range(200))
+
+
+def test_folds_hold_whole_subjects_and_every_group():
+    people = 60
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"{n}.jpg#{side}" for n in range(people) for side in ("left", "right")],
+            "subject_id": [str(n) for n in range(people) for _ in "lr"],
+            "label": [n % 2 * side for n in range(people) for side in (0, 1)],
+            "gender": [("Man", "Woman")[n // 2 % 2] for n in range(people) for _ in "lr"],
+        }
+    )
+    assigned = table[["sample_id"]].assign(part=["train" if n < 100 else "test" for n in range(120)])
+    folds = splits.fold_of(table, assigned, ["gender"], 5)
+    assert list(folds.index) == table["sample_id"].tolist()[:100]
+    known = table.set_index("sample_id").loc[folds.index].assign(fold=folds)
+    assert known.groupby("subject_id")["fold"].nunique().max() == 1
+    assert known.groupby("fold")["subject_id"].nunique().tolist() == [10] * 5
+    assert known.groupby(["fold", "label"]).size().unstack().min().min() >= 4
+    assert known.groupby(["fold", "gender"]).size().unstack().min().min() >= 8
+    shuffled = splits.fold_of(table.sample(frac=1, random_state=0), assigned, ["gender"], 5)
+    assert shuffled.loc[folds.index].tolist() == folds.tolist()
+
+
+def test_more_folds_than_subjects_are_refused():
+    table = pd.DataFrame({"sample_id": list("abcd"), "subject_id": list("abcd"), "label": [0, 1, 0, 1]})
+    with pytest.raises(DataError, match="Too few subjects for the 5 parts"):
+        splits.fold_of(table, table[["sample_id"]].assign(part="train"), [], 5)

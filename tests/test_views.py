@@ -148,3 +148,80 @@ def test_points_move_with_the_picture():
         y, x = (np.indices(seen.shape) * seen).sum(axis=(1, 2)) / seen.sum()
         expected = ((views.view_points(centre, drawn)[0, 0] + 1) * 64 - 0.5).tolist()
         assert (x, y) == pytest.approx(expected, abs=0.1)
+
+
+KEYS = counter.keys([f"{i}.jpg#full" for i in range(40)])
+
+
+def test_an_epoch_sees_its_view_or_a_new_one():
+    assert [views.Plan(0, views=3).number(epoch) for epoch in range(5)] == [0, 1, 2, 0, 1]
+    assert [views.Plan(0).number(epoch) for epoch in range(5)] == [0, 1, 2, 3, 4]
+
+
+def test_views_of_several_numbers_are_drawn_at_once():
+    drawer = views.Views(views.Plan(3, 5), KEYS)
+    index, view = np.array([7, 7, 2]), np.array([0, 4, 1])
+    together = drawer.draw(index, view).parameters
+    for row, (i, v) in enumerate(zip(index, view, strict=True)):
+        assert np.array_equal(together[row], views.view_parameters(3, KEYS[[i]], v)[0])
+
+
+def test_without_augmentation_a_view_is_the_face_itself(faces):
+    drawn = views.Views(views.Plan(0, augment=False), KEYS).draw(np.arange(3), 2)
+    spec = InputSpec(64, **PLAIN)
+    assert torch.equal(views.make(faces, drawn, spec), views.normalise(faces, spec))
+
+
+def test_teachers_learn_from_other_views_than_they_label():
+    seeds = {views.teacher_seed(seed) for seed in range(50)}
+    assert len(seeds) == 50
+    assert not seeds & set(range(10_000))
+
+
+@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
+def test_partners_and_boxes_depend_on_seed_sample_and_view_and_not_on_the_order(mix):
+    order = np.random.default_rng(0).permutation(40)
+    one = views.Views(views.Plan(3, 5, mix), KEYS)
+    other = views.Views(views.Plan(3, 5, mix), KEYS[order])
+    place = np.argsort(order)
+    first, second = one.draw(np.arange(40), 2), other.draw(place, 2)
+    assert np.array_equal(KEYS[first.partners], KEYS[order][second.partners])
+    for name in ("parameters", "partner_parameters", "kept", "boxes"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+    assert np.array_equal(first.partner_parameters, views.view_parameters(3, KEYS[first.partners], 2))
+    assert not np.array_equal(first.partners, one.draw(np.arange(40), 3).partners)
+
+
+def test_mixtures_fill_their_range():
+    many = counter.keys(map(str, range(4000)))
+    mixed = views.Views(views.Plan(0, 2, "mixup"), many).draw(np.arange(4000), 0)
+    assert np.histogram(mixed.kept, 4, (0, 1))[0] == pytest.approx(1000, abs=120)
+    assert not mixed.boxes.any()
+    assert len(np.unique(mixed.partners)) > 2000
+    cut = views.Views(views.Plan(0, 2, "cutmix"), many).draw(np.arange(4000), 0)
+    sides = cut.boxes[:, 2:] - cut.boxes[:, :2]
+    assert (cut.boxes >= 0).all()
+    assert (cut.boxes <= 1).all()
+    np.testing.assert_allclose(cut.kept, 1 - sides.prod(axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_a_box_of_the_partner_is_the_same_part_of_the_picture_at_every_size(size):
+    own, partner = np.zeros((1, 64, 64, 3), np.uint8), np.full((1, 64, 64, 3), 255, np.uint8)
+    boxes, kept = np.array([[0.25, 0.5, 0.75, 1.0]], np.float32), np.array([0.75], np.float32)
+    drawn = views.Drawn(IDENTITY[None], np.array([0]), IDENTITY[None], kept, boxes)
+    mixed = views.make(torch.from_numpy(np.concatenate([own, partner])), drawn, InputSpec(size, **PLAIN))
+    quarter = size // 4
+    expected = torch.zeros(size, size)
+    expected[2 * quarter :, quarter : 3 * quarter] = 1
+    torch.testing.assert_close(mixed, expected.expand(1, 3, size, size))
+    assert mixed.mean().item() == pytest.approx(1 - kept[0])
+
+
+def test_an_average_is_weighed_by_its_share(faces):
+    both = torch.cat([faces[:1], faces[1:2]])
+    kept = np.array([0.3], np.float32)
+    drawn = views.Drawn(IDENTITY[None], np.array([1]), IDENTITY[None], kept, np.zeros((1, 4), np.float32))
+    spec = InputSpec(64, **IMAGENET)
+    expected = 0.3 * views.augment(both[:1], IDENTITY[None], spec) + 0.7 * views.augment(both[1:], IDENTITY[None], spec)
+    torch.testing.assert_close(views.make(both, drawn, spec), expected)

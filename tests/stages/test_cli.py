@@ -93,8 +93,23 @@ def test_a_folder_keeps_its_whole_name_and_a_file_loses_its_suffix(tmp_path):
 
 def test_the_selection_narrows_by_names():
     found = options.selection(PRESETS["demo"], {"teacher": "swin, none", "student": None, "seed": "4,5"})
-    assert list(found.students_of()) == [("deit", t, s) for t in ("swin", "none") for s in (4, 5)]
+    assert (found.teachers, found.students, found.seeds) == (("swin", "none"), ("deit",), (4, 5))
+    assert (found.losses, found.views, found.folds) == (("hard",), (1, 6), (0,))
     assert found.real_teachers == ("swin",)
+
+
+def test_losses_are_a_list_and_a_loss_is_a_sum():
+    demo = PRESETS["demo"]
+    assert options.selection(demo, {"loss": "soft:0.7,hint:0.3"}).losses == ("soft:0.7,hint:0.3",)
+    listed = options.selection(demo, {"losses": "hard,soft:0.7+hint:0.3,hint", "views": "5,30", "folds": "0,4"})
+    assert listed.losses == ("hard", "soft:0.7,hint:0.3", "label,hint")
+    assert (listed.views, listed.folds) == ((5, 30), (0, 4))
+
+
+def test_labels_and_students_share_the_views_of_one_option():
+    found = options.configured({"preset": "smoke", "view_seed": 3, "mix": "mixup"}, "report")
+    assert (found.labels.view_seed, found.distill.view_seed) == (3, 3)
+    assert (found.labels.mix, found.distill.mix) == ("mixup", "mixup")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +119,11 @@ def test_the_selection_narrows_by_names():
         (["align", "--data", "/nowhere/at/all"], "There is no dataset at /nowhere/at/all"),
         (["align", "--data", "data/demo", "--cache", "data"], "Choose another folder: CACHE="),
         (["teacher", "--teacher", "none"], "Name a teacher: TEACHER=swin"),
-        (["distill", "--seed", "one"], "expected whole numbers separated by commas"),
+        (["distill", "--seed", "one"], "SEED=one: expected whole numbers, separated by commas"),
+        (["sweep", "--folds", "1"], "FOLDS=1: expected whole numbers, but not 1"),
+        (["sweep", "--losses", "hard,sofd"], "Did you mean soft?"),
+        (["teacher-labels", "--features", "maps"], "FEATURES=maps names maps: there are hidden, map"),
+        (["distill", "--mix", "cutmix", "--views", "1"], "VIEWS=6"),
         (["pretrain", "--faces-seed", "1"], "FACES_SEED=1 is the demo set's"),
     ],
 )

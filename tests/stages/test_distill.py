@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import models, stores, training, views
+from pipeline import models, objectives, stores, training, views
 from pipeline.artifacts import Artifact, Node
 from pipeline.config import SMOKE, LabelsConfig
 from pipeline.errors import ArtifactError
@@ -24,17 +24,27 @@ from tests.fake_artifacts import Fakes
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def labels(fakes: Fakes, family: str = "swin") -> Node:
+def teacher_node(fakes: Fakes, family: str = "swin") -> Node:
     config = replace(SMOKE.teacher, teacher=family, architecture=SMOKE.families[family], epochs=1)
-    teacher = Node("train_teacher", f"teacher-{family}", 1, config, fakes.data, train_teacher.run)
-    inputs = {**fakes.data, "teacher": teacher}
-    return Node("teacher_labels", f"labels-{family}", 1, LabelsConfig(teacher=family), inputs, teacher_labels.run)
+    return Node("train_teacher", f"teacher-{family}", 1, config, fakes.data, train_teacher.run)
+
+
+def labels(fakes: Fakes, family: str = "swin", **changes) -> Node:
+    config = LabelsConfig(teacher=family, **changes)
+    inputs = {**fakes.data, "teacher": teacher_node(fakes, family)}
+    return Node("teacher_labels", f"labels-{family}", 1, config, inputs, teacher_labels.run)
 
 
 def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
-    inputs = dict(fakes.data) if teacher == "none" else {**fakes.data, "labels": labels(fakes, teacher)}
     config = replace(SMOKE.distill, teacher=teacher, architecture=SMOKE.families["deit"], **changes)
-    return Node("distill", f"student-{teacher}", distill.VERSION, config, inputs, distill.run)
+    if teacher == "none":
+        answers, config = {}, replace(config, loss="label")
+    elif config.online:
+        answers = {"teacher": teacher_node(fakes, teacher)}
+    else:
+        drawn = {name: getattr(config, name) for name in ("views", "view_seed", "mix") if config.views > 1}
+        answers = {"labels": labels(fakes, teacher, features=",".join(objectives.features(config.loss)), **drawn)}
+    return Node("distill", f"student-{teacher}", distill.VERSION, config, {**fakes.data, **answers}, distill.run)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +100,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     folder.mkdir()
     (folder / "labels.h5").write_bytes(original.file("labels.h5").read_bytes())
     maps, _ = stores._map(folder / "labels.h5", "r+")
-    maps["hard"][:, 0] = 1 - table
+    maps["hard"][:] = 1 - table
     maps["hard"].flush()
     turned = Artifact(folder, original.record | {"files": {"labels.h5": {"bytes": 0, "sha256": ""}}})
     node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
@@ -110,12 +120,64 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     assert margin[1][pain].mean() < margin[1][~pain].mean()
 
 
+SAME = {"epochs": 3, "views": 3, "view_seed": 5}
+
+
+@pytest.mark.parametrize("changes", [{}, {"mix": "cutmix"}, {"batch_size": 7}])
+def test_with_a_view_for_each_epoch_cached_hard_labels_make_the_online_student_bit_for_bit(fakes, changes):
+    cached, online = fakes.store.build(*(student(fakes, **SAME, **changes, online=online) for online in (False, True)))
+    first, second = weights(cached), weights(online)
+    assert cached.fingerprint != online.fingerprint
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("loss", ["soft", "soft:0.5,hint:0.5,contrastive:0.1"])
+def test_with_soft_targets_and_features_cached_and_online_students_answer_alike(fakes, loss):
+    """Teachers answer in other batches than they were cached in: sums may be rounded otherwise, no more."""
+    built = fakes.store.build(*(student(fakes, **SAME, loss=loss, online=online) for online in (False, True)))
+    pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in built)
+    assert (one - other).abs().max() < 1e-4
+
+
+def test_fixed_labels_make_another_student_than_the_answers_to_what_it_sees(fakes):
+    fixed, online = fakes.store.build(student(fakes, epochs=3, view_seed=5), student(fakes, **SAME, loss="soft"))
+    soft = fakes.store.build(student(fakes, epochs=3, view_seed=5, loss="soft"))[0]
+    assert not torch.equal(weights(online)["head.weight"], weights(soft)["head.weight"])
+    assert not torch.equal(weights(fixed)["head.weight"], weights(soft)["head.weight"])
+
+
+def test_the_card_beside_a_student_says_what_it_is(fakes):
+    (artifact,) = fakes.store.build(student(fakes, **SAME, loss="soft:0.7,label:0.3"))
+    card = artifact.file("MODEL_CARD.md").read_text()
+    assert "facial expression of pain" in card
+    assert "Teacher: Swin" in card
+    assert "0.7" in card.split("Loss: ")[1].splitlines()[0]
+
+
+def test_labels_of_other_views_are_refused(fakes):
+    inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
+    (found,) = fakes.store.build(labels(fakes, views=3, view_seed=5))
+    with pytest.raises(ArtifactError, match=r"view_seed 5, wanted is 6.*VIEW_SEED=6"):
+        distill.run(student(fakes, views=3, view_seed=6).config, None, **inputs, labels=found)
+
+
+def test_labels_without_the_features_of_the_loss_name_the_command(fakes):
+    inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
+    (found,) = fakes.store.build(labels(fakes))
+    config = student(fakes, loss="hint", epochs=1).config
+    work = type("Work", (), {"path": None, "fingerprint": "x", "node": student(fakes)})
+    with pytest.raises(ArtifactError, match="make teacher-labels TEACHER=swin VIEWS=1 FEATURES=map"):
+        distill.run(config, work, **inputs, labels=found)
+
+
 def test_labels_of_other_faces_are_refused(fakes, tmp_path):
     other = Fakes(tmp_path, subjects=40, size=64)
     other.faces = replace(other.faces, version=2)
     (foreign,) = other.store.build(labels(other))
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
-    with pytest.raises(ArtifactError, match="faces_fingerprint"):
+    with pytest.raises(ArtifactError, match="made for faces"):
         distill.run(student(fakes).config, None, **inputs, labels=foreign)
 
 

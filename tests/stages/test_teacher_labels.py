@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import labelling, models, stores, views
+from pipeline import answers, counter, labelling, models, panels, stores, views
 from pipeline.artifacts import Artifact, Node
 from pipeline.config import SMOKE, LabelsConfig
 from pipeline.errors import ArtifactError
@@ -17,16 +17,29 @@ from stages import teacher_labels, train_teacher
 from tests.fake_artifacts import Fakes
 
 CLASSES = ("no_pain", "pain")
+DATA = ("faces", "samples", "split")
 
 
-def nodes(fakes: Fakes, seed: int = 0, batch_size: int = 16) -> tuple[Node, Node]:
-    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], seed=seed, epochs=1)
-    teacher = Node("train_teacher", f"teacher-{seed}", 1, config, fakes.data, train_teacher.run)
-    inputs = {**fakes.data, "teacher": teacher}
-    labels = Node(
-        "teacher_labels", f"labels-{seed}", 1, LabelsConfig(batch_size=batch_size), inputs, teacher_labels.run
-    )
-    return teacher, labels
+GROWS = ("views", "features", "view_seed", "mix")
+
+
+def teacher_node(fakes: Fakes, seed: int = 0, **config) -> Node:
+    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], seed=seed, epochs=1, **config)
+    return Node("train_teacher", f"teacher-{seed}-{config.fold}", 1, config, fakes.data, train_teacher.run)
+
+
+def labels_node(fakes: Fakes, seed: int = 0, batch_size: int = 16, **config) -> Node:
+    config = LabelsConfig(batch_size=batch_size, **config)
+    teachers = {"teacher": teacher_node(fakes, seed)}
+    if config.folds:
+        folds = range(config.folds)
+        teachers = {f"teacher_{k}": teacher_node(fakes, folds=config.folds, fold=k) for k in folds}
+    slug = f"labels-{seed}-{config.views}-{config.mix}-{config.folds}-{config.features.replace(',', '-')}"
+    return Node("teacher_labels", slug, 1, config, {**fakes.data, **teachers}, teacher_labels.run, GROWS)
+
+
+def nodes(fakes: Fakes, seed: int = 0) -> tuple[Node, Node]:
+    return teacher_node(fakes, seed), labels_node(fakes, seed)
 
 
 class Made:
@@ -35,7 +48,16 @@ class Made:
     def __init__(self, root):
         self.fakes = Fakes(root, subjects=35, size=64)
         self.teacher, self.labels = self.fakes.store.build(*nodes(self.fakes))
-        self.faces, self.samples = self.fakes.store.build(self.fakes.faces, self.fakes.samples)
+        self.faces, self.samples, self.split = self.fakes.store.build(*map(self.fakes.data.get, DATA))
+
+    def labels_with(self, **config) -> Artifact:
+        (artifact,) = self.fakes.store.build(labels_node(self.fakes, **config))
+        return artifact
+
+    def verify(self, labels: Artifact, teachers=None, config=None, **options) -> int:
+        inputs = {"samples": self.samples, "faces": self.faces, "split": self.split}
+        config = config or LabelsConfig(device="cpu")
+        return teacher_labels.verify(config, labels, **inputs, teachers=teachers or [self.teacher], **options)
 
 
 @pytest.fixture(scope="module")
@@ -43,36 +65,167 @@ def made(tmp_path_factory) -> Made:
     return Made(tmp_path_factory.mktemp("cache"))
 
 
-def test_every_face_has_the_teachers_answer(made):
-    answers, faces = stores.open_labels(made.labels), stores.open_faces(made.faces)
-    assert answers.sample_ids == faces.sample_ids
-    assert answers["logits"].shape == (70, 1, 2)
-    assert (answers["logits"].dtype, answers["hard"].dtype) == (np.float32, np.int64)
-    model, card = models.load_model(made.teacher.path)
-    spec = models.InputSpec(**card["input"])
-    images = torch.from_numpy(np.array(faces["images"]))
+def teachers_logits(made: Made, inputs: torch.Tensor, teacher: Artifact | None = None) -> np.ndarray:
+    model, _ = models.load_model((teacher or made.teacher).path)
     with torch.inference_mode():
-        expected = model(views.normalise(images, spec)).numpy()
-    np.testing.assert_allclose(answers["logits"][:, 0], expected, atol=1e-4)
-    assert np.array_equal(answers["hard"][:, 0], expected.argmax(1))
+        return model(inputs).numpy()
+
+
+def spec_of(made: Made) -> models.InputSpec:
+    return models.InputSpec(**models.load_model(made.teacher.path)[1]["input"])
+
+
+def training_ids(made: Made) -> list[str]:
+    split = stores.read_table(made.split.file("split.csv"))
+    return sorted(split.loc[split["part"] == "train", "sample_id"])
+
+
+def test_every_face_has_the_teachers_answer(made):
+    found, faces = answers.Answers.of(made.labels), stores.open_faces(made.faces)
+    assert found.faces.sample_ids == faces.sample_ids
+    assert found.faces["logits"].shape == (70, 2)
+    assert (found.faces["logits"].dtype, found.faces["hard"].dtype) == (np.float32, np.uint16)
+    expected = teachers_logits(made, views.normalise(torch.from_numpy(np.array(faces["images"])), spec_of(made)))
+    np.testing.assert_allclose(found.faces["logits"], expected, atol=1e-4)
+    assert np.array_equal(found.faces["hard"], expected.argmax(1))
+    assert found.views is None
+    assert [found.faces.sample_ids[row] for row in found.training] == [
+        name for name in faces.sample_ids if name in set(training_ids(made))
+    ]
 
 
 def test_the_file_says_what_it_was_made_for(made):
-    answers = stores.open_labels(made.labels)
-    assert answers.json("classes") == list(CLASSES)
-    assert answers.attrs["teacher"] == "swin_tiny_patch4_window7_224"
-    assert answers.attrs["teacher_fingerprint"] == made.teacher.fingerprint
-    assert answers.attrs["faces_fingerprint"] == made.faces.fingerprint
-    assert (answers.attrs["image_size"], answers.attrs["views"], answers.attrs["view_seed"]) == (56, 1, 0)
-    assert answers.json("mean") == [0.485, 0.456, 0.406]
+    found = answers.Answers.of(made.labels)
+    assert found.json("classes") == list(CLASSES)
+    assert found.attrs["teacher"] == "swin_tiny_patch4_window7_224"
+    assert found.json("teachers") == [made.teacher.fingerprint]
+    assert found.attrs["faces"] == made.faces.fingerprint
+    assert (found.attrs["image_size"], found.attrs["views"], found.attrs["view_seed"]) == (56, 1, 0)
+    assert found.json("mean") == [0.485, 0.456, 0.406]
 
 
 def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
-    answers, counts = stores.open_labels(made.labels), made.labels.summary["counts"]
+    found, counts = answers.Answers.of(made.labels), made.labels.summary["counts"]
     truth = stores.read_table(made.samples.file("samples.csv"))["label"].to_numpy()
-    wrong = (answers["hard"][:, 0] != truth).sum()
+    wrong = (found.faces["hard"] != truth).sum()
     assert wrong == sum(counts[f"{part}_disagrees"] for part in ("train", "val", "test"))
-    assert counts["faces"] == 70 == counts["no_pain"] + counts["pain"]
+    assert counts["faces"] == 70 == counts["no_pain"] + counts["pain"] == counts["faces_asked"]
+
+
+@pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
+def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
+    found = answers.Answers.of(made.labels_with(views=3, view_seed=4, mix=mix))
+    faces, names = stores.open_faces(made.faces), training_ids(made)
+    drawer = views.Views(views.Plan(4, 3, mix), counter.keys(names))
+    cached = answers.Cached(found, names, ("logits", "hard"), "cpu")
+    index = np.arange(len(names))
+    for view in range(3):
+        drawn = drawer.draw(index, view)
+        shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
+        pictures = torch.from_numpy(faces["images"][faces.rows([names[i] for i in shown])])
+        expected = teachers_logits(made, views.make(pictures, drawn, spec_of(made)))
+        said = cached(index, view, pictures, drawn)
+        np.testing.assert_allclose(said["logits"].numpy(), expected, atol=1e-4)
+        assert np.array_equal(said["hard"].numpy(), expected.argmax(1))
+
+
+def test_views_differ_from_one_another_and_from_the_face(made):
+    found = answers.Answers.of(made.labels_with(views=3, view_seed=4))
+    by_view = found.views["logits"].reshape(3, -1, 2)
+    plain = found.faces["logits"][found.training]
+    rows = [plain, *by_view]
+    assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(rows) for b in rows[i + 1 :])
+
+
+def asked_rows(monkeypatch) -> list[int]:
+    """The sizes of the batches that any teacher is asked about from now on."""
+    forward, rows = models.answers, []
+    monkeypatch.setattr(
+        models, "answers", lambda model, images, kinds: rows.append(len(images)) or forward(model, images, kinds)
+    )
+    return rows
+
+
+def test_more_views_ask_for_the_new_ones_alone(made, monkeypatch):
+    few = made.labels_with(views=2, view_seed=7)
+    rows = asked_rows(monkeypatch)
+    more = made.labels_with(views=5, view_seed=7)
+    count = len(training_ids(made))
+    assert sum(rows) == 3 * count + 1  # and one empty face, from which the answers' shapes are known
+    counts = more.summary["counts"]
+    assert (counts["views"], counts["views_computed"], counts["views_copied"], counts["faces_asked"]) == (5, 3, 2, 0)
+    one, other = answers.Answers.of(few), answers.Answers.of(more)
+    assert np.array_equal(other.views["logits"][: 2 * count], one.views["logits"])
+    alone = Made(made.fakes.store.root.with_name("alone")).labels_with(views=5, view_seed=7)
+    np.testing.assert_allclose(other.views["logits"], answers.Answers.of(alone).views["logits"], atol=1e-5)
+
+
+@pytest.mark.parametrize("other", [{"view_seed": 8}, {"mix": "cutmix"}, {"features": "hidden"}])
+def test_views_of_another_kind_are_not_copied(made, other):
+    made.labels_with(views=2, view_seed=7)
+    counts = made.labels_with(**{"views": 3, "view_seed": 7} | other).summary["counts"]
+    assert (counts["views_computed"], counts["views_copied"], counts["faces_asked"]) == (3, 0, 0)
+
+
+def test_a_view_of_a_face_takes_few_bytes(made):
+    labels = made.labels_with(views=5, view_seed=7)
+    rows = 5 * len(training_ids(made))
+    assert labels.summary["bytes_per_view"] == 10
+    header = 8192
+    assert labels.path.joinpath("views.h5").stat().st_size <= 10 * rows + header
+
+
+def test_features_are_kept_in_half_precision(made):
+    found = answers.Answers.of(made.labels_with(views=2, features="hidden,map"))
+    assert {found.views[name].dtype for name in ("hidden", "map")} == {np.dtype(np.float16)}
+    faces, names = stores.open_faces(made.faces), training_ids(made)
+    drawn = views.Views(views.Plan(0, 2), counter.keys(names)).draw(np.arange(4), 1)
+    pictures = torch.from_numpy(faces["images"][faces.rows(names[:4])])
+    model, _ = models.load_model(made.teacher.path)
+    expected = models.answers(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
+    said = answers.Cached(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
+    for kind in ("hidden", "map"):
+        torch.testing.assert_close(said[kind].float(), expected[kind], rtol=2e-3, atol=2e-3)
+
+
+def test_features_of_the_face_itself_can_be_kept_too(made):
+    found = answers.Answers.of(made.labels_with(features="hidden"))
+    assert np.array_equal(found.views["logits"], found.faces["logits"][found.training])
+
+
+def test_a_loss_that_lacks_its_features_names_the_command(made):
+    found = answers.Answers.of(made.labels_with(views=2))
+    with pytest.raises(ArtifactError, match=r"make teacher-labels TEACHER=swin VIEWS=2 FEATURES=map"):
+        answers.Cached(found, training_ids(made), ("map",), "cpu")
+
+
+def test_a_face_without_views_is_refused(made):
+    found = answers.Answers.of(made.labels_with(views=2))
+    held_out = sorted(set(found.faces.sample_ids) - set(training_ids(made)))
+    with pytest.raises(ArtifactError, match="another split"):
+        answers.Cached(found, [*training_ids(made), held_out[0]], ("hard",), "cpu")
+
+
+def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(made):
+    found = answers.Answers.of(made.labels_with(views=2, folds=3))
+    table = made.fakes.table.set_index("sample_id")
+    fold = dict(zip(found.faces.sample_ids, found.faces["fold"], strict=True))
+    names = training_ids(made)
+    by_subject = table.loc[names].groupby("subject_id").groups
+    assert all(len({fold[name] for name in group}) == 1 for group in by_subject.values())
+    assert {fold[name] for name in names} == {0, 1, 2}
+    teachers = made.fakes.store.build(*(teacher_node(made.fakes, folds=3, fold=k) for k in range(3)))
+    for k, teacher in enumerate(teachers):
+        assert teacher.summary["counts"]["train"] == sum(fold[name] != k for name in names)
+    faces = stores.open_faces(made.faces)
+    inputs = views.normalise(torch.from_numpy(np.array(faces["images"])), spec_of(made))
+    said = np.stack([teachers_logits(made, inputs, teacher) for teacher in teachers])
+    for row, name in enumerate(found.faces.sample_ids):
+        expected = said.mean(0)[row] if fold[name] == panels.EVERYONE else said[fold[name], row]
+        np.testing.assert_allclose(found.faces["logits"][row], expected, atol=1e-4)
+    assert {fold[name] for name in set(fold) - set(names)} == {panels.EVERYONE}
+    config = LabelsConfig(views=2, folds=3, device="cpu")
+    assert made.verify(made.labels_with(views=2, folds=3), teachers, config, share=0.3) > 16
 
 
 class Killed(Exception):
@@ -96,8 +249,7 @@ def test_a_killed_run_resumes_and_the_bytes_are_the_same(made, tmp_path, monkeyp
         patched.setattr(stores.ColumnWriter, "write", stopping)
         with pytest.raises(Killed):
             fakes.store.build(labels)
-    forward, rows = models.logits, []
-    monkeypatch.setattr(models, "logits", lambda model, images: rows.append(len(images)) or forward(model, images))
+    rows = asked_rows(monkeypatch)
     # Another batch size does not disturb what is half done.
     resumed = replace_batch_size(labels, 20)
     (artifact,) = fakes.store.build(resumed)
@@ -112,31 +264,58 @@ def replace_batch_size(node: Node, batch_size: int) -> Node:
     return changed
 
 
+@pytest.mark.parametrize("after", [0, 3, 9])
+def test_killed_between_views_a_run_resumes_and_the_bytes_are_the_same(made, monkeypatch, after):
+    undisturbed = made.labels_with(views=3, view_seed=11)
+    fakes = Fakes(made.fakes.store.root.with_name(f"killed-{after}"), subjects=35, size=64)
+    marked, mark = [], stores.ColumnWriter.mark
+
+    def stopping(self, block):
+        if self._mark.name.startswith("views"):
+            if len(marked) == after:
+                raise Killed
+            marked.append(block)
+        mark(self, block)
+
+    node = labels_node(fakes, views=3, view_seed=11)
+    with monkeypatch.context() as patched:
+        patched.setattr(stores.ColumnWriter, "mark", stopping)
+        with pytest.raises(Killed):
+            fakes.store.build(node)
+    (artifact,) = fakes.store.build(node)
+    assert artifact.file("views.h5").read_bytes() == undisturbed.file("views.h5").read_bytes()
+
+
 def test_verify_asks_the_teacher_again(made):
-    assert teacher_labels.verify(made.labels, made.teacher, made.faces, device="cpu") == 8
-    assert teacher_labels.verify(made.labels, made.teacher, made.faces, share=0.5, device="cpu") == 35
+    assert made.verify(made.labels) == 8
+    assert made.verify(made.labels, share=0.5) == 35
+    several = made.labels_with(views=3, view_seed=4, mix="cutmix")
+    config = LabelsConfig(views=3, view_seed=4, mix="cutmix", device="cpu")
+    assert made.verify(several, config=config) == 16
 
 
-def changed(made: Made, change) -> Artifact:
+def changed(made: Made, change, labels: Artifact | None = None) -> Artifact:
     """The labels with one thing changed in the file, and the record told so."""
-    folder = made.labels.path.with_name("changed")
+    labels = labels or made.labels
+    folder = labels.path.with_name("changed")
     folder.mkdir(exist_ok=True)
+    for name in labels.record["files"]:
+        (folder / name).write_bytes(labels.file(name).read_bytes())
     path = folder / "labels.h5"
-    path.write_bytes(made.labels.file("labels.h5").read_bytes())
     with h5py.File(path, "r+") as file:
         change(file)
-    record = made.labels.record | {"files": {"labels.h5": {"bytes": path.stat().st_size, "sha256": ""}}}
-    return Artifact(folder, record)
+    files = labels.record["files"] | {"labels.h5": {"bytes": path.stat().st_size, "sha256": ""}}
+    return Artifact(folder, labels.record | {"files": files})
 
 
 def test_verify_names_the_row_that_differs(made):
-    row = int(labelling.sample_rows(stores.open_labels(made.labels).sample_ids, 0.01)[3])
+    row = int(labelling.sample_rows(answers.Answers.of(made.labels).faces.sample_ids, 0.01)[3])
 
     def spoil(file):
         file["logits"][row] += 2.0
 
     with pytest.raises(ArtifactError, match=rf"1 of 8 answers.* Row {row} "):
-        teacher_labels.verify(changed(made, spoil), made.teacher, made.faces, device="cpu")
+        made.verify(changed(made, spoil))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -145,7 +324,7 @@ def test_verify_lets_no_broken_number_pass(made, value):
         file["logits"][...] = value
 
     with pytest.raises(ArtifactError, match="8 of 8"):
-        teacher_labels.verify(changed(made, spoil), made.teacher, made.faces, device="cpu")
+        made.verify(changed(made, spoil))
 
 
 def test_verify_finds_hard_labels_that_do_not_follow_the_logits(made):
@@ -153,14 +332,14 @@ def test_verify_finds_hard_labels_that_do_not_follow_the_logits(made):
         file["hard"][...] = 1 - file["hard"][...]
 
     with pytest.raises(ArtifactError, match="8 of 8"):
-        teacher_labels.verify(changed(made, spoil), made.teacher, made.faces, device="cpu")
+        made.verify(changed(made, spoil))
 
 
 def test_verify_refuses_another_teacher(made):
     other, _ = nodes(made.fakes, seed=5)
     (other,) = made.fakes.store.build(other)
     with pytest.raises(ArtifactError, match=other.fingerprint) as caught:
-        teacher_labels.verify(made.labels, other, made.faces, device="cpu")
+        made.verify(made.labels, [other])
     assert made.teacher.fingerprint in str(caught.value)
 
 
@@ -168,26 +347,40 @@ def test_verify_refuses_another_teacher(made):
     ("name", "value"),
     [
         ("classes", '["happy", "sad"]'),
-        ("faces_fingerprint", "0" * 64),
-        ("teacher_fingerprint", "1" * 64),
+        ("faces", "0" * 64),
+        ("teachers", f'["{"1" * 64}"]'),
+        ("mean", "[0.1, 0.2, 0.3]"),
+        ("std", "[1.0, 2.0, 3.0]"),
         ("view_seed", 9),
+        ("views", 3),
+        ("mix", "mixup"),
+        ("folds", 7),
     ],
 )
 def test_a_mismatch_names_both_sides(made, name, value):
     def relabel(file):
         file.attrs[name] = value
 
-    expected = str(stores.open_labels(made.labels).attrs[name])
+    wanted = LabelsConfig(views=2, view_seed=5)
+    labels = made.labels_with(views=2, view_seed=5)
+    expected = str(answers.Answers.of(labels).attrs[name])
     with pytest.raises(ArtifactError) as caught:
-        labelling.open_checked(changed(made, relabel), classes=CLASSES, faces=made.faces)
-    assert str(value) in str(caught.value)
-    assert expected in str(caught.value)
-    assert "make teacher-labels" in str(caught.value)
+        answers.open_checked(changed(made, relabel, labels), classes=CLASSES, faces=made.faces, wanted=wanted)
+    said = str(caught.value).replace("'", '"')
+    assert str(value) in said
+    assert expected in said
+    assert "make teacher-labels TEACHER=swin VIEWS=2 VIEW_SEED=5" in said
+
+
+def test_labels_of_another_view_seed_are_refused(made):
+    labels = made.labels_with(views=2, view_seed=5)
+    with pytest.raises(ArtifactError, match=r"view_seed 5, wanted is 6.*VIEW_SEED=6"):
+        answers.open_checked(labels, classes=CLASSES, faces=made.faces, wanted=LabelsConfig(views=2, view_seed=6))
 
 
 def test_other_classes_than_wanted_are_an_error(made):
     with pytest.raises(ArtifactError, match="anger"):
-        labelling.open_checked(made.labels, classes=("anger", "joy"), faces=made.faces)
+        answers.open_checked(made.labels, classes=("anger", "joy"), faces=made.faces)
 
 
 def test_rows_to_verify_are_a_fixed_choice():
