@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align split teacher teacher-labels verify-labels distill evaluate report predict status plan gc
+COMMANDS := index align split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -44,10 +44,11 @@ Each target first makes what it needs; what is fresh is reused.
   align            find every face once, warp it to 256 px     FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
   split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL
   teacher          train the teachers                          TEACHER EPOCHS BATCH_SIZE LEARNING_RATE WEIGHTS ...
-  teacher-labels   each teacher answers once for every face    TEACHER PRECISION TEACHER_EPOCHS ...
+  teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX VIEW_SEED PRECISION ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
-  distill          train the students from the caches          TEACHER STUDENT SEED EPOCHS BATCH_SIZE WEIGHTS ...
+  distill          train the students from the caches          TEACHER STUDENT LOSS VIEWS FOLDS ONLINE SEED EPOCHS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
+  sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
   predict          recognise pain in pictures                  INPUT OUT MODEL
   status           what the cache holds: fresh, missing, partial, damaged, stale
@@ -67,6 +68,13 @@ Each target first makes what it needs; what is fresh is reused.
   TEACHER      resnet,swin,none                families or timm model names; none: no teacher
   STUDENT      deit                            family or timm model names
   SEED         0,1,2                           seeds of the students (of the split or teacher for those targets)
+  LOSS         hard                            label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive, or
+                                               a sum: soft:0.7,hint:0.3 (several, in LOSSES: hard,soft:0.7+hint:0.3)
+  VIEWS        demo 1,6, else 1                views of each training face that the teacher labels; 1: the face itself
+  FOLDS        0                               teachers, each labelling the subjects that it has not seen; 0: one teacher
+  MIX          none                            cutmix or mixup: views with another face in them (needs VIEWS above 1)
+  ONLINE       false                           ask the teacher in every step instead of its cache
+  TEMPERATURE  4                               of the losses that soften logits
   EPOCHS       demo 6, paper 30                passes over the training faces (TEACHER_EPOCHS: the teachers')
   BATCH_SIZE   demo 32, paper 64               faces per step
   WEIGHTS      demo shipped, paper hub         initial weights: hub, shipped, random, or a file
