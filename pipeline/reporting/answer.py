@@ -216,8 +216,8 @@ def _known(e: Effect) -> str:
     """Interval and corrected p-value."""
     if math.isnan(e.estimate.low):
         return "no interval, there is one test subject"
-    p = probability(e.adjusted)
-    return f"{100 * e.confidence:g}% interval {_interval(e)}; p {p if p.startswith('<') else f'= {p}'}"
+    p, name = probability(e.adjusted), "p" if e.adjusted == e.p_value else "corrected p"
+    return f"{100 * e.confidence:g}% interval {_interval(e)}; {name} {p if p.startswith('<') else f'= {p}'}"
 
 
 def _seeds(e: Effect) -> str:

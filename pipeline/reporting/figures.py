@@ -59,7 +59,7 @@ def recipes(methods: list[Method]) -> Picture:
             offset = 0.22 * (place - (len(group) - 1) / 2)
             _interval(axes, row + offset, method.estimate(HEADLINE), _color(method), hollow=False, size=4)
     _rows(axes, [(name, "") for name in rows], [""] * len(rows))
-    axes.set_xlabel("Balanced accuracy on held-out subjects, %")
+    axes.set_xlabel("Balanced accuracy, %")
     said = "; ".join(f"{m.title} {100 * m.estimate(HEADLINE).value:.1f}" for group in rows.values() for m in group)
     return picture(figure, "recipes", f"Balanced accuracy in percent of every student: {said}")
 

@@ -141,7 +141,10 @@ def _answers(recipe: Recipe) -> str:
 def _performance(scores: Mapping[str, Any]) -> str:
     test = scores.get("test")
     if not test:
-        return "## Performance\n\nNot measured yet: `make evaluate` measures it on subjects held out for the test."
+        return (
+            "## Performance\n\nMeasured after training: `make evaluate` writes this card again, with test figures, "
+            "beside its results."
+        )
     lines = [
         f"{test['faces']} test faces of {test['subjects']} subjects, {100 * test['confidence']:g}% bootstrap intervals "
         "over subjects.",

@@ -98,12 +98,19 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
     undefined = {line["reason"] for line in numbers if line["figure"] == "closed" and line["reason"]}
     caption = "What reached the students, test faces, means over seeds."
     caption += f" Gap closed has no value where {'; '.join(sorted(undefined))}." if undefined else ""
-    frame = pd.DataFrame(lines)
-    return Table("transfer", caption, frame, pd.DataFrame(numbers))
+    if any(method.recipe.folds for method in methods if method.is_taught):
+        caption += (
+            " The gap is that to the teacher trained on all training subjects; agreement of a cross-fitted student is "
+            "with the mean of the teachers that it learned from."
+        )
+    return Table("transfer", caption, pd.DataFrame(lines), pd.DataFrame(numbers))
 
 
-def opinions(e: Effect) -> Table:
-    """Two other tests of the two best teachers, seed by seed, for the recipe that did best on validation."""
+def opinions(e: Effect) -> Table | None:
+    """Two other tests of the two best teachers, seed by seed, for the recipe that did best on validation.
+
+    None when their students share no seed.
+    """
     first, second = max(e.pairs, key=lambda pair: tuple(np.add(pair[0].validation, pair[1].validation)))
     shown, numbers = [], []
     for seed in (seed for seed in first.seeds if seed in second.seeds):
@@ -137,7 +144,7 @@ def opinions(e: Effect) -> Table:
         "McNemar’s exact test takes faces as independent, which those of one subject are not; DeLong’s variance of the "
         "difference of areas is Obuchowski’s for clusters of faces of one subject."
     )
-    return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
 def seeds_agree(method: Method) -> statistics.Estimate:

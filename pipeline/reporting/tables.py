@@ -143,18 +143,15 @@ def labels(caches: list[Artifact]) -> Table | None:
     if not caches:
         return None
     shown, numbers = [], []
-    for cache in caches:
+    for cache in sorted(caches, key=_contents):
         config, counts = cache.config, cache.summary["counts"]
         folds = config["folds"]
         wrong = {part: counts[f"{part}_disagrees"] for part in ("train", "val", "test") if part in counts}
         said = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
         size, features = cache.summary["bytes_per_view"], config["features"]
-        name = recipes.pretty(config["teacher"])
         shown.append(
             {
-                "Labels": f"{name}, with {features.replace(',', ' and ')}" if features else name,
-                "Views": str(config["views"]),
-                "Folds": str(folds or "—"),
+                "Labels": _labels_in_words(config),
                 "Differ, training faces": said.get("train", "—"),
                 "validation": said.get("val", "—"),
                 "test": said.get("test", "—"),
@@ -247,6 +244,19 @@ def _left_out(methods: list[Method], shown: list[Method]) -> str:
         f" Of {len(methods)} models: the teachers, each teacher’s student with the best validation, and the student "
         "without one; the CSV file has all."
     )
+
+
+def _contents(cache: Artifact) -> tuple:
+    """The order of caches: by teacher, folds, views, features."""
+    return tuple(cache.config[name] for name in ("teacher", "folds", "mix", "views", "features"))
+
+
+def _labels_in_words(config: dict[str, Any]) -> str:
+    """Who answered for what."""
+    quiet = {"folds": 0, "mix": "none"}
+    told = [recipes.level(name, config[name]) for name in ("views", "mix", "folds") if config[name] != quiet.get(name)]
+    told += [f"with {config['features'].replace(',', ' and ')}"] if config["features"] else []
+    return ", ".join([recipes.pretty(config["teacher"]), *told])
 
 
 def _by_network(methods: list[Method]) -> dict[str, list[Method]]:

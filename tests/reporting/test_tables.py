@@ -85,7 +85,7 @@ def test_labels_say_how_often_the_teachers_differ_from_the_truth(fakes):
     share = 100 * counts["train_disagrees"] / counts["train"]
     assert table.shown["Differ, training faces"][2].endswith(f"({share:.1f}%)")
     assert table.shown["Views computed"].tolist() == ["0", "6", "0"]
-    assert table.shown["Folds"].tolist() == ["—", "—", "5"]
+    assert table.shown["Labels"].tolist() == ["Swin, fixed label", "Swin, 6 views", "Swin, fixed label, 5 folds"]
     assert tables.labels([]) is None
 
 
