@@ -2,8 +2,8 @@
 
 Writes ``predictions.csv`` (every face of every part), ``metrics.json`` (the test part, each metric with its bootstrap
 interval over subjects), ``calibration.json`` (the test part's probabilities, before and after a temperature fitted on
-validation) and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone is not the
-same in two runs). A teacher is not run again: its logits come from its labels.
+validation), ``MODEL_CARD.md`` and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file
+alone is not the same in two runs). A teacher is not run again: its logits come from its labels.
 """
 
 from __future__ import annotations
@@ -68,11 +68,43 @@ def run(
     calibrated = predictions.calibrated(test, validation, config.replicates, config.confidence, config.seed)
     _write_json(work, "calibration.json", {"classes": card["classes"], "part": "test", **calibrated})
     _write_json(work, "cost.json", cost.measure(network, card["input"]["size"]))
+    measured = {"test": scores, "calibration": calibrated, "groups": _groups(config, test)}
+    (work.path / "MODEL_CARD.md").write_text(_card(card, model, samples, split, measured), encoding="utf-8")
     return {
         "counts": {"faces": len(answered), "test": len(test), "test_subjects": scores["subjects"]},
         "skipped": [],
         "balanced_accuracy": scores["metrics"]["balanced_accuracy"],
     }
+
+
+def _groups(config: EvaluateConfig, test: pd.DataFrame) -> list[dict[str, Any]]:
+    """Balanced accuracy in every group of test subjects, as rows of the model card."""
+    from pipeline import groups, predictions, statistics
+
+    subjects = test["subject_id"].to_numpy()
+    weights = statistics.resamples(subjects, config.replicates, config.seed)
+    rows = []
+    for attribute in groups.groupings(test):
+        values = test[attribute].to_numpy()
+        division = groups.measure([predictions.outcome(test)], values, subjects, weights, confidence=config.confidence)
+        rows += [
+            {"attribute": attribute, "group": group.name, "subjects": group.subjects, "faces": group.faces}
+            | statistics.plain(group.estimate)
+            for group in division.groups
+        ]
+    return rows
+
+
+def _card(card: dict, model: Artifact, samples: Artifact, split: Artifact, measured: dict[str, Any]) -> str:
+    """The model card with its test figures."""
+    from pipeline import stores
+    from pipeline.reporting import modelcard
+
+    assigned = stores.read_table(split.file("split.csv"))
+    facts = modelcard.facts(
+        model.config, model.fingerprint, samples.summary["dataset"], assigned, model.summary["best"]
+    )
+    return modelcard.render(card, facts, measured)
 
 
 def _faces(samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def network(fakes, stage="distill", teacher="swin"):
     def run(config, work, **inputs):
         model = models.build(TINY, CLASSES, seed=3)
         models.save_model(work.path, model, models.describe(model, TINY, CLASSES))
-        return {}
+        return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
 
     config = (
         TeacherConfig(teacher=teacher, architecture=TINY)
@@ -146,3 +146,13 @@ def test_labels_of_other_classes_are_refused(fakes):
     labels = labels_of(fakes, network(fakes, "train_teacher"), classes=["calm", "pain"])
     with pytest.raises(ArtifactError, match="calm"):
         evaluated(fakes, network(fakes), labels)
+
+
+def test_the_card_beside_an_evaluation_has_the_test_figures(fakes):
+    artifact, frame, scores = evaluated(fakes, network(fakes, teacher="none"))
+    card = artifact.file("MODEL_CARD.md").read_text()
+    value = scores["metrics"]["balanced_accuracy"]["value"]
+    assert f"| Balanced accuracy | {100 * value:.1f}% |" in card
+    assert "Brier score" in card
+    for attribute, group in (("gender", "Woman"), ("age group", "Old"), ("ethnicity", "South Asian")):
+        assert f"| {attribute}: {group} |" in card
