@@ -73,7 +73,7 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def sample(image: np.ndarray, matrix: np.ndarray, size: int, rough: bool = False) -> np.ndarray:
     """Draw a square through a similarity, antialiased; beyond the image its edge pixels are repeated.
 
     Repeated edges rather than grey: a bar of grey at one side would be a shape that a network can learn.
@@ -83,6 +83,7 @@ def sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     image : uint8, shape (height, width, 3).
     matrix : float, shape (2, 3), a similarity from image to output coordinates.
     size : side of the output in pixels.
+    rough : shrink by averaging blocks of pixels: a fifth of the time, 5 to 8 dB further from the truth.
 
     Returns
     -------
@@ -94,10 +95,12 @@ def sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     reach = 3 * max(1, step)  # the kernels'
     x0, y0 = np.floor(corners.min(axis=0) - reach).astype(int)
     x1, y1 = np.ceil(corners.max(axis=0) + reach).astype(int)
-    part = Image.fromarray(_cut(image, x0, y0, x1, y1))
-    if step > COVERED_STEP:
+    block = max(1, int(step)) if rough else 1
+    part = Image.fromarray(_cut(image, x0, y0, x1, y1)).reduce(block)
+    scale = np.full(2, 1 / block)
+    if step / block > COVERED_STEP:
         part = part.resize(tuple(max(1, round(n * COVERED_STEP / step)) for n in part.size), Image.Resampling.HAMMING)
-    scale = np.array([part.width / (x1 - x0), part.height / (y1 - y0)])
+        scale = np.array([part.width / (x1 - x0), part.height / (y1 - y0)])
     rows = np.column_stack([to_image[:, :2], to_image[:, 2] - (x0, y0)]) * scale[:, None]
     kernel = Image.Resampling.BICUBIC if step < 1 else Image.Resampling.BILINEAR
     return np.asarray(part.transform((size, size), Image.Transform.AFFINE, rows.ravel(), kernel))
@@ -105,13 +108,14 @@ def sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 def _cut(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
     """A rectangle that may reach beyond the image, where the nearest pixels are repeated."""
-    height, width = image.shape[:2]
-    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
-        return np.ascontiguousarray(image[y0:y1, x0:x1])
-    columns = np.clip(np.arange(x0, x1), 0, width - 1)
-    rows = np.clip(np.arange(y0, y1), 0, height - 1)
-    inside = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return inside[rows - rows[0]][:, columns - columns[0]]
+    part, pads = image, []
+    for axis, (low, high) in enumerate(((y0, y1), (x0, x1))):
+        first, last = np.clip((low, high - 1), 0, image.shape[axis] - 1)
+        part = part[first : last + 1] if axis == 0 else part[:, first : last + 1]
+        missing = high - low - part.shape[axis]
+        before = min(max(first - low, 0), missing)
+        pads.append((before, missing - before))
+    return np.pad(part, [*pads, (0, 0)], mode="edge")
 
 
 def warp(image: np.ndarray, landmarks: np.ndarray, size: int, margin: float) -> np.ndarray:
