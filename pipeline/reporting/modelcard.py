@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 SYNTHETIC = {"synpain"}  # datasets whose faces are made by a program; the demo set has SynPAIN's form
+TEMPERED = {"soft", "dkd", "dist"}  # losses that soften logits
 CALIBRATION = {
     "ece": "expected calibration error",
     "brier": "Brier score",
@@ -88,9 +89,9 @@ def _purpose() -> str:
 
 
 def _network(card: Mapping[str, Any]) -> str:
-    size = card.get("input", {}).get("size")
+    size, label = card.get("input", {}).get("size"), card.get("label", card["architecture"])
     lines = [
-        f"- Network: {card['architecture']}" + (f" ({card['label']})" if card.get("label") else ""),
+        f"- Network: {card['architecture']}" + (f" ({label})" if label != card["architecture"] else ""),
         f"- Parameters: {card['parameters']:,}",
         f"- Input: one aligned RGB face, {size} × {size} pixels" if size else "",
         f"- Output: {' and '.join(card['classes'])}; probabilities by softmax of the logits",
@@ -119,7 +120,7 @@ def _training(recipe: Recipe, known: Mapping[str, Any]) -> str:
     taught = recipe.student and recipe.teacher != NO_TEACHER
     lines = [
         f"- Teacher: {pretty(recipe.teacher)}" if taught else "- Teacher: none; learned from the true labels",
-        f"- Loss: {level('loss', recipe.loss)}" if taught else "",
+        f"- Loss: {level('loss', recipe.loss)}{_temperature(recipe, config)}" if taught else "",
         f"- Teacher’s answers: {_answers(recipe)}" if taught else "",
         f"- Mixed pictures: {recipe.mix}" if recipe.mix != "none" else "",
         f"- Epochs: {config['epochs']}, batches of {config['batch_size']}, learning rate {config['learning_rate']:g}",
@@ -129,6 +130,11 @@ def _training(recipe: Recipe, known: Mapping[str, Any]) -> str:
         f"- Fingerprint: `{known['fingerprint']}`",
     ]
     return _section("Training", lines)
+
+
+def _temperature(recipe: Recipe, config: Mapping[str, Any]) -> str:
+    names = {term.partition(":")[0] for term in recipe.loss.split(",")}
+    return f", temperature {config['temperature']:g}" if names & TEMPERED else ""
 
 
 def _answers(recipe: Recipe) -> str:

@@ -32,7 +32,7 @@ def test_a_student_without_scores(facts):
     found = sections(text)
     assert "Not for: diagnosis" in found["Use"]
     assert "| Training | 84 | 168 |" in found["Data"]
-    assert "- Loss: soft\n" in found["Training"]
+    assert "- Loss: soft, temperature 4\n" in found["Training"]
     assert "for 6 seeded views of each face, cached" in found["Training"]
     assert f"Kept: epoch {run.kept['epoch']:.0f}," in found["Training"]
     assert f"{100 * run.kept['val_balanced_accuracy']:.1f}%" in found["Training"]
