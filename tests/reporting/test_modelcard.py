@@ -37,7 +37,7 @@ def test_a_student_without_scores(facts):
     assert f"Kept: epoch {run.kept['epoch']:.0f}," in found["Training"]
     assert f"{100 * run.kept['val_balanced_accuracy']:.1f}%" in found["Training"]
     assert run.model.fingerprint in found["Training"]
-    assert "Not measured yet" in found["Performance"]
+    assert "Measured after training: `make evaluate`" in found["Performance"]
     assert "Groups of people" not in found
     assert "not clinical evidence" in found["Limits and ethics"]
 
