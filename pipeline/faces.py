@@ -7,7 +7,7 @@ arXiv:1604.02878, in facenet-pytorch's implementation with its weights. Two depa
   needs. Most of the cascade's time goes into faces far smaller than those that a picture of one person holds.
 - Landmarks are refined. The cascade's last network is very sensitive to the crop it sees: the same face at another size
   moves its answer by several percent of the distance between the eyes. It is therefore asked again, in crops that
-  its own landmarks place upright, at three sizes and mirrored, until the answer reproduces itself.
+  its own landmarks place upright, mirrored too and in the end at three sizes, until the answer reproduces itself.
 """
 
 from __future__ import annotations
@@ -34,13 +34,10 @@ FINEST_SHARE = 1 / 200
 # Where the last network expects the landmarks in its input, as shares of its side.
 EXPECTED = np.array([[0.31, 0.36], [0.69, 0.36], [0.5, 0.58], [0.34, 0.75], [0.66, 0.75]])
 INPUT_PX = 48
-ROUNDS = 2
 
-# The crops of one round, as maps of the unit square: larger and smaller, then the same mirrored.
-ZOOMS = (0.9, 1.0, 1.1)
-VIEWS = [
-    np.array([[side * zoom, 0, 0.5 - side * zoom / 2], [0, zoom, 0.5 - zoom / 2]]) for side in (1, -1) for zoom in ZOOMS
-]
+# The sizes of the crops of each round; each is seen mirrored too. More in the first, which only places the second,
+# change nothing: landmarks of one face in pictures of several sizes are 0.14% instead of 0.13% apart.
+ROUNDS = ((1.0,), (0.9, 1.0, 1.1))
 MIRRORED = [1, 0, 2, 4, 3]
 
 # The pixels' middles in the input, twice as dense: each is the mean of four samples. Rows of (x, y, 1).
@@ -171,17 +168,17 @@ class Detector:
         patch = torch.tensor(sample(image, to_patch, PATCH_PX, rough=True)).to(self._device)
         patch = (patch.permute(2, 0, 1)[None].float() - 127.5) / 128  # (1, 3, PATCH_PX, PATCH_PX)
         inside = transform(to_patch, landmarks)
-        for _ in range(ROUNDS):
-            inside = self._ask(patch, inside)
+        for zooms in ROUNDS:
+            inside = self._ask(patch, inside, zooms)
         refined = transform(invert(to_patch), inside)
         eyes = np.linalg.norm(landmarks[1] - landmarks[0])
         moved = np.linalg.norm(refined - landmarks, axis=1).mean()
         return refined if _is_face(refined) and moved <= FARTHEST * eyes else landmarks
 
-    def _ask(self, patch: torch.Tensor, landmarks: np.ndarray) -> np.ndarray:
-        """The last network's landmarks in a patch, averaged over crops at three sizes and their mirror images."""
+    def _ask(self, patch: torch.Tensor, landmarks: np.ndarray, zooms: Sequence[float]) -> np.ndarray:
+        """The last network's landmarks in a patch, averaged over crops at some sizes and their mirror images."""
         upright = similarity(EXPECTED, landmarks)  # from shares of the input's side to pixels of the patch
-        crops = [upright @ np.vstack([view, (0, 0, 1)]) for view in VIEWS]
+        crops = [upright @ _zoomed(zoom, side) for side in (1, -1) for zoom in zooms]
         # From pixels of the patch to the coordinates of grid_sample, which reach from -1 to 1.
         maps = np.stack([(crop * 2 / PATCH_PX - [(0, 0, 1), (0, 0, 1)]).T for crop in crops])  # (views, 3, 2)
         grid = torch.from_numpy(INPUT_GRID @ maps.astype(np.float32)).to(self._device)
@@ -195,7 +192,7 @@ class Detector:
             inputs = avg_pool2d(views, 2).contiguous(memory_format=torch.channels_last)
             answers = self._network.onet(inputs)[1].cpu().numpy().astype(float)
         points = answers.reshape(-1, 2, 5).swapaxes(1, 2)  # (views, 5, 2)
-        points[len(ZOOMS) :] = points[len(ZOOMS) :, MIRRORED]
+        points[len(zooms) :] = points[len(zooms) :, MIRRORED]
         return np.mean([transform(crop, five) for crop, five in zip(crops, points, strict=True)], axis=0)
 
 
@@ -204,6 +201,11 @@ def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, int]:
     factor = max(1, int(smallest / SEARCHED_FACE_PX))
     whole = Image.fromarray(np.ascontiguousarray(image))  # Pillow copies what is cut from a larger picture slowly
     return np.asarray(whole.reduce(factor)), factor
+
+
+def _zoomed(zoom: float, side: int) -> np.ndarray:
+    """The map of the unit square to a larger or smaller one around its middle, mirrored where ``side`` is -1."""
+    return np.array([[side * zoom, 0, 0.5 - side * zoom / 2], [0, zoom, 0.5 - zoom / 2], [0, 0, 1]])
 
 
 def _is_face(landmarks: np.ndarray) -> bool:
