@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline import answers, calibration, classification, models, stores
+from pipeline import answers, calibration, classification, groups, models, stores
 from pipeline.artifacts import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.errors import ArtifactError
