@@ -13,6 +13,7 @@ from pipeline.artifacts import Node
 from pipeline.config import SMOKE
 from stages import train_teacher
 from tests.fake_artifacts import Fakes
+from tests.stages.test_distill import student
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -33,6 +34,29 @@ def test_views_look_the_same_on_both_devices(size):
     images = torch.from_numpy(IMAGES)
     for make in (lambda x: views.augment(x, drawn, spec), lambda x: views.normalise(x, spec)):
         torch.testing.assert_close(make(images.cuda()).cpu(), make(images), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
+def test_mixed_views_look_the_same_on_both_devices(mix):
+    drawer = views.Views(views.Plan(0, 4, mix), counter.keys(map(str, range(50))))
+    index = np.arange(24)
+    drawn = drawer.draw(index, 3)
+    spec = views.InputSpec(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    images = torch.from_numpy(IMAGES[np.concatenate([index, drawn.partners])])
+    torch.testing.assert_close(
+        views.make(images.cuda(), drawn, spec).cpu(), views.make(images, drawn, spec), atol=2e-3, rtol=0
+    )
+
+
+def test_a_cached_student_is_the_online_one_within_rounding(tmp_path):
+    fakes = Fakes(tmp_path, subjects=40, size=64)
+    same = {"epochs": 3, "views": 3, "view_seed": 5, "device": "cuda"}
+    cached, online = fakes.store.build(
+        *(student(fakes, **same, loss="soft", online=online) for online in (False, True))
+    )
+    pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in (cached, online))
+    assert (one - other).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
