@@ -134,7 +134,9 @@ class Fakes:
         )
         told = [] if teacher == "none" else [plain(config.loss)]
         told += [f"v{config.views}"] if config.views > 1 else []
+        told += [config.mix] if config.mix != "none" else []
         told += [f"f{config.folds}"] if config.folds else []
+        told += ["online"] if config.online else []
         slug = "-".join(["student", name, teacher, *told, f"s{seed}"])
         return Node("distill", slug, 1, config, self.data, self._model)
 

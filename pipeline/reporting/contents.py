@@ -13,6 +13,7 @@ from pipeline.config import NO_TEACHER, ReportConfig
 from pipeline.reporting import answer, checklist, effects, figures, page, people, quality, reproduce, tables
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method, chosen, draws, favourite
+from pipeline.reporting.recipes import pretty
 from pipeline.reporting.runs import Run
 
 MOST_IN_FIGURE = 9  # methods that a figure can name one by one
@@ -105,6 +106,18 @@ def _tables(
     ]
 
 
+def families(methods: list[Method]) -> dict[str, list[Method]]:
+    """By title: a teacher, one of its students, and that student without a teacher."""
+    found: dict[str, list[Method]] = {}
+    students = list(dict.fromkeys(m.student for m in methods if not m.is_teacher))
+    for teacher in dict.fromkeys(m.teacher for m in methods if not m.is_untaught):
+        for student in students or [""]:
+            title = f"{pretty(student)} ← {pretty(teacher)}" if len(students) > 1 else pretty(teacher)
+            family = [m for m in methods if m.teacher in (teacher, NO_TEACHER) and m.student in ("", student)]
+            found[title] = family
+    return found
+
+
 def _figures(methods: list[Method], found: list[Effect], classes: list[str]) -> dict[str, figures.Picture]:
     """All figures; where there are many methods, panels of single ones for the chosen alone."""
     shown = chosen(methods)
@@ -113,9 +126,8 @@ def _figures(methods: list[Method], found: list[Effect], classes: list[str]) -> 
     drawn += [figures.recipes(methods)] if len(methods) > MOST_IN_FIGURE else []
     drawn += [figures.effects(found)] if found else []
     drawn += [figures.training(method, 1.05 * max(losses)) for method in shown]
-    for teacher in dict.fromkeys(m.teacher for m in shown if m.teacher != NO_TEACHER):
-        family = [m for m in shown if m.teacher in (teacher, NO_TEACHER)]
-        drawn += [curve(family, teacher) for curve in (figures.roc, figures.precision_recall, figures.reliability)]
+    for title, family in families(shown).items():
+        drawn += [curve(family, title) for curve in (figures.roc, figures.precision_recall, figures.reliability)]
     drawn += [figures.confusion(method, classes) for method in shown]
     return {figure.name: figure for figure in drawn}
 

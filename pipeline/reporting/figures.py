@@ -17,7 +17,6 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pipeline import calibration, metrics
-from pipeline.config import NO_TEACHER
 from pipeline.predictions import log_odds, probability_column
 from pipeline.reporting.cells import signed
 from pipeline.reporting.drawing import INK, MUTED, PALETTE, PAPER, RULE, STYLE, Picture, picture, plain
@@ -83,35 +82,35 @@ def effects(found: list[Effect]) -> Picture:
 
 
 @matplotlib.rc_context(STYLE)
-def roc(methods: list[Method], teacher: str) -> Picture:
-    """ROC curves of a teacher, its students in every seed, and the student without a teacher."""
+def roc(methods: list[Method], title: str) -> Picture:
+    """ROC curves of a family: a teacher, its student in every seed, and the student without a teacher."""
     figure = Figure(figsize=(2.8, 2.8))
-    axes = _unit_square(figure, teacher, "False positive rate", "True positive rate")
+    axes = _unit_square(figure, title, "False positive rate", "True positive rate")
     axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
     for method in reversed(methods):
         _curves(axes, method, lambda label, score: roc_curve(label, score)[:2])
     said = _name_curves(axes, methods, "AUC", [method.estimate("roc_auc").value for method in methods])
-    return picture(figure, f"roc-{plain(teacher)}", f"ROC curves: {said}")
+    return picture(figure, f"roc-{plain(title)}", f"ROC curves: {said}")
 
 
 @matplotlib.rc_context(STYLE)
-def precision_recall(methods: list[Method], teacher: str) -> Picture:
-    """Precision–recall steps of a teacher, its students in every seed, and the student without a teacher."""
+def precision_recall(methods: list[Method], title: str) -> Picture:
+    """Precision–recall steps of a family: a teacher, its student in every seed, the student without a teacher."""
     figure = Figure(figsize=(2.8, 2.8))
-    axes = _unit_square(figure, teacher, "Recall", "Precision")
+    axes = _unit_square(figure, title, "Recall", "Precision")
     axes.axhline(held_out(methods[0].runs[0].predictions)["label"].mean(), color=RULE, lw=0.8)
     for method in reversed(methods):
         _curves(axes, method, lambda label, score: precision_recall_curve(label, score)[1::-1], "steps-post")
     values = [method.estimate("average_precision").value for method in methods]
     said = _name_curves(axes, methods, "AP", values, left=True)
-    return picture(figure, f"precision-recall-{plain(teacher)}", f"Precision–recall curves: {said}")
+    return picture(figure, f"precision-recall-{plain(title)}", f"Precision–recall curves: {said}")
 
 
 @matplotlib.rc_context(STYLE)
-def reliability(methods: list[Method], teacher: str) -> Picture:
+def reliability(methods: list[Method], title: str) -> Picture:
     """Share of pain among faces by the probability given to them, all seeds together; a dot's size is its faces."""
     figure = Figure(figsize=(2.8, 2.8))
-    axes = _unit_square(figure, teacher, "Probability of pain", "Share in pain")
+    axes = _unit_square(figure, title, "Probability of pain", "Share in pain")
     axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
     for method in reversed(methods):
         faces = pd.concat([held_out(run.predictions) for run in method.runs])
@@ -122,7 +121,7 @@ def reliability(methods: list[Method], teacher: str) -> Picture:
         axes.scatter(x, y, 3 + 120 * share, color=_color(method), alpha=0.7, lw=0)
     values = [float(np.mean([run.calibration["before"]["figures"]["ece"]["value"] for run in m.runs])) for m in methods]
     said = _name_curves(axes, methods, "ECE", values)
-    return picture(figure, f"reliability-{plain(teacher)}", f"Reliability curves: {said}")
+    return picture(figure, f"reliability-{plain(title)}", f"Reliability curves: {said}")
 
 
 @matplotlib.rc_context(STYLE)
@@ -182,13 +181,11 @@ def _heading(method: Method, width: int) -> str:
     return "\n".join([method.kind, *textwrap.wrap(", ".join(method.told), width)])
 
 
-def _in_family(method: Method, methods: list[Method]) -> str:
-    """A method's name in a panel that is about one teacher."""
-    if method.is_teacher:
-        return ", ".join(("teacher", *method.told))
-    many = len({m.student for m in methods if not m.is_teacher}) > 1
-    name = "no teacher" if method.is_untaught else "student" if not method.told and not many else ""
-    return ", ".join(part for part in (pretty(method.student) * many, name, *method.told) if part)
+def _in_family(method: Method) -> str:
+    """A method's name in a panel that is about one teacher and one student."""
+    if method.is_taught:
+        return ", ".join(method.told) or "student"
+    return ", ".join(("teacher" if method.is_teacher else "no teacher", *method.told))
 
 
 def _without_teacher(method: Method) -> str:
@@ -227,9 +224,9 @@ def _rows(axes: Axes, names: list[tuple[str, str]], values: list[str]) -> None:
         axes.text(1.02, row, value, weight="bold", size=9, **beside)
 
 
-def _unit_square(figure: Figure, teacher: str, xlabel: str, ylabel: str) -> Axes:
+def _unit_square(figure: Figure, title: str, xlabel: str, ylabel: str) -> Axes:
     axes = figure.subplots()
-    axes.set(title="" if teacher == NO_TEACHER else pretty(teacher))
+    axes.set(title=title)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel=xlabel, ylabel=ylabel)
     axes.grid()
     axes.set_axisbelow(True)
@@ -248,7 +245,7 @@ def _curves(axes: Axes, method: Method, curve: Callable, drawstyle: str = "defau
 
 def _name_curves(axes: Axes, methods: list[Method], unit: str, values: list[float], left: bool = False) -> str:
     """Write the methods and a value of each in their colours where curves seldom go; the same as plain text."""
-    names = [f"{_in_family(m, methods)}  {unit} {value:.3f}" for m, value in zip(methods, values, strict=True)]
+    names = [f"{_in_family(m)}  {unit} {value:.3f}" for m, value in zip(methods, values, strict=True)]
     x, align = (0.04, "left") if left else (0.97, "right")
     for place, (method, name) in enumerate(zip(reversed(methods), reversed(names), strict=True)):
         stroke = "╌" if method.is_teacher else "—"
