@@ -105,6 +105,10 @@ class AlignConfig:
     fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.", least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
     workers: int = option(0, "Processes on a CPU; 0 uses every core.", affects=False, least=0)
+    backend: str = option(
+        "loky", "Who aligns on CPUs: processes here, or a cluster.", affects=False, choices=("loky", "dask", "ray")
+    )
+    scheduler: str = option("", "Address of a running cluster; empty: one of WORKERS processes here.", affects=False)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ VERSION = 1
 
 BLOCK = 64
 GPU_BATCH = 16
-IDLE_S = 15  # then a worker process goes: the stages after this one want its memory
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +30,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     Raises
     ------
     DataError : a picture cannot be read any more.
+    MissingDependencyError, ConfigError : the cluster that the config names cannot be had.
     """
     import time
 
@@ -69,22 +69,21 @@ def _rows(table) -> list[Row]:
 def _blocks(
     config: AlignConfig, pending: list[slice], rows: list[Row]
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
-    """The pending blocks as they are done, by processes on the CPU or in batches on a GPU."""
+    """The pending blocks as they are done, by processes on CPUs or in batches on a GPU."""
     from pathlib import Path
 
-    from pipeline import alignment, devices
+    import joblib
 
-    folder = Path(config.data) if Path(config.data).is_dir() else Path(config.data).parent
-    device = devices.pick(config.device)
+    from pipeline import alignment, clusters, devices
+
+    folder = (Path(config.data) if Path(config.data).is_dir() else Path(config.data).parent).absolute()
+    device = "cpu" if config.backend != "loky" else devices.pick(config.device)
     if device != "cpu":
         yield from _gpu_blocks(config, device, folder, pending, rows)
         return
-    import joblib
-
-    processes = max(1, min(config.workers or joblib.cpu_count(), len(pending)))
     settings = (folder, config.face_size, config.margin, config.min_face, config.fine_min_face_px)
-    run_all = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", idle_worker_timeout=IDLE_S)
-    yield from run_all(joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending)
+    tasks = [joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending]
+    yield from clusters.unordered(tasks, config.backend, config.scheduler, config.workers)
 
 
 def _gpu_blocks(config: AlignConfig, device: str, folder, pending: list[slice], rows: list[Row]):

@@ -65,6 +65,14 @@ def test_one_process_gives_the_same_bytes_as_two(faces, data, tmp_path):
     assert alone.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_cluster_gives_the_same_bytes(faces, data, tmp_path, backend, package):
+    pytest.importorskip(package, reason="the extra cluster brings it")
+    spread = ArtifactStore(tmp_path).build(nodes(data, workers=2, backend=backend))[0]
+    assert spread.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+
+
 def test_a_killed_run_is_resumed_without_doing_finished_blocks_again(faces, data, tmp_path, monkeypatch):
     store, node = ArtifactStore(tmp_path), nodes(data, workers=1)
     (samples,) = store.build(node.inputs["samples"])
