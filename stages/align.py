@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import AlignConfig
 
-VERSION = 1
+VERSION = 2
 
 BLOCK = 64
 GPU_BATCH = 16
