@@ -59,6 +59,9 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
         "Calibration on test faces, means over seeds. After: log-odds divided by the temperature. A resample has fewer "
         "different faces, and so a larger ECE, than the sample: its interval can lie above its value."
     )
+    missing = {line["figure"] for line in numbers if line["when"] == "before" and np.isnan(line["value"])}
+    reasons = dict.fromkeys(known.undefined for name, known in calibration.FIGURES.items() if name in missing)
+    caption += f" Where a figure has no value, it {'; '.join(reasons)}." if reasons else ""
     return Table("calibration", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -97,7 +100,7 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         return None
     undefined = {line["reason"] for line in numbers if line["figure"] == "closed" and line["reason"]}
     caption = "What reached the students, test faces, means over seeds."
-    caption += f" Gap closed has no value where {'; '.join(sorted(undefined))}." if undefined else ""
+    caption += f" Gap closed, where it has no value: {'; '.join(sorted(undefined))}." if undefined else ""
     if any(method.recipe.folds for method in methods if method.is_taught):
         caption += (
             " The gap is that to the teacher trained on all training subjects; agreement of a cross-fitted student is "

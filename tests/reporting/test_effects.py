@@ -40,6 +40,15 @@ def test_every_factor_is_compared_with_its_reference(swept):
     }
 
 
+def test_students_are_compared_with_each_other_teacher_by_teacher(compared):
+    others = [dataclasses.replace(m, recipe=dataclasses.replace(m.recipe, student="vit")) for m in compared[2:]]
+    [student] = only(effects.effects([*compared, *others]), "student")
+    assert {student.first, student.second} == {"deit", "vit"}
+    assert len(student.pairs) == 3  # two teachers and none
+    assert student.estimate.value == 0
+    assert not student.settled
+
+
 def test_p_values_are_corrected_within_each_factor(swept):
     found = effects.effects(swept)
     for factor in ("teaching", "loss", "views"):

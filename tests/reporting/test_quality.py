@@ -37,6 +37,18 @@ def test_without_a_temperature_there_is_no_after(compared, weights):
     assert str(table.shown["ECE"][0]) != "—"
 
 
+def test_classes_that_are_separated_have_no_slope_and_the_caption_says_why(compared, weights):
+    def separated(run):
+        margin = np.where(run.predictions["label"] == 1, 2.0, -2.0)
+        frame = run.predictions.assign(logit_no_pain=-margin, logit_pain=margin)
+        return dataclasses.replace(run, predictions=frame)
+
+    perfect = dataclasses.replace(compared[3], runs=tuple(map(separated, compared[3].runs)))
+    table = quality.calibrated([perfect], weights)
+    assert str(table.shown["Calibration slope"][0]) == "—"
+    assert "needs classes that the log-odds do not separate" in table.caption
+
+
 def test_transfer_counts_from_the_untaught_student_to_the_teacher(compared, weights):
     methods = [
         dataclasses.replace(m, values={**m.values, HEADLINE: np.full((len(m.runs), 51), value)})

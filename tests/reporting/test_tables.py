@@ -77,6 +77,15 @@ def test_effects_say_what_two_seeds_cannot(swept):
     assert tables.effects([]) is None
 
 
+def test_six_seeds_are_enough_for_a_test_over_seeds(swept):
+    found = effects.effects(swept)[:2]
+    agreed = replace(found[0], per_seed={seed: 0.01 + 0.001 * seed for seed in range(6)})
+    table = tables.effects([agreed, found[1]])
+    assert table.shown["p over seeds"].tolist() == ["0.031", "—"]
+    assert "with 2 its" in table.caption
+    assert "seeds: with" not in tables.effects([agreed]).caption
+
+
 def test_labels_say_how_often_the_teachers_differ_from_the_truth(fakes):
     caches = [fakes.store.build(fakes.labels("swin", views, folds))[0] for views, folds in ((1, 0), (6, 0), (1, 5))]
     table = tables.labels(caches)
