@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from pipeline import __version__, experiments, inspection
+from pipeline import __version__, experiments
 from pipeline.artifacts import Artifact, ArtifactStore, Node
 from pipeline.config import (
     NO_TEACHER,
@@ -30,7 +30,19 @@ from pipeline.errors import ConfigError, PainDistillError
 from pipeline.graph import Graph
 from pipeline.objectives import FEATURES
 from pipeline.raw import RawData
-from stages import align, distill, evaluate, index, predict, pretrain, report, split, synthesize, train_teacher
+from stages import (
+    align,
+    distill,
+    evaluate,
+    housekeeping,
+    index,
+    predict,
+    pretrain,
+    report,
+    split,
+    synthesize,
+    train_teacher,
+)
 from stages import teacher_labels as labels_stage
 from stages.options import config_options, configured, field_options, selection, store_for
 
@@ -111,7 +123,7 @@ class Session:
         """Build the nodes and print where their artifacts are."""
         artifacts = self.build(*nodes)
         for artifact in artifacts:
-            click.echo(_shown(artifact.path))
+            click.echo(housekeeping.shown(artifact.path))
         return artifacts
 
 
@@ -244,7 +256,7 @@ def sweep_command(**values: Any) -> None:
         log.info("run %d of %d, %s", number, len(models), experiments.left(store, models))
         evaluation, student = session.build(graph.evaluation(model), model)
         table.add(student, evaluation)
-    click.echo(_shown(table.path))
+    click.echo(housekeeping.shown(table.path))
     _report(session)
 
 
@@ -253,11 +265,7 @@ def sweep_command(**values: Any) -> None:
 def status_command(**values: Any) -> None:
     """Show every artifact: fresh, missing, partial, damaged or stale, its size and why."""
     session = Session("report", values)
-    states = inspection.status(session.store, [session.graph.report(session.selection)])
-    width = max(len(state.name) for state in states)
-    for state in states:
-        click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
-    click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {_shown(session.store.root)}")
+    housekeeping.status(session.store, session.graph.report(session.selection))
 
 
 @cli.command("plan")
@@ -265,11 +273,7 @@ def status_command(**values: Any) -> None:
 def plan_command(**values: Any) -> None:
     """Show what `report` would run and why; run nothing."""
     session = Session("report", values)
-    steps = inspection.plan(session.store, session.graph.report(session.selection))
-    width = max((len(node.folder_name) for node, _ in steps), default=0)
-    for node, reason in steps:
-        click.echo(f"{node.folder_name:{width}}  {reason}")
-    click.echo(f"{len(steps)} to run" if steps else "Nothing to do: the report is fresh.")
+    housekeeping.plan(session.store, session.graph.report(session.selection))
 
 
 @cli.command("gc")
@@ -278,17 +282,7 @@ def plan_command(**values: Any) -> None:
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that the current config does not need, after naming them."""
     session = Session("report", values)
-    target = session.graph.report(session.selection)
-    paths = inspection.unneeded(session.store, [target])
-    reasons = {state.name: state.reason for state in inspection.status(session.store, [target])}
-    for path in paths:
-        click.echo(f"{_size(inspection.size(path)):>11}  {_shown(path)}  {reasons[path.name]}".rstrip())
-    if not paths:
-        click.echo("Nothing to remove.")
-    elif yes or click.confirm(f"Remove these {len(paths)}?"):
-        for path in paths:
-            inspection.remove(path)
-        click.echo(f"Removed {len(paths)}.")
+    housekeeping.collect(session.store, session.graph.report(session.selection), yes)
 
 
 @cli.command("predict")
@@ -308,7 +302,7 @@ def predict_command(input_path: Path, out: Path, model: Path | None, **values: A
     """Recognise the facial expression of pain in pictures."""
     config = PredictConfig(input=os.fspath(input_path), device=values["device"] or PredictConfig.device)
     model = model or _newest_student(Session("distill", values)).path
-    click.echo(_shown(predict.run(config, model, out)))
+    click.echo(housekeeping.shown(predict.run(config, model, out)))
 
 
 @cli.command("synthesize")
@@ -316,7 +310,7 @@ def predict_command(input_path: Path, out: Path, model: Path | None, **values: A
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pictures and truth.csv.")
 def synthesize_command(out: Path, **values: Any) -> None:
     """Render synthetic faces with known action units, in SynPAIN's form."""
-    click.echo(_shown(synthesize.run(SynthesizeConfig(**values), out)))
+    click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
 
 
 @cli.command("pretrain")
@@ -363,14 +357,14 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
     graph = Graph(base, RawData(folder, store.root / ".hashes.json"), MODULES)
     nodes = [graph.pretrained(family, config) for family in base.families]
     for artifact in store.build(*nodes):
-        click.echo(_shown(pretrain.export(artifact, out)))
+        click.echo(housekeeping.shown(pretrain.export(artifact, out)))
 
 
 def _report(session: Session) -> None:
     """Make the report, let ``report`` point to it, and say where it is."""
     (artifact,) = session.build(session.graph.report(session.selection))
-    latest = _point(session.store.root / "report", artifact.path)
-    click.echo(_shown(latest / "index.html"))
+    latest = housekeeping.point(session.store.root / "report", artifact.path)
+    click.echo(housekeeping.shown(latest / "index.html"))
 
 
 def _newest_student(session: Session) -> Artifact:
@@ -379,25 +373,3 @@ def _newest_student(session: Session) -> Artifact:
     nodes = [node for node in nodes if node.config.teacher != NO_TEACHER] or nodes
     found = [artifact for node in nodes if (artifact := session.store.find(node))]
     return max(found, key=lambda artifact: artifact.record["made"]) if found else session.build(nodes[0])[0]
-
-
-def _point(link: Path, folder: Path) -> Path:
-    """Make ``link`` point to ``folder`` beside it, by one rename; the path under which the folder is then found."""
-    if link.is_symlink() and os.readlink(link) == folder.name:
-        return link
-    if link.is_dir() and not link.is_symlink():  # a copy of the cache may turn links into folders
-        return folder
-    draft = link.with_name(f".{link.name}.{os.getpid()}")
-    draft.symlink_to(folder.name)
-    draft.replace(link)
-    return link
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be said from here."""
-    path = path.absolute()
-    return os.fspath(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f} MB"

@@ -17,7 +17,8 @@ from pipeline import __version__
 from pipeline.config import PRESETS, PretrainConfig, SynthesizeConfig
 from pipeline.errors import ConfigError
 from stages import options
-from stages.cli import _point, cli, main
+from stages.cli import cli, main
+from stages.housekeeping import point
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -186,11 +187,11 @@ def test_the_link_to_the_report_moves_on_and_a_folder_in_its_place_is_left_alone
     one, two, link = (tmp_path / name for name in ("report-1", "report-2", "report"))
     for folder in (one, two, two):
         folder.mkdir(exist_ok=True)
-        assert _point(link, folder) == link
+        assert point(link, folder) == link
         assert link.resolve() == folder.resolve()
     link.unlink()
     link.mkdir()
-    assert _point(link, one) == one
+    assert point(link, one) == one
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "report-1", "report-2"]
 
 

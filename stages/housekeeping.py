@@ -1,0 +1,65 @@
+"""What the cache holds, said on the terminal: status, plan, removal, and where things are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from pipeline import inspection
+from pipeline.artifacts import ArtifactStore, Node
+
+
+def status(store: ArtifactStore, target: Node) -> None:
+    """Print every artifact: its state, size and why."""
+    states = inspection.status(store, [target])
+    width = max(len(state.name) for state in states)
+    for state in states:
+        click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
+    click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {shown(store.root)}")
+
+
+def plan(store: ArtifactStore, target: Node) -> None:
+    """Print what making the target would run and why; run nothing."""
+    steps = inspection.plan(store, target)
+    width = max((len(node.folder_name) for node, _ in steps), default=0)
+    for node, reason in steps:
+        click.echo(f"{node.folder_name:{width}}  {reason}")
+    click.echo(f"{len(steps)} to run" if steps else "Nothing to do: the report is fresh.")
+
+
+def collect(store: ArtifactStore, target: Node, yes: bool) -> None:
+    """Remove what the target does not need, after naming it and, unless ``yes``, asking."""
+    paths = inspection.unneeded(store, [target])
+    reasons = {state.name: state.reason for state in inspection.status(store, [target])}
+    for path in paths:
+        click.echo(f"{_size(inspection.size(path)):>11}  {shown(path)}  {reasons[path.name]}".rstrip())
+    if not paths:
+        click.echo("Nothing to remove.")
+    elif yes or click.confirm(f"Remove these {len(paths)}?"):
+        for path in paths:
+            inspection.remove(path)
+        click.echo(f"Removed {len(paths)}.")
+
+
+def point(link: Path, folder: Path) -> Path:
+    """Make ``link`` point to ``folder`` beside it, by one rename; the path under which the folder is then found."""
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return link
+    if link.is_dir() and not link.is_symlink():  # a copy of the cache may turn links into folders
+        return folder
+    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    draft.symlink_to(folder.name)
+    draft.replace(link)
+    return link
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    path = path.absolute()
+    return os.fspath(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"
