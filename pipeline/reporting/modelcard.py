@@ -179,7 +179,7 @@ def _calibration(known: Mapping[str, Any] | None) -> list[str]:
 
 def _groups(rows: Iterable[Mapping[str, Any]] | None) -> str:
     lines = [
-        f"| {row['attribute'].replace('_', ' ')}: {row['group']} | {row['subjects']} | {_row(row, 100, '.1f', '%')} |"
+        f"| {_words(row['attribute'])}: {_words(row['group'])} | {row['subjects']} | {_row(row, 100, '.1f', '%')} |"
         for row in rows or ()
     ]
     if not lines:
@@ -220,3 +220,7 @@ def _row(e: Mapping[str, Any], factor: float, form: str, unit: str = "") -> str:
     if _there(e["low"]):
         interval = f"{factor * e['low']:{form}} to {factor * e['high']:{form}}"
     return f"{factor * e['value']:{form}}{unit} | {interval}"
+
+
+def _words(name: Any) -> str:
+    return str(name).replace("_", " ")
