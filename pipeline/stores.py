@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,6 +81,14 @@ def _map(path: Path, mode: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         for name, (dtype, offset, shape) in places.items()
     }
     return maps, attrs
+
+
+def mapping(array: np.ndarray) -> mmap.mmap | None:
+    """The memory map that an array lies in, if it lies in one."""
+    found: object = array
+    while isinstance(found, np.ndarray):
+        found = found.base
+    return found if isinstance(found, mmap.mmap) else None
 
 
 class Columns(Mapping[str, np.ndarray]):
@@ -179,8 +188,9 @@ class ColumnWriter:
         """Write rows and sync them."""
         for name, values in arrays.items():
             self._maps[name][rows] = values
-            if isinstance(self._maps[name], np.memmap):
+            if (mapped := mapping(self._maps[name])) is not None:
                 self._maps[name].flush()
+                mapped.madvise(mmap.MADV_DONTNEED)  # written pages stay in the page cache, not in this process's memory
 
     def mark(self, block: slice) -> None:
         """Mark a block whose rows are all written as done."""

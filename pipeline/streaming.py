@@ -6,6 +6,7 @@ works on the batch before. Memory does not grow with the number of faces, and by
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,12 @@ import torch
 from torch import Tensor
 
 from pipeline.counter import permutation
+from pipeline.stores import mapping
+
+# A larger file is unmapped whenever so much of it was read: mapped pages count as the process's memory, and the kernel
+# maps up to ten times what is touched. They stay in the page cache; mapping them again costs a sixth of the rate.
+LARGE_BYTES = 2**30
+UNMAPPED_AFTER = 2**26
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
@@ -70,6 +77,9 @@ class _Fetcher:
 
     def __init__(self, source: np.ndarray, batch_size: int, device: torch.device):
         self._source = source
+        found = mapping(source)
+        self._map = found if found is not None and len(found) > LARGE_BYTES else None
+        self._read = 0
         self._cuda = device.type == "cuda"
         self._device = device
         self._stream = torch.cuda.Stream(device) if self._cuda else None
@@ -82,12 +92,20 @@ class _Fetcher:
         buffer = self._buffers[number % 2][: len(rows)]
         # The rows were checked; with mode="raise" numpy would gather into a copy first.
         np.take(self._source, rows, axis=0, out=buffer.numpy(), mode="clip")
+        self._let_go(buffer.nbytes)
         if not self._cuda:
             return buffer
         with torch.cuda.stream(self._stream):
             batch = buffer.to(self._device, non_blocking=True)
         self._stream.synchronize()  # this thread waits, the device works on
         return batch
+
+    def _let_go(self, read: int) -> None:
+        """Unmap a large file now and then."""
+        self._read += read
+        if self._map is not None and self._read >= UNMAPPED_AFTER:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._read = 0
 
     def hand_over(self, batch: Tensor) -> Tensor:
         """Runs in the consumer's thread: its stream, not the copying one, owns the batch from now on."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline import streaming
 from pipeline.streaming import batches, epoch_order
 
 
@@ -68,3 +70,23 @@ def test_order_is_a_function_of_seed_epoch_and_number():
     assert np.array_equal(epoch_order(1, 2, 100), epoch_order(1, 2, 100))
     assert not np.array_equal(epoch_order(1, 2, 100), epoch_order(1, 3, 100))
     assert not np.array_equal(epoch_order(1, 2, 100), epoch_order(2, 2, 100))
+
+
+def mapped_bytes(path) -> int:
+    """What this process has mapped of a file and touched."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    sizes = [next(line for line in lines if line.startswith("Rss")) for row in lines if str(path) in row]
+    return sum(1024 * int(size.split()[1]) for size in sizes)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "LARGE_BYTES", 2**20)
+    monkeypatch.setattr(streaming, "UNMAPPED_AFTER", 1)
+    path, rows = tmp_path / "large", 64
+    np.random.default_rng(0).integers(0, 256, (rows, 2**20), dtype=np.uint8).tofile(path)
+    images = np.memmap(path, np.uint8, "r", shape=(rows, 2**20))
+    peak = 0
+    for chunk, batch in batches(images, epoch_order(0, 0, rows), 2):
+        assert np.array_equal(batch[0].numpy(), np.fromfile(path, np.uint8, 2**20, offset=int(chunk[0]) * 2**20))
+        peak = max(peak, mapped_bytes(path))
+    assert peak < path.stat().st_size / 4
