@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline import counter, devices, models, objectives, streaming, training, views
+from pipeline import counter, devices, distributed, models, objectives, streaming, training, views
 from pipeline.config import TrainingConfig
+from pipeline.distributed import ALONE, Team
 from pipeline.errors import DataError
 from pipeline.learners import Learner
 from pipeline.losses import LossOptions, balanced_weights, total
@@ -131,6 +132,7 @@ def training_batches(
     classes: int,
     device: str,
     answerer: Answerer | None = None,
+    team: Team = ALONE,
 ) -> training.Batches:
     """The batches of an epoch as ``training.fit`` wants them.
 
@@ -140,17 +142,20 @@ def training_batches(
     seed : of the order.
     classes : number of classes, for the labels of mixed views.
     answerer : says what the teacher thinks; None for a network without one.
+    team : of which this process takes its slice of each batch.
     """
     drawer = views.Views(plan, counter.keys(faces.sample_ids))
 
     def batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         order = streaming.epoch_order(seed, epoch, len(faces))[first_step * batch_size :]
         view = plan.number(epoch)
-        chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        whole = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        chunks = [team.mine(batch) for batch in whole]
         drawn = [drawer.draw(chunk, view) for chunk in chunks]
         rows = [faces.rows[_with_partners(chunk, d)] for chunk, d in zip(chunks, drawn, strict=True)]
-        for chunk, d, images in zip(chunks, drawn, streaming.chunks(faces.images, rows, device), strict=True):
-            targets = {"label": _labels(faces.labels, chunk, d, classes).to(device)}
+        stream = streaming.chunks(faces.images, rows, device)
+        for batch, chunk, d, images in zip(whole, chunks, drawn, stream, strict=True):
+            targets = team.mark(len(batch)) | {"label": _labels(faces.labels, chunk, d, classes).to(device)}
             if answerer:
                 targets |= answerer(chunk, view, images, d)
             yield views.make(images, d, spec), targets
@@ -173,14 +178,21 @@ def _labels(labels: np.ndarray, index: np.ndarray, drawn: Drawn, classes: int) -
 
 
 def validation(
-    faces: Faces, spec: InputSpec, batch_size: int, class_weights: Tensor | None, device: str, precision: str
+    faces: Faces,
+    spec: InputSpec,
+    batch_size: int,
+    class_weights: Tensor | None,
+    device: str,
+    precision: str,
+    team: Team = ALONE,
 ) -> training.Validate:
-    """Cross-entropy with the true labels and balanced accuracy, over the identity view."""
+    """Cross-entropy with the true labels and balanced accuracy, over the identity view; a team shares the faces."""
     truth = torch.from_numpy(faces.labels)
 
     def validate(learner: nn.Module) -> dict[str, float]:
-        batches = forward(learner.network, faces.images, faces.rows, spec, batch_size, device, precision)
-        logits = torch.cat(list(batches)).cpu()
+        rows = team.mine(faces.rows)
+        batches = forward(learner.network, faces.images, rows, spec, batch_size, device, precision)
+        logits = team.whole(torch.cat(list(batches)), len(faces)).cpu()
         weights = None if class_weights is None else class_weights.cpu()
         return {
             "val_loss": F.cross_entropy(logits, truth, weight=weights).item(),
@@ -224,7 +236,7 @@ def train(
     -------
     The summary for the record.
     """
-    device = devices.pick(config.device)
+    device, team = devices.pick(config.device), distributed.team()
     learned, held_out = parts("train"), parts("val")
     weights = _class_weights(config.class_weights, learned.labels, classes, device)
     network = models.build(config.architecture, classes, config.seed)
@@ -235,14 +247,15 @@ def train(
     learner = Learner(network, terms, answers.shapes() if answers else {}, config.seed)
     progress = training.fit(
         learner,
-        training_batches(learned, plan, spec, config.batch_size, config.seed, len(classes), device, answers),
+        training_batches(learned, plan, spec, config.batch_size, config.seed, len(classes), device, answers, team),
         total(terms, LossOptions(temperature, weights)),
-        validation(held_out, spec, config.batch_size, weights, device, config.precision),
+        validation(held_out, spec, config.batch_size, weights, device, config.precision, team),
         schedule(config, device),
         work.path,
         work.fingerprint,
         steps=-(-len(learned) // config.batch_size),
         title=work.node.slug,
+        team=team,
     )
     best = progress.history[progress.best["epoch"] - 1]
     card |= {
@@ -251,8 +264,9 @@ def train(
         "best_epoch": best["epoch"],
         **origin,
     }
-    models.save_model(work.path, network, card)
-    training.finish(work.path)
+    if team.chief:
+        models.save_model(work.path, network, card)
+        training.finish(work.path)
     return {
         "counts": {"train": len(learned), "val": len(held_out), "epochs": len(progress.history)},
         "skipped": [],

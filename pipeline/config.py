@@ -136,6 +136,7 @@ class TrainingConfig:
     weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
     image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False, least=0)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    nproc: int = option(1, "Processes that train together, on as many GPUs or on one CPU.", affects=False, least=1)
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class LabelsConfig(ViewsConfig):
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    nproc: int = option(1, "Processes that share the faces, on as many GPUs or on one CPU.", affects=False, least=1)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline import devices
+from pipeline.distributed import ALONE, Team
 from pipeline.errors import ConfigError
 from pipeline.stores import write_table
 
@@ -82,6 +84,7 @@ def fit(
     fingerprint: str,
     steps: int,
     title: str = "train",
+    team: Team = ALONE,
 ) -> Progress:
     """Train a network, or go on where a killed run stopped, and leave it with the weights of its best epoch.
 
@@ -97,6 +100,7 @@ def fit(
     fingerprint : of the run; a checkpoint of another run is not used.
     steps : in an epoch, for the progress bar.
     title : of the progress bar.
+    team : the processes that train together, each with its slice of ``batches``.
 
     Returns
     -------
@@ -106,9 +110,9 @@ def fit(
     ------
     ConfigError : the loss is no longer a number, or a batch of one is too small for the network.
     """
-    run = _Run(model, loss, schedule, folder, fingerprint)
+    run = _Run(model, loss, schedule, folder, fingerprint, team)
     run.restore()
-    board = _Board(folder, run.progress)
+    board = _Board(folder, run.progress) if team.chief else nullcontext()
     bar = tqdm(
         total=schedule.epochs * steps,
         initial=run.progress.epoch * steps + run.progress.step,
@@ -121,7 +125,8 @@ def fit(
             start = time.monotonic()
             run.train_epoch(batches, bar)
             run.close_epoch(validate, start)
-            board.add(len(run.progress.history) - 1)
+            if team.chief:
+                board.add(len(run.progress.history) - 1)
             bar.set_postfix(run.progress.history[-1], refresh=False)
     model.load_state_dict(run.progress.best["weights"])
     model.eval()
@@ -142,11 +147,37 @@ def training_mode(model: nn.Module) -> None:
             module.eval()
 
 
+class _Objective(nn.Module):
+    """The loss of a batch: one module, so that all that happens between inputs and loss is one forward pass."""
+
+    def __init__(self, model: nn.Module, loss: LossFunction, schedule: Schedule, team: Team):
+        super().__init__()
+        self.model, self.loss, self.schedule, self.team = model, loss, schedule, team
+
+    def forward(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        rows = self.team.rows(inputs, targets)
+        with devices.autocast(self.schedule.device, self.schedule.precision):
+            outputs = self._outputs(inputs)
+        return self.loss(self.team.whole(outputs, rows), self.team.whole(targets, rows))
+
+    def _outputs(self, inputs: Tensor) -> Any:
+        try:
+            return self.model(inputs)
+        except ValueError as error:
+            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise ConfigError(
+                "The last batch of an epoch has one face alone, and this network normalises over the batch. "
+                "Choose another BATCH_SIZE= (TEACHER_BATCH_SIZE= for a teacher trained on the way to a student)."
+            ) from error
+
+
 class _Run:
     """A run's moving parts, and their checkpoint."""
 
-    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str):
-        self.model, self.loss, self.schedule = model.to(schedule.device), loss, schedule
+    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str, team: Team):
+        self.model, self.schedule, self.team = model.to(schedule.device), schedule, team
+        self.objective = team.parallel(_Objective(self.model, loss, schedule, team))
         self.folder, self.fingerprint = folder, fingerprint
         self.optimizer = schedule.optimizer([p for p in model.parameters() if p.requires_grad])
         self.scheduler = schedule.scheduler(self.optimizer)
@@ -161,8 +192,10 @@ class _Run:
         progress = self.progress
         total = torch.tensor(progress.loss_sum, dtype=torch.float64, device=self.schedule.device)
         for inputs, targets in batches(progress.epoch, progress.step):
-            total += self._step(inputs, targets).double() * len(inputs)
-            progress.samples += len(inputs)
+            rows = self.team.rows(inputs, targets)
+            self.team.seed(self.schedule.seed, progress.epoch, progress.step)
+            total += self._step(inputs, targets).double() * rows
+            progress.samples += rows
             progress.step += 1
             bar.update()
             if self._save_is_due():
@@ -171,25 +204,12 @@ class _Run:
         progress.loss_sum = total.item()
 
     def _step(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
-        with devices.autocast(self.schedule.device, self.schedule.precision):
-            outputs = self._outputs(inputs)
-        loss = self.loss(outputs, targets)
+        loss = self.objective(inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach()
-
-    def _outputs(self, inputs: Tensor) -> Any:
-        try:
-            return self.model(inputs)
-        except ValueError as error:
-            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
-                raise
-            raise ConfigError(
-                "The last batch of an epoch has one face alone, and this network normalises over the batch. "
-                "Choose another BATCH_SIZE= (TEACHER_BATCH_SIZE= for a teacher trained on the way to a student)."
-            ) from error
 
     def close_epoch(self, validate: Validate, start: float) -> None:
         """Validate, note the epoch in the history, keep its weights if they are the best."""
@@ -208,7 +228,8 @@ class _Run:
             self.scheduler.step()
         progress.epoch += 1
         progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
-        write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
+        if self.team.chief:
+            write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
         if self._save_is_due():
             self.save()
 
@@ -220,7 +241,7 @@ class _Run:
             )
 
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self.saved >= self.schedule.checkpoint_s
+        return self.team.chief and time.monotonic() - self.saved >= self.schedule.checkpoint_s
 
     def save(self) -> None:
         """Write the checkpoint by one rename."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipeline.launching import in_processes
+
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import DistillConfig
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
+@in_processes
 def run(
     config: DistillConfig,
     work: Work,
@@ -43,7 +46,7 @@ def run(
     """
     from functools import partial
 
-    from pipeline import classification, stores, views
+    from pipeline import classification, distributed, stores, views
     from pipeline.tasks import PAIN
 
     parts = partial(
@@ -78,7 +81,8 @@ def run(
         answerer=_answerer(config, faces, labels, teacher),
         temperature=config.temperature,
     )
-    _write_card(config, work, samples, split, summary)
+    if distributed.team().chief:
+        _write_card(config, work, samples, split, summary)
     return summary
 
 

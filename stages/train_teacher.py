@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.launching import in_processes
+
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import TeacherConfig
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
+@in_processes
 def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact) -> dict[str, Any]:
     """Train the teacher that the config names.
 
