@@ -186,13 +186,12 @@ def joined(device: str) -> Iterator[str]:
     if "OMP_NUM_THREADS" not in os.environ:  # said for each process, as torchrun has it
         torch.set_num_threads(max(1, torch.get_num_threads() // size))
     if torch.device(devices.pick(device)).type == "cuda":
-        device, backend = f"cuda:{rank}", "nccl"
+        device = f"cuda:{rank}"
         torch.cuda.set_device(rank)
+        dist.init_process_group("nccl", device_id=torch.device(device))
     else:
-        device, backend = "cpu", "gloo"
+        device = "cpu"
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the host's own name need not lead anywhere
-    dist.init_process_group(backend)
-    try:
-        yield device
-    finally:
-        dist.destroy_process_group()
+        dist.init_process_group("gloo")
+    yield device
+    dist.destroy_process_group()  # not after an error: it would wait for processes that wait for this one

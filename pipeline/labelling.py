@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import counter, streaming
+from pipeline import counter, distributed, streaming
 from pipeline.answers import FACES, VIEWS, Answers, Online, command, features_among
 from pipeline.errors import ArtifactError
 from pipeline.panels import Panel
@@ -79,6 +79,8 @@ def write_faces(
 ) -> int:
     """Ask about every face itself, or copy what a relative has; blocks that are done are not asked again.
 
+    Processes that work together share the blocks.
+
     Parameters
     ----------
     folder : gets ``labels.h5``.
@@ -100,18 +102,19 @@ def write_faces(
         "sample_id": ((count,), names.dtype),
     }
     writer = _writer(folder / FACES, "labels", fingerprint, columns, attrs, batch_size)
-    training = np.isin(np.arange(count), inquiry.training)
-    blocks = writer.pending()
+    training, team = np.isin(np.arange(count), inquiry.training), distributed.team()
+    pending = writer.pending()
+    blocks = team.share(pending)
     if had:
         kept = had.faces.rows(list(inquiry.sample_ids))
         answers: Iterator = ({"logits": had.faces["logits"][kept[block]]} for block in blocks)
     else:
         answers = inquiry.of_faces([np.arange(block.start, block.stop) for block in blocks])
-    for block, answer in _shown(blocks, answers, count, "faces"):
+    for block, answer in _shown(blocks, answers, _rows(blocks), "faces"):
         rest = {"fold": inquiry.who[block], "training": training[block], "sample_id": names[block]}
         writer.write(block, **_columns(answer), **rest)
-    writer.finish()
-    return 0 if had else sum(block.stop - block.start for block in blocks)
+    team.once(writer.finish)
+    return 0 if had else _rows(pending)
 
 
 def write_views(
@@ -124,6 +127,8 @@ def write_views(
     had: Answers | None = None,
 ) -> int:
     """Ask about the views of the training faces; those that a relative has are copied.
+
+    Processes that work together share the blocks.
 
     Parameters
     ----------
@@ -141,8 +146,8 @@ def write_views(
     columns |= {name: ((views * count, *shapes[name]), FEATURE_TYPE) for name in features}
     writer = _writer(folder / VIEWS, "views", fingerprint, columns, attrs, batch_size)
     copied = min(had.attrs["views"], views) if had else 0
-    new = []
-    for block in writer.pending():
+    new, team = [], distributed.team()
+    for block in team.share(writer.pending()):
         # A block in which old and new views meet is copied up to there: answers do not depend on their neighbours
         # beyond rounding, but asking for a view twice is what this cache is there to avoid.
         old = min(block.stop, copied * count)
@@ -153,10 +158,10 @@ def write_views(
         else:
             writer.mark(block)
     answers = inquiry.of_views([rows for _, rows in new], features)
-    for (block, rows), answer in _shown(new, answers, views * count, "views"):
+    for (block, rows), answer in _shown(new, answers, sum(len(rows) for _, rows in new), "views"):
         writer.fill(slice(rows[0], rows[-1] + 1), **_columns(answer))
         writer.mark(block)
-    writer.finish()
+    team.once(writer.finish)
     return copied
 
 
@@ -168,9 +173,14 @@ def _writer(
     One batch is one block, and the first run's size counts: what a block holds does not depend on which blocks a killed
     run left.
     """
-    if not path.exists():
-        create(path, kind, fingerprint, columns, {**attrs, "batch_size": batch_size})
-    return ColumnWriter(path, block=Columns(path, kind, fingerprint).attrs["batch_size"])
+
+    def open_or_create() -> ColumnWriter:
+        if not path.exists():
+            create(path, kind, fingerprint, columns, {**attrs, "batch_size": batch_size})
+        return ColumnWriter(path, block=Columns(path, kind, fingerprint).attrs["batch_size"])
+
+    distributed.team().once(open_or_create)
+    return open_or_create()
 
 
 def _columns(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -190,6 +200,10 @@ def _columns(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
                 "kept. Choose another loss or teacher."
             )
     return kept
+
+
+def _rows(blocks: Sequence[slice]) -> int:
+    return sum(block.stop - block.start for block in blocks)
 
 
 def _shown(blocks: Sequence[Any], answers: Iterator, rows: int, title: str) -> Iterator[tuple[Any, Any]]:

@@ -21,7 +21,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PainDistillError
+from pipeline.errors import ConfigError, PainDistillError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher takes
 ERROR = "error-{}.pickle"
@@ -40,7 +40,7 @@ def in_processes(run: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 
     Raises
     ------
-    ConfigError : there are not as many devices.
+    ConfigError : there are not as many devices, or a process was killed.
     """
 
     @wraps(run)
@@ -58,7 +58,8 @@ def _launch(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any]) 
     from pipeline import distributed
 
     distributed.check(config.device, config.nproc)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # errors are raised, once
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed.elastic")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of errors is raised here
     with _signals_returned(), tempfile.TemporaryDirectory(prefix="paindistill-") as scratch:
         launcher = LaunchConfig(
             min_nodes=1,
@@ -76,8 +77,7 @@ def _launch(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any]) 
         try:
             return elastic_launch(launcher, _process)(stage, config, work, inputs, scratch, level)[0]
         except ChildFailedError as error:
-            code = error.get_first_failure()[1].exitcode
-            raise _first_error(Path(scratch), f"One of NPROC={config.nproc} processes ended with {code}") from None
+            raise _cause(Path(scratch), config.nproc, error.get_first_failure()[1].exitcode) from None
 
 
 def _process(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any], scratch: str, level: int) -> Any:
@@ -96,12 +96,17 @@ def _process(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any],
         raise
 
 
-def _first_error(scratch: Path, otherwise: str) -> Exception:
+def _cause(scratch: Path, processes: int, exit_code: int) -> Exception:
     """The error that ended the processes, rather than what it did to the others."""
     files = sorted(scratch.glob(ERROR.format("*")), key=lambda file: file.stat().st_mtime_ns)
     errors = [pickle.loads(file.read_bytes()) for file in files]
-    errors.sort(key=lambda error: not isinstance(error, PainDistillError))
-    return errors[0] if errors else RuntimeError(f"{otherwise}: is there enough memory for so many?")
+    known = [error for error in errors if isinstance(error, PainDistillError)]
+    if known or (errors and exit_code > 0):
+        return (known or errors)[0]
+    return ConfigError(
+        f"One of the NPROC={processes} processes was killed (exit code {exit_code}), perhaps for want of memory. "
+        "Run the command again, with fewer processes or a smaller BATCH_SIZE."
+    )
 
 
 @contextmanager

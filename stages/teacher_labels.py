@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.launching import in_processes
+
 if TYPE_CHECKING:
     from pipeline.answers import Answers
     from pipeline.artifacts import Artifact, Work
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
+@in_processes
 def run(
     config: LabelsConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **teachers: Artifact
 ) -> dict[str, Any]:
