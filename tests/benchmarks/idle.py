@@ -1,0 +1,87 @@
+"""What commands take when there is nothing to do: help, a fresh report, and the status of a thousand artifacts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+
+from pipeline.artifacts import ArtifactStore, Node, topological
+from pipeline.config import DEMO, NO_TEACHER, REPOSITORY, Preset
+from pipeline.graph import Graph, Selection
+from pipeline.raw import RawData
+from stages.cli import MODULES
+from tests.benchmarks import pictures
+from tests.benchmarks.measure import Figure, Way, interleaved
+
+ARTIFACTS = 1000
+
+
+def finished(cache: Path, preset: Preset = DEMO) -> list[Node]:
+    """Fill a cache with all that a report of the demo set needs: whole artifacts by their records, with empty files."""
+
+    def run(config, work, **inputs) -> dict:
+        (work.path / "made").write_text("")
+        return {"counts": {}, "skipped": []}
+
+    stages = {name: SimpleNamespace(VERSION=module.VERSION, run=run) for name, module in MODULES.items()}
+    store = ArtifactStore(cache / "demo")
+    graph = Graph(preset, RawData(Path(preset.data), store.root / ".hashes.json"), stages, store.root / ".weights.json")
+    chosen = Selection(
+        (*preset.teachers, NO_TEACHER), (preset.student,), preset.seeds, preset.losses, preset.views, preset.folds
+    )
+    report = graph.report(chosen)
+    store.build(report)
+    return topological([report])
+
+
+def run(quick: bool) -> Iterator[Figure]:
+    """Seconds from start to end of whole commands."""
+    rounds = 1 if quick else 5
+    with TemporaryDirectory(dir=pictures.scratch()) as scratch:
+        small, large = Path(scratch) / "small", Path(scratch) / "large"
+        finished(small)
+        seeds = tuple(range(5 if quick else 84))
+        count = len(finished(large, replace(DEMO, seeds=seeds)))
+        named = ("--seed", ",".join(map(str, seeds)))
+        ways = {
+            "paindistill --help": _command("--help"),
+            "report, all fresh": _command("report", "--cache", small),
+            "make report, all fresh": _make("report", f"CACHE={small}"),
+            f"status of {count} artifacts": _command("status", "--cache", large, *named),
+            f"report over {count} artifacts, all fresh": _command("report", "--cache", large, *named),
+            "import torch": _python("-c", "import torch"),
+        }
+        rates = interleaved(ways, rounds)
+    most = dict(zip(ways, (0.3, 1.5, 1.5, 1.0), strict=False))
+    for name in list(ways)[:-1]:
+        seconds = 1 / sorted(rates[name])[rounds // 2]
+        torch = 1 / sorted(rates["import torch"])[rounds // 2]
+        limit = most.get(name)
+        reached = None if limit is None else seconds <= limit
+        wanted = "" if limit is None else f"≤ {limit:g} s"
+        yield Figure("nothing to do", name, seconds, "s", torch, "import torch alone", torch / seconds, wanted, reached)
+
+
+def _command(*arguments: object) -> Way:
+    return _python("-m", "stages", *arguments)
+
+
+def _make(target: str, *variables: str) -> Way:
+    return _call("make", "--no-print-directory", target, f"PYTHON={sys.executable}", *variables)
+
+
+def _python(*arguments: object) -> Way:
+    return _call(sys.executable, *arguments)
+
+
+def _call(*command: object) -> Way:
+    def way() -> int:
+        subprocess.run(list(map(str, command)), cwd=REPOSITORY, check=True, capture_output=True)
+        return 1
+
+    return way

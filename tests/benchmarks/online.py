@@ -1,0 +1,51 @@
+"""A student that learns from cached answers beside one whose teacher answers in every step, and when a cache pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline import answers
+from pipeline.config import DEMO, PAPER, Preset
+from tests.benchmarks import loops
+from tests.benchmarks.measure import Figure, alone, interleaved
+
+SYNPAIN_TRAINING_FACES = 7_497  # 70% of 10,710
+DEMO_TRAINING_FACES = 504
+
+
+def run(quick: bool) -> Iterator[Figure]:
+    """Epochs a minute of both presets' students, and the number of runs after which a cache is cheaper."""
+    small, large = (32, 4) if quick else (256, 12)
+    yield from _preset(DEMO, small, DEMO.distill.batch_size if not quick else 16, DEMO_TRAINING_FACES, quick)
+    yield from _preset(PAPER, large, 4, SYNPAIN_TRAINING_FACES, quick)
+
+
+def _preset(preset: Preset, count: int, batch: int, trained_faces: int, quick: bool) -> Iterator[Figure]:
+    student = preset.families[preset.student]
+    with loops.noise(count) as faces:
+        for name in preset.teachers:
+            teacher = loops.panel(preset.families[name], "cpu", "auto")
+            with loops.cached(teacher, faces, batch) as kept:
+                ways = {
+                    "cached": loops.Training(student, faces, batch, answerer=kept).ours,
+                    "online": loops.Training(student, faces, batch, answerer=answers.Online(teacher, ("hard",))).ours,
+                    "labels": loops.Labelling(teacher, faces, batch).faces,
+                }
+                rates = interleaved(ways, 1 if quick else 3)
+            yield from _figures(preset, name, rates, trained_faces)
+
+
+def _figures(preset: Preset, teacher: str, rates: dict[str, list[float]], faces: int) -> Iterator[Figure]:
+    cached, online, labels = (sorted(rates[way])[len(rates[way]) // 2] for way in ("cached", "online", "labels"))
+    what = f"{preset.families[preset.student].name}, labels of {preset.families[teacher].name}, {faces:,} faces"
+    a_minute = 60 / faces
+    yield Figure(
+        *("distill", what, cached * a_minute, "epochs/min", online * a_minute, "the teacher in the loop"),
+        ratio=cached / online,
+    )
+    # A cache of one view asks the teacher once for each face, an online run once for each face and epoch.
+    epochs = preset.distill.epochs
+    saved = epochs * (1 / online - 1 / cached)
+    for views, name in ((1, "one view"), (epochs, f"a view for each of {epochs} epochs")):
+        runs = views / labels / saved if saved > 0 else float("inf")
+        yield alone("teacher-labels", f"{teacher} of {preset.name}, {name}: runs that pay for its cache", runs, "runs")
