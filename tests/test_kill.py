@@ -56,11 +56,11 @@ def kill_when(arguments, come):
 
 
 def partial(cache, slug):
-    return next((cache / "faces").glob(f"{slug}-*.partial"), None)
+    return next((cache / "faces").glob(f"{slug}-????????.partial"), None)
 
 
 def artifact(cache, slug):
-    (found,) = (p for p in (cache / "faces").glob(f"{slug}-*") if not p.name.endswith(".partial"))
+    (found,) = (cache / "faces").glob(f"{slug}-????????")
     return found
 
 
