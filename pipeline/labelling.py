@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.views import Drawn, Plan, Views
 # normalisation changes the first.
 TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
 FEWEST_ROWS = 8
+AGREEMENT_FACES = 64
 FEATURE_TYPE = np.float16
 
 
@@ -231,6 +232,22 @@ def compare(answers: Answers, inquiry: Inquiry, share: float, batch_size: int) -
     again = sample_rows(names, share)
     _compare(answers.views, inquiry.of_views(_batches(again, batch_size)), again, names)
     return len(rows) + len(again)
+
+
+def float32_agreement(answers: Answers, inquiry: Inquiry, batch_size: int) -> dict[str, float]:
+    """How near answers of a lower precision are to those of float32, for a fixed random choice of faces.
+
+    Returns
+    -------
+    ``faces``: how many were asked about; ``hard``: the share with the same hard label; ``logits``: the largest
+    difference between two logits.
+    """
+    rows = sample_rows(inquiry.sample_ids, AGREEMENT_FACES / len(inquiry.sample_ids))
+    exact = replace(inquiry, panel=replace(inquiry.panel, precision="float32"))
+    found = np.concatenate([answer["logits"] for answer in exact.of_faces(_batches(rows, batch_size))])
+    kept = np.asarray(answers.faces["logits"][rows])
+    same = found.argmax(1) == kept.argmax(1)
+    return {"faces": len(rows), "hard": float(same.mean()), "logits": float(np.abs(found - kept).max())}
 
 
 def _batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:

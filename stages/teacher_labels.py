@@ -55,7 +55,20 @@ def run(
         "skipped": [],
         "bytes_per_view": _bytes(made, ("logits", "hard")),
         "feature_bytes_per_view": _bytes(made, features),
+        "float32_agreement": _agreement(config, work, made, inquiry, attrs["precision"]),
     }
+
+
+def _agreement(
+    config: LabelsConfig, work: Work, made: Answers, inquiry: Inquiry, precision: str
+) -> dict[str, float] | None:
+    """How near the answers are to those of float32, as a relative recorded it where the answers are its; or None."""
+    from pipeline import labelling
+
+    if precision == "float32":
+        return None
+    known = [relative.summary.get("float32_agreement") for relative in work.relatives[:1]]
+    return next(filter(None, known), None) or labelling.float32_agreement(made, inquiry, config.batch_size)
 
 
 def _inquiry(

@@ -390,3 +390,15 @@ def test_rows_to_verify_are_a_fixed_choice():
     assert np.array_equal(rows, np.sort(rows))
     assert np.array_equal(rows, labelling.sample_rows(names, 0.05))
     assert len(labelling.sample_rows(names[:5], 0.01)) == 5
+
+
+def test_the_record_says_how_near_bfloat16_is_to_float32(made):
+    assert made.labels.summary["float32_agreement"] is None
+    labels = made.labels_with(precision="bfloat16")
+    agreement = labels.summary["float32_agreement"]
+    rows = labelling.sample_rows(stores.open_faces(made.faces).sample_ids, 64 / 70)
+    apart = answers.Answers.of(labels).faces["logits"][rows] - answers.Answers.of(made.labels).faces["logits"][rows]
+    assert agreement["faces"] == len(rows) == 64
+    assert agreement["logits"] == pytest.approx(np.abs(apart).max(), rel=0.01)
+    assert 0 < agreement["logits"] < 0.1
+    assert agreement["hard"] > 0.9
