@@ -1,0 +1,255 @@
+"""Several processes do what one does: the same gradients of every loss, weights, labels; and they end together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline import distributed, losses, models, objectives, stores, training
+from pipeline.artifacts import Node
+from pipeline.config import SMOKE, LabelsConfig
+from pipeline.distributed import Ranks
+from pipeline.errors import ConfigError, DataError
+from pipeline.launching import in_processes
+from pipeline.learners import Learner
+from pipeline.training import Schedule
+from stages import distill, teacher_labels, train_teacher
+from tests.fake_artifacts import Fakes
+
+ROOT = Path(__file__).resolve().parent.parent
+ODD = 11  # rows of a batch that two processes cannot halve
+SHAPES = {"hidden": (6,), "map": (5, 3, 3)}
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The part of a stage's config that launching reads."""
+
+    nproc: int
+    device: str = "cpu"
+
+
+WORK = SimpleNamespace(fingerprint="0123456789", path=Path())
+
+
+@pytest.mark.parametrize(("rows", "size"), [(8, 2), (11, 2), (11, 4), (1, 3), (5, 8)])
+def test_slices_are_of_one_length_and_joined_they_are_the_batch(rows, size):
+    slices = []
+    for rank in range(size):
+        team = object.__new__(Ranks)
+        team.rank, team.size = rank, size
+        slices.append(team.mine(np.arange(rows) + 100))
+    assert len({len(part) for part in slices}) == 1
+    assert np.array_equal(np.concatenate(slices)[:rows], np.arange(rows) + 100)
+
+
+def test_one_process_is_a_team_in_which_nothing_changes():
+    team, batch = distributed.team(), np.arange(5)
+    assert team.chief
+    assert team.mine(batch) is batch
+    assert team.whole(batch, 3) is batch
+    assert team.mark(5) == {}
+
+
+def batch_of(rows: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    random = torch.Generator().manual_seed(5)
+    logits = torch.randn(rows, 2, generator=random)
+    targets = {"label": torch.arange(rows) % 2, "hard": logits.argmax(1), "logits": logits}
+    targets |= {kind: torch.randn(rows, *shape, generator=random) for kind, shape in SHAPES.items()}
+    return torch.randn(rows, 3, 64, 64, generator=random), targets
+
+
+@in_processes
+def gradients(config: Processes, work) -> dict[str, dict[str, np.ndarray]]:
+    """The gradients of every loss of one whole batch, of which each process sees its slice."""
+    team, schedule = distributed.team(), Schedule(1, 0.1, 1, 1.0)
+    inputs, targets = batch_of(ODD)
+    mine = team.mine(np.arange(ODD))
+    options = losses.LossOptions(4.0, torch.tensor([0.4, 1.9]))
+    found = {}
+    for name in losses.LOSSES:
+        terms = objectives.parse(name if name == "label" else f"label:0.5,{name}:1")
+        network = models.build(SMOKE.families["deit"], ("no_pain", "pain"), seed=1)
+        learner = Learner(network, terms, SHAPES, seed=2)
+        objective = team.parallel(training._Objective(learner, losses.total(terms, options), schedule, team))
+        value = objective(inputs[mine], team.mark(ODD) | {kind: values[mine] for kind, values in targets.items()})
+        value.backward()
+        found[name] = {key: p.grad.numpy() for key, p in learner.named_parameters() if p.grad is not None}
+        found[name]["loss"] = value.detach().numpy()
+    return found
+
+
+@pytest.mark.slow
+def test_gradients_of_every_loss_are_those_of_the_whole_batch():
+    alone, together = (gradients(Processes(nproc), WORK) for nproc in (1, 2))
+    assert set(alone) == set(losses.LOSSES)
+    for name, expected in alone.items():
+        assert together[name].keys() == expected.keys()
+        # Dist divides by how much a new network's answers vary, which is little: rounding grows.
+        tolerance = 1e-3 if name == "dist" else 1e-5
+        for key, values in expected.items():
+            assert np.abs(together[name][key] - values).max() <= tolerance * np.abs(values).max(), (name, key)
+
+
+@in_processes
+def failing(config: Processes, work) -> dict:
+    """The second process fails, the first waits for it."""
+    team = distributed.team()
+    if not team.chief:
+        raise DataError("picture 7 went bad")
+    team.share([])
+    return {}
+
+
+@in_processes
+def killed(config: Processes, work) -> dict:
+    """The second process dies without a word, the first waits for it."""
+    team = distributed.team()
+    if not team.chief:
+        os.kill(os.getpid(), signal.SIGKILL)
+    team.share([])
+    return {}
+
+
+@pytest.mark.slow
+def test_the_error_of_one_process_ends_all_and_is_raised():
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(DataError, match="picture 7 went bad"):
+        failing(Processes(2), WORK)
+    with pytest.raises(ConfigError, match=r"NPROC=2 processes was killed \(exit code -9\)"):
+        killed(Processes(2), WORK)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_device_for_each_process_or_none_starts(monkeypatch):
+    with pytest.raises(ConfigError, match="DEVICE=cuda:3 is not here"):
+        failing(Processes(2, "cuda:3"), WORK)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="NPROC=2 takes a device for each process.*1 are visible"):
+        failing(Processes(2, "cuda"), WORK)
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory) -> Fakes:
+    fakes = Fakes(tmp_path_factory.mktemp("cache"), subjects=40, size=64)
+    fakes.store.build(labels(fakes))
+    return fakes
+
+
+def labels(fakes: Fakes, nproc: int = 1) -> Node:
+    teacher = replace(SMOKE.teacher, teacher="swin", architecture=SMOKE.families["swin"], epochs=1)
+    node = Node("train_teacher", "teacher-swin", train_teacher.VERSION, teacher, fakes.data, train_teacher.run)
+    config = LabelsConfig(teacher="swin", views=2, features="hidden", batch_size=16, nproc=nproc)
+    inputs = {**fakes.data, "teacher": node}
+    return Node("teacher_labels", "labels-swin", teacher_labels.VERSION, config, inputs, teacher_labels.run)
+
+
+def student(fakes: Fakes, loss: str, nproc: int) -> Node:
+    config = replace(
+        SMOKE.distill,
+        **{"teacher": "swin", "architecture": SMOKE.families["deit"], "loss": loss, "views": 2, "nproc": nproc},
+        **{"batch_size": ODD, "class_weights": "balanced"},
+    )
+    inputs = {**fakes.data, "labels": labels(fakes)}
+    return Node("distill", "student", distill.VERSION, config, inputs, distill.run)
+
+
+def copy_without(fakes: Fakes, folder: Path, slug: str) -> Fakes:
+    """The same artifacts elsewhere, but for one."""
+    shutil.copytree(fakes.store.root, folder / "cache", ignore=shutil.ignore_patterns(f"{slug}-*"))
+    return Fakes(folder / "cache", subjects=40, size=64)
+
+
+@pytest.mark.slow
+def test_labels_of_two_processes_have_the_same_bytes(fakes, tmp_path):
+    (alone,) = fakes.store.build(labels(fakes))
+    other = copy_without(fakes, tmp_path, "labels")
+    (together,) = other.store.build(labels(other, nproc=2))
+    for name in ("labels.h5", "views.h5"):
+        assert together.file(name).read_bytes() == alone.file(name).read_bytes()
+    assert together.summary == alone.summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["hard", "hard:1,rkd:1,contrastive:1"])
+def test_a_student_of_two_processes_has_the_same_weights(fakes, tmp_path, loss):
+    (alone,) = fakes.store.build(student(fakes, loss, 1))
+    other = copy_without(fakes, tmp_path, "student")
+    (together,) = other.store.build(student(other, loss, 2))
+    assert together.fingerprint == alone.fingerprint
+    assert set(together.record["files"]) - {"tensorboard"} >= {"weights.safetensors", "history.csv", "MODEL_CARD.md"}
+    expected, found = (load_file(artifact.file("weights.safetensors")) for artifact in (alone, together))
+    moved = max((values - values.mean()).abs().max() for values in expected.values())
+    for name, values in expected.items():
+        # Keys' biases have no influence: their gradients are rounding alone, which Adam makes steps of.
+        if not name.endswith("qkv.bias"):
+            torch.testing.assert_close(found[name], values, rtol=1e-4, atol=1e-4 * float(moved))
+    rows = [stores.read_table(artifact.file("history.csv")) for artifact in (alone, together)]
+    np.testing.assert_allclose(rows[0].to_numpy(), rows[1].to_numpy(), rtol=1e-4)
+
+
+COMMAND = [
+    *(sys.executable, "-m", "stages", "distill", "--preset", "smoke", "--device", "cpu", "--dataset", "synpain"),
+    *("--teacher", "none", "--seed", "0", "--epochs", "6", "--checkpoint-s", "0", "--nproc", "2"),
+]
+
+
+def start(data: Path, cache: Path) -> subprocess.Popen:
+    command = [*COMMAND, "--data", str(data), "--cache", str(cache)]
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+def members(group: int) -> list[int]:
+    """The living processes of a group."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = status.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+def wait_until(come):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not come():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_ended_it_leaves_no_process_and_goes_on_to_the_same_weights(synpain, tmp_path, number):
+    data = synpain(tmp_path / "faces", 24)
+    undisturbed = start(data, tmp_path / "a")
+    assert undisturbed.wait(TIMEOUT_S) == 0, undisturbed.stderr.read()
+    shutil.copytree(tmp_path / "a", tmp_path / "b", ignore=shutil.ignore_patterns("student-*"))
+    run = start(data, tmp_path / "b")
+    wait_until(lambda: list(tmp_path.glob("b/faces/student-*.partial/checkpoint.pt")) or run.poll() is not None)
+    assert run.poll() is None, run.stderr.read()
+    assert len(members(run.pid)) > 2
+    os.kill(run.pid, number)
+    assert run.wait(TIMEOUT_S) == -number
+    wait_until(lambda: not members(run.pid))
+    finished = start(data, tmp_path / "b")
+    _, said = finished.communicate(timeout=TIMEOUT_S)
+    assert finished.returncode == 0, said
+    assert "resuming after epoch" in said
+    first, second = (next(tmp_path.glob(f"{name}/faces/student-*/weights.safetensors")) for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
