@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.config import REPOSITORY, SynthesizeConfig
 from pipeline.datasets.synpain import parse
 from stages import synthesize
@@ -24,7 +26,9 @@ def multiplied(source: Path, out: Path, count: int) -> Path:
 
     Each gets a few bytes after its end, which no decoder reads: equal files would be duplicates to the pipeline.
     """
-    contents = [(parse(file.name), file.read_bytes()) for file in sorted(source.glob("*.jpg"))]
+    files = sorted(source.glob("*.jpg"))
+    files = [files[i] for i in np.random.default_rng(0).permutation(len(files))]  # both classes from the start
+    contents = [(parse(file.name), file.read_bytes()) for file in files]
     out.mkdir(parents=True)
     for number in range(count):
         entry, content = contents[number % len(contents)]
