@@ -29,7 +29,7 @@ synth_environment := .venv/.made-synth
 endif
 install = $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help setup test lint bench clean $(COMMANDS) $(SYNTH_COMMANDS)
+.PHONY: help setup test lint bench bench-scale bench-gpu clean $(COMMANDS) $(SYNTH_COMMANDS)
 
 define HELP
 paindistill: which teacher transfers better to a small student, and how small may the student be?
@@ -58,7 +58,9 @@ Each target first makes what it needs; what is fresh is reused.
   pretrain         pretrain the demo set's small backbones     N SEED OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check
-  bench            benchmarks, written to bench.json
+  bench            benchmarks, written to bench.json and bench.md
+  bench-scale      every stage over many faces, its time and memory   N
+  bench-gpu        the figures of a CUDA device; skipped without one
   clean            remove .venv and build files; the cache stays
 
   variable     default                         meaning
@@ -80,6 +82,8 @@ Each target first makes what it needs; what is fresh is reused.
   WEIGHTS      demo shipped, paper hub         initial weights: hub, shipped, random, or a file
   DEVICE       auto                            cpu, cuda, cuda:N
   WORKERS      0                               processes; 0 uses every core
+  NPROC        1                               processes that train or label together (TEACHER_NPROC, LABELS_NPROC)
+  BACKEND      loky                            who aligns: loky (this machine), dask, ray; SCHEDULER: their address
   CACHE        cache                           folder of artifacts
   PYTHON       .venv/bin/python                an interpreter that has the packages; no .venv is made
   BASE_PYTHON  python3                         the interpreter that .venv is made with
@@ -116,10 +120,16 @@ lint: $(environment)
 	$(python) -m ruff format --check .
 
 test: lint $(synth_environment)
-	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 --ignore=tests/benchmarks $(TESTS)
+	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 $(TESTS)
 
-bench: $(environment)
-	$(python) -m pytest tests/benchmarks --benchmark-json=bench.json
+bench: $(synth_environment)
+	$(python) -m tests.benchmarks
+
+bench-scale: $(environment)
+	$(python) -m tests.benchmarks.scale $(if $(N),--n $(N))
+
+bench-gpu: $(environment)
+	$(python) -m tests.benchmarks.gpu
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage predictions

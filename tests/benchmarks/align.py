@@ -52,9 +52,9 @@ class PlainLoop:
 class Stage:
     """The stage itself over a folder of pictures, each time anew."""
 
-    def __init__(self, folder: Path, scratch: Path):
+    def __init__(self, folder: Path, scratch: Path, device: str = "cpu"):
         self._scratch, self._numbers = scratch, count()
-        self._config = replace(PAPER.align, data=str(folder), face_size=SIZE, margin=MARGIN)
+        self._config = replace(PAPER.align, data=str(folder), face_size=SIZE, margin=MARGIN, device=device)
         preset = replace(PAPER, index=replace(PAPER.index, data=str(folder)), align=self._config)
         self._graph = Graph(preset, RawData(folder), MODULES)
         self.samples: Artifact
