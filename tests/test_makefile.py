@@ -15,7 +15,20 @@ from stages.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(cli.commands)
-VARIABLES = ("DATA", "DATASET", "PRESET", "TEACHER", "STUDENT", "SEED", "EPOCHS", "BATCH_SIZE", "DEVICE", "WORKERS")
+VARIABLES = (
+    "DATA",
+    "DATASET",
+    "PRESET",
+    "TEACHER",
+    "STUDENT",
+    "SEED",
+    "EPOCHS",
+    "BATCH_SIZE",
+    "DEVICE",
+    "WORKERS",
+    "NPROC",
+    "BACKEND",
+)
 
 
 def make(*arguments, folder=ROOT):
