@@ -84,8 +84,6 @@ Each target first makes what it needs; what is fresh is reused.
   WORKERS      0                               processes; 0 uses every core
   NPROC        1                               processes that train or label together (TEACHER_NPROC, LABELS_NPROC)
   BACKEND      loky                            who aligns: loky (this machine), dask, ray; SCHEDULER: their address
-  NPROC        1                               processes that train or label together (TEACHER_NPROC, LABELS_NPROC)
-  BACKEND      loky                            who aligns: loky (this machine), dask, ray; SCHEDULER: their address
   CACHE        cache                           folder of artifacts
   PYTHON       .venv/bin/python                an interpreter that has the packages; no .venv is made
   BASE_PYTHON  python3                         the interpreter that .venv is made with
