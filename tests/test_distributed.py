@@ -67,31 +67,36 @@ def batch_of(rows: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
 @in_processes
 def gradients(config: Processes, work) -> dict[str, dict[str, np.ndarray]]:
     """The gradients of every loss of one whole batch, of which each process sees its slice."""
-    team, schedule = distributed.team(), Schedule(1, 0.1, 1, 1.0)
+    team, schedule = distributed.team(), Schedule(1, 0.1, 1, 1.0, device=config.device)
     inputs, targets = batch_of(ODD)
     mine = team.mine(np.arange(ODD))
-    options = losses.LossOptions(4.0, torch.tensor([0.4, 1.9]))
+    inputs, targets = inputs[mine].to(config.device), {k: v[mine].to(config.device) for k, v in targets.items()}
+    options = losses.LossOptions(4.0, torch.tensor([0.4, 1.9], device=config.device))
     found = {}
     for name in losses.LOSSES:
         terms = objectives.parse(name if name == "label" else f"label:0.5,{name}:1")
         network = models.build(SMOKE.families["deit"], ("no_pain", "pain"), seed=1)
-        learner = Learner(network, terms, SHAPES, seed=2)
+        learner = Learner(network, terms, SHAPES, seed=2).to(config.device)
         objective = team.parallel(training._Objective(learner, losses.total(terms, options), schedule, team))
-        value = objective(inputs[mine], team.mark(ODD) | {kind: values[mine] for kind, values in targets.items()})
+        value = objective(inputs, team.mark(ODD) | targets)
         value.backward()
-        found[name] = {key: p.grad.numpy() for key, p in learner.named_parameters() if p.grad is not None}
-        found[name]["loss"] = value.detach().numpy()
+        found[name] = {key: p.grad.cpu().numpy() for key, p in learner.named_parameters() if p.grad is not None}
+        found[name]["loss"] = value.detach().cpu().numpy()
     return found
 
 
+TWO_GPUS = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+
+
 @pytest.mark.slow
-def test_gradients_of_every_loss_are_those_of_the_whole_batch():
-    alone, together = (gradients(Processes(nproc), WORK) for nproc in (1, 2))
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, TWO_GPUS])])
+def test_gradients_of_every_loss_are_those_of_the_whole_batch(device):
+    alone, together = (gradients(Processes(nproc, device), WORK) for nproc in (1, 2))
     assert set(alone) == set(losses.LOSSES)
     for name, expected in alone.items():
         assert together[name].keys() == expected.keys()
         # Dist divides by how much a new network's answers vary, which is little: rounding grows.
-        tolerance = 1e-3 if name == "dist" else 1e-5
+        tolerance = 1e-5 if name != "dist" and device == "cpu" else 1e-3
         for key, values in expected.items():
             assert np.abs(together[name][key] - values).max() <= tolerance * np.abs(values).max(), (name, key)
 
