@@ -14,7 +14,20 @@ PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 JOINING = {"cli.py", "__main__.py"}
 COMMON = {"stages.options"}  # shared by commands, no stage itself
-HEAVY = {"torch", "timm", "torchvision", "pandas", "numpy", "h5py", "sklearn", "matplotlib", "joblib", "PIL", "jinja2", "scipy"}
+HEAVY = {
+    "torch",
+    "timm",
+    "torchvision",
+    "pandas",
+    "numpy",
+    "h5py",
+    "sklearn",
+    "matplotlib",
+    "joblib",
+    "PIL",
+    "jinja2",
+    "scipy",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -21,7 +21,7 @@ from pipeline.config import DEMO_DATA, REPOSITORY
 from tests.benchmarks import measure, pictures, table
 from tests.benchmarks.measure import Figure
 
-FEW, MOST_MB = 100, 3000
+FEW, MOST_MB = 1000, 3000
 ONE_STUDENT = ("--teacher", "resnet", "--views", "1", "--seed", "0", "--epochs", "1")
 COMMANDS = {  # by the folder that each makes
     "samples": ("index",),
