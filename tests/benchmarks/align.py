@@ -23,7 +23,7 @@ from pipeline.raw import RawData
 from stages import align
 from stages.cli import MODULES
 from tests.benchmarks import pictures
-from tests.benchmarks.measure import Figure, alone, figure, interleaved
+from tests.benchmarks.measure import Figure, alone, compare
 
 SIZE, MARGIN, SMALLEST = 256, 0.25, 20
 
@@ -77,18 +77,18 @@ def run(quick: bool) -> Iterator[Figure]:
         folder = Path(scratch)
         loop, few = PlainLoop(), Stage(raw, folder / "few")
         many = Stage(pictures.multiplied(raw, folder / "many", pairs * copies), folder / "cache")
-        rates = interleaved(
-            {
-                "stage": lambda: len(many()["look"]),
-                "loop": lambda: len(loop(raw, few.table, folder)),
-                "one process": lambda: len(many(workers=1)["look"]),
-            },
+
+        def stage(workers: int = 0) -> int:
+            return len(many(workers)["look"])
+
+        yield compare(
+            *("align", "one process a core", stage, lambda: len(loop(raw, few.table, folder))),
+            *("plain MTCNN loop", "faces/s", rounds, 8),
+        )
+        yield compare(
+            *("align", "one process a core", stage, lambda: stage(workers=1), "one process", "faces/s"),
             rounds,
         )
-        speed = {name: rates[name] for name in ("stage", "loop")}
-        yield figure("align", "one process a core", speed, "plain MTCNN loop", "faces/s", least=8)
-        scaling = {name: rates[name] for name in ("stage", "one process")}
-        yield figure("align", "one process a core", scaling, "one process", "faces/s")
         yield from _quality(loop, raw, few, folder)
 
 
