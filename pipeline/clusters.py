@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -57,7 +58,8 @@ def _let_grow() -> None:
 def _dask(scheduler: str, workers: int) -> Iterator[tuple[joblib.Parallel, int]]:
     distributed = _imported("distributed", "dask")
     # One thread for each worker, as torch is told; limits of memory would end workers that another program crowds.
-    local = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+    local = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": ":0"}
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells every step of a cluster's life
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_S) if scheduler else distributed.Client(**local)
     except (OSError, ValueError) as error:
