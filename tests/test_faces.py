@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from facenet_pytorch import MTCNN
 from PIL import Image, ImageEnhance
 
 from pipeline.faces import Detector
+from pipeline.recognition import MIN_FACE
 
 EYES = np.array([[204.0, 101.3], [246.5, 103.4]])  # the pupils in the photograph, read off an enlargement
 
@@ -87,6 +89,40 @@ def test_several_faces_come_in_order_of_their_probability(detector, photograph):
     assert len(faces) == 2
     assert faces[0].probability >= faces[1].probability
     assert sorted(face.box[0] > 250 for face in faces) == [False, True]
+
+
+def scene(photograph, sizes: tuple[int, ...], degrees: float = 0, light: float = 1) -> np.ndarray:
+    """A picture of 640 x 480 pixels with the portrait's head and shoulders at some sizes, turned and darkened."""
+    picture = Image.new("RGB", (640, 480), (90, 110, 100))
+    portrait = Image.fromarray(photograph[:250, 95:345]).rotate(degrees, Image.Resampling.BICUBIC, center=(125, 120))
+    for number, size in enumerate(sizes):
+        small = portrait.resize((size, size), Image.Resampling.LANCZOS)
+        picture.paste(small, (20 + 620 // len(sizes) * number, (37 * number + 40) % (480 - size)))
+    return np.asarray(ImageEnhance.Brightness(picture).enhance(light))
+
+
+SCENES = {
+    "one as large as the picture": ((440,),),
+    "one of 50 px": ((70,),),
+    "one of 25 px": ((50,),),
+    "two": ((250, 250),),
+    "three small": ((120, 100, 110),),
+    "small and tilted": ((90,), 25),
+    "small and dark": ((100,), 0, 0.2),
+    "two, tilted and dark": ((200, 180), -20, 0.3),
+}
+
+
+@pytest.mark.parametrize("wanted", SCENES.values(), ids=SCENES)
+def test_nothing_is_missed_that_a_search_from_20_px_finds(detector, photograph, wanted):
+    picture = scene(photograph, *wanted)
+    _, probabilities, landmarks = MTCNN(min_face_size=20, select_largest=False).detect(picture, landmarks=True)
+    theirs = [points for points, p in zip(np.asarray(landmarks, float), probabilities, strict=True) if p > 0.95]
+    assert len(theirs) == len(wanted[0])
+    one = detector.detect(picture)[0]  # what the align stage takes: one face of a region
+    assert min(error(one.landmarks, points) for points in theirs) < 0.1
+    found = Detector("cpu", MIN_FACE).detect(picture)  # what predict takes: all faces
+    assert max(min(error(face.landmarks, points) for face in found) for points in theirs) < 0.1
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (11, 200), (400, 30)])
