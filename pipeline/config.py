@@ -154,7 +154,9 @@ class ViewsConfig:
     views: int = option(1, "Seeded views of each training face that the teacher labels; 1: the face itself.", least=1)
     view_seed: int = option(0, "Seed of the students' views.", least=0)
     mix: str = option("none", "Mix each view with one of another face.", choices=("none", "cutmix", "mixup"))
-    folds: int = option(0, "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.", least=0)
+    folds: int = option(
+        0, "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.", least=0
+    )
 
 
 @dataclass(frozen=True)
