@@ -14,7 +14,7 @@ from pipeline import counter, distributed, streaming
 from pipeline.answers import FACES, VIEWS, Answers, Online, command, features_among
 from pipeline.errors import ArtifactError
 from pipeline.panels import Panel
-from pipeline.stores import Columns, ColumnWriter, create
+from pipeline.stores import Behind, Columns, ColumnWriter, create
 from pipeline.views import Drawn, Plan, Views
 
 # Logits asked again in other batches or on another device differ in their last digits; another teacher, face or
@@ -111,9 +111,10 @@ def write_faces(
         answers: Iterator = ({"logits": had.faces["logits"][kept[block]]} for block in blocks)
     else:
         answers = inquiry.of_faces([np.arange(block.start, block.stop) for block in blocks])
-    for block, answer in _shown(blocks, answers, _rows(blocks), "faces"):
-        rest = {"fold": inquiry.who[block], "training": training[block], "sample_id": names[block]}
-        writer.write(block, **_columns(answer), **rest)
+    with Behind() as behind:
+        for block, answer in _shown(blocks, answers, _rows(blocks), "faces"):
+            rest = {"fold": inquiry.who[block], "training": training[block], "sample_id": names[block]}
+            behind(writer.write, block, **_columns(answer), **rest)
     team.once(writer.finish)
     return 0 if had else _rows(pending)
 
@@ -159,9 +160,9 @@ def write_views(
         else:
             writer.mark(block)
     answers = inquiry.of_views([rows for _, rows in new], features)
-    for (block, rows), answer in _shown(new, answers, sum(len(rows) for _, rows in new), "views"):
-        writer.fill(slice(rows[0], rows[-1] + 1), **_columns(answer))
-        writer.mark(block)
+    with Behind() as behind:
+        for (block, rows), answer in _shown(new, answers, sum(len(rows) for _, rows in new), "views"):
+            behind(writer.write, slice(rows[0], rows[-1] + 1), block, **_columns(answer))
     team.once(writer.finish)
     return copied
 

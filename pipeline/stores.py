@@ -11,7 +11,8 @@ import errno
 import json
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -179,10 +180,10 @@ class ColumnWriter:
         starts = np.flatnonzero(np.frombuffer(self._mark.read_bytes(), np.uint8) == 0) * self._block
         return [slice(int(start), min(int(start) + self._block, self._rows)) for start in starts]
 
-    def write(self, rows: slice, **arrays: np.ndarray) -> None:
-        """Write one block of every column, sync it, then mark it done."""
+    def write(self, rows: slice, block: slice | None = None, **arrays: np.ndarray) -> None:
+        """Write one block of every column, or the rows that are left of it, sync them, then mark the block done."""
         self.fill(rows, **arrays)
-        self.mark(rows)
+        self.mark(block or rows)
 
     def fill(self, rows: slice, **arrays: np.ndarray) -> None:
         """Write rows and sync them."""
@@ -206,6 +207,32 @@ class ColumnWriter:
         if left:
             raise RuntimeError(f"{len(left)} blocks are not written, the first starts at row {left[0].start}")
         self._mark.unlink()
+
+
+class Behind:
+    """Runs calls in order in a thread, so that the caller works on while the disk syncs.
+
+    A call waits for the one before it, and the end of the context for the last; what failed there is raised then.
+    """
+
+    def __enter__(self) -> Behind:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="behind")
+        self._last: Future | None = None
+        return self
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **named: Any) -> None:
+        """Begin a call once the one before it is done."""
+        self._wait()
+        self._last = self._thread.submit(function, *args, **named)
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        with self._thread:
+            if kind is None:
+                self._wait()
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
 
 def sample_id_column(sample_ids: list[str]) -> np.ndarray:

@@ -128,3 +128,23 @@ def test_a_subject_may_be_called_none(tmp_path):
     read = stores.read_table(tmp_path / "t.csv")
     assert read["subject_id"].tolist() == ["None", "NA", "nan"]
     assert read["x"].isna().tolist() == [False, True, False]
+
+
+def behind(*calls) -> None:
+    with stores.Behind() as run:
+        for function, *arguments in calls:
+            run(function, *arguments)
+
+
+def fail() -> None:
+    raise OSError("the disk is full")
+
+
+def test_calls_behind_come_in_order_and_tell_of_failures():
+    done = []
+    behind(*[(done.append, number) for number in range(5)])
+    assert done == list(range(5))
+    for calls in ([(fail,), (done.append, 5)], [(fail,)]):
+        with pytest.raises(OSError, match="full"):
+            behind(*calls)
+    assert done == list(range(5))

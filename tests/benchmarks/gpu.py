@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import timm
 import torch
+from timm.optim import create_optimizer_v2
 from timm.utils import NativeScaler
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -81,7 +82,7 @@ def _distill(faces: loops.Faces) -> Iterator[Figure]:
 def _as_timm(network, steps: int) -> Way:
     """The step as timm's training script writes it: autocast around network and loss, its scaler, its optimiser."""
     model = timm.create_model(network.name, num_classes=2, img_size=network.image_size).to(DEVICE).train()
-    optimizer, scaler = timm.optim.create_optimizer_v2(model, opt="adam", lr=1e-5), NativeScaler()
+    optimizer, scaler = create_optimizer_v2(model, opt="adam", lr=1e-5), NativeScaler()
     loss_function = torch.nn.CrossEntropyLoss().to(DEVICE)
     inputs = torch.randn(BATCH, 3, network.image_size, network.image_size, device=DEVICE)
     target = torch.arange(BATCH, device=DEVICE) % 2
