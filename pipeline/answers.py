@@ -1,8 +1,8 @@
 """A teacher's answers as they are kept, and as a student in training asks for them.
 
-``labels.h5`` holds the answer for every aligned face. Where a teacher labels several views, or gives features, a student
-learns from ``views.h5``: row ``v * M + i`` is view ``v`` of the i-th of the M training faces, in the order in which they
-stand in ``labels.h5``.
+``labels.h5`` holds the answer for every aligned face. Where a teacher labels several views, or gives features, a
+student learns from ``views.h5``: row ``v * M + i`` is view ``v`` of the i-th of the M training faces, in the order in
+which they stand in ``labels.h5``.
 """
 
 from __future__ import annotations
