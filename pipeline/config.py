@@ -100,7 +100,7 @@ class AlignConfig:
     face_size: int = option(256, "Side of an aligned face in pixels.", least=32)
     margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.", least=0)
     min_face: float = option(
-        0.2, "First look: smallest face, as a share of the picture's shorter side.", above=0, most=1
+        0.3, "First look: smallest face, as a share of the picture's shorter side.", above=0, most=1
     )
     fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.", least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)

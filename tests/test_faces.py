@@ -7,6 +7,7 @@ import pytest
 from facenet_pytorch import MTCNN
 from PIL import Image, ImageEnhance
 
+from pipeline.config import AlignConfig
 from pipeline.faces import Detector
 from pipeline.recognition import MIN_FACE
 
@@ -114,12 +115,12 @@ SCENES = {
 
 
 @pytest.mark.parametrize("wanted", SCENES.values(), ids=SCENES)
-def test_nothing_is_missed_that_a_search_from_20_px_finds(detector, photograph, wanted):
+def test_nothing_is_missed_that_a_search_from_20_px_finds(photograph, wanted):
     picture = scene(photograph, *wanted)
     _, probabilities, landmarks = MTCNN(min_face_size=20, select_largest=False).detect(picture, landmarks=True)
     theirs = [points for points, p in zip(np.asarray(landmarks, float), probabilities, strict=True) if p > 0.95]
     assert len(theirs) == len(wanted[0])
-    one = detector.detect(picture)[0]  # what the align stage takes: one face of a region
+    one = Detector("cpu", AlignConfig().min_face).detect(picture)[0]  # what the align stage takes: one of a region
     assert min(error(one.landmarks, points) for points in theirs) < 0.1
     found = Detector("cpu", MIN_FACE).detect(picture)  # what predict takes: all faces
     assert max(min(error(face.landmarks, points) for face in found) for points in theirs) < 0.1
