@@ -7,7 +7,7 @@ arXiv:1604.02878, in facenet-pytorch's implementation with its weights. Two depa
   needs. Most of the cascade's time goes into faces far smaller than those that a picture of one person holds.
 - Landmarks are refined. The cascade's last network is very sensitive to the crop it sees: the same face at another size
   moves its answer by several percent of the distance between the eyes. It is therefore asked again, in crops that
-  its own landmarks place upright, mirrored too and in the end at three sizes, until the answer reproduces itself.
+  its own landmarks place upright, mirrored too and in the end at two sizes, until the answer reproduces itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = ["Detection", "Detector", "centre_crop", "template", "warp"]
 # A face of this many pixels is enough to be found; the landmarks are refined on the image itself.
 SEARCHED_FACE_PX = 32
 
+# From one level of the pyramid to the next; MTCNN's own 0.709 costs a twelfth of the time more and finds no more faces.
+PYRAMID_STEP = 0.6
+
 # The finest look is not below this share of the longer side: the time grows with the square of its inverse.
 FINEST_SHARE = 1 / 200
 
@@ -35,9 +38,9 @@ FINEST_SHARE = 1 / 200
 EXPECTED = np.array([[0.31, 0.36], [0.69, 0.36], [0.5, 0.58], [0.34, 0.75], [0.66, 0.75]])
 INPUT_PX = 48
 
-# The sizes of the crops of each round; each is seen mirrored too. More in the first, which only places the second,
-# change nothing: landmarks of one face in pictures of several sizes are 0.14% instead of 0.13% apart.
-ROUNDS = ((1.0,), (0.9, 1.0, 1.1))
+# The sizes of the crops of each round; each is seen mirrored too. The first round only places the second. With three
+# sizes in both, the landmarks of one face in pictures of several sizes are 0.13% instead of 0.15% apart.
+ROUNDS = ((1.0,), (0.9, 1.1))
 MIRRORED = [1, 0, 2, 4, 3]
 
 # The pixels' middles in the input, twice as dense: each is the mean of four samples. Rows of (x, y, 1).
@@ -79,7 +82,7 @@ class Detector:
         self.fine_min_face_px = fine_min_face_px
         self._device = torch.device(device)
         self._map = map
-        self._network = MTCNN(select_largest=False, device=self._device).eval()
+        self._network = MTCNN(factor=PYRAMID_STEP, select_largest=False, device=self._device).eval()
         # Crops are many times faster on a CPU when the channels lie together; whole pictures are not.
         for network in (self._network.rnet, self._network.onet):
             network.to(memory_format=torch.channels_last)
