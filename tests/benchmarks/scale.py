@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.scale --n 100000`` runs the commands themselves with the smoke preset's networks, over
 copies of the demo set's pictures (640 x 360 pixels, two faces each) under names of other subjects. 100,000 faces take
-most of an hour on two cores, half of it to align, and 22 GB of disk.
+half an hour or more on two cores, most of it to align, and 22 GB of disk.
 """
 
 from __future__ import annotations
