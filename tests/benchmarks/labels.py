@@ -13,7 +13,7 @@ BARE, VIEWS = "the bare teacher on random tensors", 2
 
 def run(quick: bool) -> Iterator[Figure]:
     """Images a second: the demo set's teachers, and the paper's with random weights."""
-    faces, rounds = (128, 1) if quick else (512, 3)
+    faces, rounds = (128, 1) if quick else (256, 3)
     with loops.noise(faces) as few:
         for name in DEMO.teachers:
             teacher = loops.panel(DEMO.families[name], "cpu", "auto")
