@@ -9,6 +9,7 @@ arithmetic on their rows, and the difference is paired.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 ROUNDING = 1e-9  # (1 - 0.95) / 2 is a little more than 0.025 in floating point, and other levels a little less
+SEED_STREAM = 1  # of the generator: draws of seeds owe nothing to those of subjects
 NOTHING = 1e-12  # of another mean square: what rounding leaves of a sum of squares that is zero
 
 
@@ -86,13 +88,36 @@ def interval(values: np.ndarray, confidence: float = 0.95, reason: str = "") -> 
     return Estimate(value, float(defined[rank - 1]), float(defined[-rank]), len(drawn) - len(defined))
 
 
-def over_seeds(values: np.ndarray) -> np.ndarray:
+def over_seeds(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Mean over seeds inside every resample: (seeds, 1 + replicates) to (1 + replicates,).
 
-    The interval of the result speaks of the subjects, with the seeds that were run; `seed_spread` stands
-    beside it.
+    Without weights the interval of the result speaks of the subjects, with the seeds that were run; `seed_spread`
+    stands beside it. With those of `seed_draws` it speaks of other seeds too.
+
+    Parameters
+    ----------
+    weights : float, shape (1 + replicates, seeds), each row of sum 1.
     """
-    return np.mean(values, axis=0)
+    return np.mean(values, axis=0) if weights is None else np.einsum("sr,rs->r", values, weights)
+
+
+def seed_draws(seeds: Sequence[int], replicates: int) -> np.ndarray:
+    """Weights of S seeds: equal ones, then ``replicates`` draws of S - 1 seeds with replacement.
+
+    One draw less than there are seeds leaves the variance of their mean unbiased, which matters for three of them
+    (Rao & Wu 1988, J. Am. Stat. Assoc. 83:231). Equal seeds are drawn alike, so that differences are paired.
+
+    Returns
+    -------
+    float64, shape (1 + replicates, S); one seed says nothing of others and always weighs 1.
+    """
+    count = len(seeds)
+    weights = np.full((1 + replicates, count), 1 / count)
+    if count > 1:
+        generator = np.random.default_rng([SEED_STREAM, *seeds])
+        drawn = generator.multinomial(count - 1, np.full(count, 1 / count), size=replicates)
+        weights[1:] = drawn / (count - 1)
+    return weights
 
 
 def seed_spread(values: np.ndarray) -> float:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Work
     from pipeline.config import ReportConfig
 
-VERSION = 2
+VERSION = 3
 
 
 def run(

@@ -197,3 +197,28 @@ def test_intraclass_correlation_says_when_there_is_none(ratings):
 def test_plain_estimates_have_no_nan():
     plain = statistics.plain(statistics.Estimate(0.5, np.nan, np.nan, 3, "why"))
     assert plain == {"value": 0.5, "low": None, "high": None, "undefined": 3, "reason": "why"}
+
+
+def test_draws_of_seeds_give_their_mean_its_variance():
+    values = np.array([0.1, 0.5, 0.3])
+    weights = statistics.seed_draws((0, 1, 2), 20_000)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert np.array_equal(weights[0], np.full(3, 1 / 3))
+    means = weights[1:] @ values
+    assert means.mean() == pytest.approx(values.mean(), abs=2e-3)
+    assert means.var() == pytest.approx(values.var(ddof=1) / 3, rel=0.03)
+
+
+def test_equal_seeds_are_drawn_alike_and_one_seed_always_counts():
+    assert np.array_equal(statistics.seed_draws((3, 5), 50), statistics.seed_draws((3, 5), 50))
+    assert not np.array_equal(statistics.seed_draws((3, 5), 50), statistics.seed_draws((3, 6), 50))
+    assert (statistics.seed_draws((7,), 50) == 1).all()
+
+
+def test_a_difference_that_every_seed_shows_alike_gains_no_width_from_them():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(3, 501))
+    second = first - 0.2
+    weights = statistics.seed_draws((0, 1, 2), 500)
+    rows = statistics.over_seeds(first, weights) - statistics.over_seeds(second, weights)
+    np.testing.assert_allclose(rows, 0.2)

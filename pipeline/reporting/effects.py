@@ -1,8 +1,9 @@
 """What one choice changes, all else being equal: students matched on the rest of their recipe.
 
 The effect of B in place of A is the difference of the headline metric between two students that differ in that choice
-alone, averaged over all such pairs and over seeds. The average is taken inside every resample of subjects, so that
-its interval and its p-value speak of new subjects, with the recipes and seeds that were run.
+alone, averaged over all such pairs and over seeds. The average is taken inside every resample, of subjects and of
+seeds, so that its interval and its p-value speak of new subjects and of new seeds of the students, with the recipes and
+the teachers that were run.
 """
 
 from __future__ import annotations
@@ -166,14 +167,15 @@ def _matched(methods: list[Method], factor: str, first, second) -> Pairs:
 def _sides(first: Method, second: Method) -> tuple[np.ndarray, np.ndarray]:
     """Both methods on the test faces and on every resample, over the seeds that both have, if there are any."""
     shared = set(first.seeds) & set(second.seeds)
-    if first.is_teacher or second.is_teacher or not shared:
-        return first.mean(HEADLINE), second.mean(HEADLINE)
-    return _over(first, shared), _over(second, shared)
+    return _over(first, shared or set(first.seeds)), _over(second, shared or set(second.seeds))
 
 
 def _over(method: Method, seeds: set[int]) -> np.ndarray:
-    rows = [place for place, seed in enumerate(method.seeds) if seed in seeds]
-    return statistics.over_seeds(method.values[HEADLINE][rows])
+    """A student on every resample, over these seeds drawn as well; a teacher has one run and no draw."""
+    if method.is_teacher:
+        return method.mean(HEADLINE)
+    values = method.values[HEADLINE][[seed in seeds for seed in method.seeds]]
+    return statistics.over_seeds(values, statistics.seed_draws(sorted(seeds), values.shape[1] - 1))
 
 
 def _value(method: Method, seed: int) -> float:

@@ -93,7 +93,7 @@ def effects(found: list[Effect]) -> Table | None:
         )
     caption = (
         "Differences of balanced accuracy in percentage points, students matched on everything else, means over the "
-        "matched recipes and seeds inside every resample of subjects. p: paired bootstrap over subjects; corrected by "
+        "matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected by "
         "Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
     fewest = min(len(e.per_seed) for e in found)
