@@ -12,6 +12,7 @@ from pipeline.artifacts import RECORD, Artifact, ArtifactStore, Node
 from pipeline.config import fingerprinted
 
 # A run's time depends on these; of the others, the loss matters somewhat and the seed not at all.
+STAND_IN = {"distill": "train_teacher"}  # what a stage's time is judged by before this cache has seen any of it
 COSTLY = ("architecture", "batch_size", "precision", "augment", "mix", "online")
 
 
@@ -48,7 +49,7 @@ def _about(store: ArtifactStore, pending: Sequence[Node]) -> str:
     if not known:
         return "how long is known after the first run"
     text = f"about {_spoken(sum(known))} left"
-    return f"{text}, without {', '.join(sorted(unknown))}, which this cache has not seen yet" if unknown else text
+    return f"{text} and, not seen in this cache yet, {', '.join(sorted(unknown))}" if unknown else text
 
 
 def _records(store: ArtifactStore) -> list[dict[str, Any]]:
@@ -66,6 +67,7 @@ def _seconds(node: Node, records: Sequence[dict[str, Any]]) -> float | None:
     """How long an artifact takes, judged by those of its stage with equal settings, as far as there are any."""
     wanted = json.loads(json.dumps(fingerprinted(node.config)))
     like = [record for record in records if record["stage"] == node.stage]
+    like = like or [record for record in records if record["stage"] == STAND_IN.get(node.stage)]
     for names in (COSTLY, (*COSTLY, "loss")):
         same = [r for r in like if all(r["fingerprinted"].get(name) == wanted.get(name) for name in names)]
         like = same or like

@@ -52,13 +52,18 @@ def test_runs_of_the_same_loss_count_more_than_others(store, monkeypatch):
     assert experiments.left(store, [run_node(5)]) == "about 20 s left"
 
 
+def test_before_any_student_was_trained_teachers_stand_in_for_it(store):
+    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], epochs=4)
+    store.build(Node("train_teacher", "teacher", 1, config, {}, lambda config, work: {}))
+    assert experiments.left(store, [run_node(0)]) == "about 10 s left"
+
+
 def test_what_is_made_first_is_named(store):
     faces = Node("align", "faces", 1, SMOKE.align, {}, lambda config, work: {})
     student = replace(run_node(0), inputs={"faces": faces})
     store.build(run_node(7))
     assert experiments.announce(store, [student], [student]) == (
-        "1 runs, 0 of them there, 1 to make; first faces; about 20 s left, without align, which this cache has not "
-        "seen yet."
+        "1 runs, 0 of them there, 1 to make; first faces; about 20 s left and, not seen in this cache yet, align."
     )
 
 
