@@ -20,6 +20,7 @@ from pipeline import models
 from pipeline.artifacts import Artifact
 from pipeline.config import Architecture, ViewsConfig
 from pipeline.errors import ArtifactError
+from pipeline.objectives import FEATURES
 from pipeline.panels import EVERYONE, Panel
 from pipeline.stores import Columns
 from pipeline.views import Drawn, Plan
@@ -147,14 +148,14 @@ class Online:
 
 def features_among(kinds: Sequence[str]) -> tuple[str, ...]:
     """The kinds of answers that are features."""
-    return tuple(kind for kind in kinds if kind in ("hidden", "map"))
+    return tuple(kind for kind in kinds if kind in FEATURES)
 
 
 def _kept(kind: str, answers: Mapping[str, Tensor]) -> Tensor:
     """One kind of answer as the cache keeps it, so that a student learns the same from both."""
     if kind == "hard":
         return answers["logits"].argmax(1)
-    return answers[kind].half() if kind in ("hidden", "map") else answers[kind]
+    return answers[kind].half() if kind in FEATURES else answers[kind]
 
 
 def open_checked(

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_DATA = REPOSITORY / "data" / "demo"
 SHIPPED_WEIGHTS = DEMO_DATA / "weights"
 NO_TEACHER = "none"
+BASELINE_LOSS = "label"  # of a student without a teacher
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 

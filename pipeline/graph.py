@@ -14,6 +14,7 @@ from types import ModuleType
 
 from pipeline.artifacts import Node
 from pipeline.config import (
+    BASELINE_LOSS,
     NO_TEACHER,
     Architecture,
     DistillConfig,
@@ -28,7 +29,6 @@ from pipeline.objectives import canonical, features
 from pipeline.raw import HashMemo, RawData
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
-BASELINE_LOSS = "label"
 GROWS = ("views", "features", "view_seed", "mix")  # labels that differ in these have answers in common
 
 

@@ -14,7 +14,7 @@ from pipeline import counter, distributed, streaming
 from pipeline.answers import FACES, VIEWS, Answers, Online, command, features_among
 from pipeline.errors import ArtifactError
 from pipeline.panels import Panel
-from pipeline.stores import Behind, Columns, ColumnWriter, create
+from pipeline.stores import Behind, Columns, ColumnWriter, create, sample_id_column
 from pipeline.views import Drawn, Plan, Views
 
 # Logits asked again in other batches or on another device differ in their last digits; another teacher, face or
@@ -32,9 +32,8 @@ class Inquiry:
     Attributes
     ----------
     panel : the teachers.
-    images : uint8, shape (F, S, S, 3), aligned faces.
-    sample_ids : N names.
-    places : int64, shape (N,), their rows of ``images``.
+    images : uint8, shape (N, S, S, 3), aligned faces.
+    sample_ids : their names.
     who : int8, shape (N,), which teacher answers; ``panels.EVERYONE``: their mean.
     training : int64, shape (M,), which of the N are for training, ascending.
     plan : of the views.
@@ -43,14 +42,13 @@ class Inquiry:
     panel: Panel
     images: np.ndarray
     sample_ids: Sequence[str]
-    places: np.ndarray
     who: np.ndarray
     training: np.ndarray
     plan: Plan
 
     def of_faces(self, blocks: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
         """Answers for blocks of the N faces."""
-        return self._ask([(self.places[block], Drawn(), self.who[block]) for block in blocks], ())
+        return self._ask([(block, Drawn(), self.who[block]) for block in blocks], ())
 
     def of_views(self, blocks: Sequence[np.ndarray], features: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
         """Answers for blocks of views; number ``v * M + i`` is view v of the i-th training face."""
@@ -60,7 +58,7 @@ class Inquiry:
             view, index = np.divmod(block, len(self.training))
             drawn = views.draw(index, view)
             shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
-            batches.append((self.places[self.training[shown]], drawn, self.who[self.training[index]]))
+            batches.append((self.training[shown], drawn, self.who[self.training[index]]))
         return self._ask(batches, features)
 
     def _ask(self, batches: Sequence[tuple], features: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
@@ -94,7 +92,7 @@ def write_faces(
     -------
     The number of faces that the teachers were asked about now.
     """
-    count, names = len(inquiry.places), np.array([name.encode() for name in inquiry.sample_ids])
+    count, names = len(inquiry.sample_ids), sample_id_column(list(inquiry.sample_ids))
     columns = {
         "logits": ((count, len(attrs["classes"])), np.float32),
         "hard": ((count,), np.uint16),

@@ -93,7 +93,6 @@ def _inquiry(
         panels.Panel.load([teacher.path for teacher in teachers], device, config.precision),
         columns["images"],
         names,
-        np.arange(len(names)),
         who,
         np.flatnonzero(part == "train"),
         answers.plan_of(config),

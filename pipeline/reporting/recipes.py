@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.config import NO_TEACHER
+from pipeline.config import BASELINE_LOSS, NO_TEACHER
 
 FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT"}
-UNTAUGHT_LOSS = "label"
 FACTORS = ("loss", "views", "folds", "mix", "online")  # of a recipe, besides the student and its teacher
 
 
@@ -43,7 +42,7 @@ class Recipe:
             return cls("", config["teacher"], folds=config.get("folds", 0))
         views, mix = config.get("views", 1), config.get("mix", "none")
         if config["teacher"] == NO_TEACHER:
-            return cls(config["student"], NO_TEACHER, UNTAUGHT_LOSS, views, mix=mix)
+            return cls(config["student"], NO_TEACHER, BASELINE_LOSS, views, mix=mix)
         options = {"folds": config.get("folds", 0), "online": config.get("online", False)}
         return cls(config["student"], config["teacher"], config["loss"], views, mix=mix, **options)
 

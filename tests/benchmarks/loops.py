@@ -49,7 +49,7 @@ class Labelling:
         self._panel, self._faces, self._batch = asked, faces, batch_size
         everyone = np.full(len(faces), panels.EVERYONE, np.int8)
         plan = Plan(0, drawn, augment=drawn > 1)
-        self._inquiry = labelling.Inquiry(asked, faces.images, faces.sample_ids, faces.rows, everyone, faces.rows, plan)
+        self._inquiry = labelling.Inquiry(asked, faces.images, faces.sample_ids, everyone, faces.rows, plan)
         self._attrs = {"classes": list(PAIN.classes), "precision": devices.arithmetic(asked.device, asked.precision)}
 
     def faces(self) -> int:
@@ -170,9 +170,7 @@ def cached(asked: panels.Panel, faces: Faces, batch_size: int) -> Iterator[Calla
     """The hard answers of a teacher from its cache."""
     with TemporaryDirectory(dir=pictures.scratch()) as folder:
         everyone = np.full(len(faces), panels.EVERYONE, np.int8)
-        inquiry = labelling.Inquiry(
-            asked, faces.images, faces.sample_ids, faces.rows, everyone, faces.rows, Plan(0, augment=False)
-        )
+        inquiry = labelling.Inquiry(asked, faces.images, faces.sample_ids, everyone, faces.rows, Plan(0, augment=False))
         attrs = {"classes": list(PAIN.classes), "precision": asked.precision, "views": 1}
         labelling.write_faces(Path(folder), "", inquiry, attrs, batch_size)
         yield answers.Cached(answers.Answers.load(Path(folder), "", False), faces.sample_ids, ("hard",), asked.device)
