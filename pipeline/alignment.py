@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from pipeline.errors import DataError
 from pipeline.faces import Detection, Detector
@@ -38,9 +39,9 @@ def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
 
 @dataclass(frozen=True)
 class Region:
-    """Part of a picture: its pixels, full-size pixels per pixel, and its corner's place in the full-size picture."""
+    """Part of a picture, full-size pixels per pixel of it, and its corner's place in the full-size picture."""
 
-    pixels: np.ndarray
+    image: Image.Image
     scale: float
     corner: np.ndarray
 
@@ -97,13 +98,13 @@ class Aligner:
         regions = list(self._map(self._region, rows))
         small = [i for i, region in enumerate(regions) if region.scale > 1]
         found: dict[int, tuple[list[Detection], int]] = dict(
-            zip(small, self._detector.detect_batch([regions[i].pixels for i in small], looks=1), strict=True)
+            zip(small, self._detector.detect_batch([regions[i].image for i in small], looks=1), strict=True)
         )
         rest = [i for i in range(len(rows)) if i not in found or not found[i][0]]
         for i in small:
             if i in rest:
                 regions[i] = self._region(rows[i], most=1)
-        found |= dict(zip(rest, self._detector.detect_batch([regions[i].pixels for i in rest]), strict=True))
+        found |= dict(zip(rest, self._detector.detect_batch([regions[i].image for i in rest]), strict=True))
         return [(region, next(iter(found[i][0]), None), found[i][1]) for i, region in enumerate(regions)]
 
     def _region(self, row: Row, most: int | None = None) -> Region:
@@ -112,7 +113,7 @@ class Aligner:
         if most is None:
             most = int(min(x1 - x0, y1 - y0) / self._enough) or 1
         picture, scale = self._read(file, most)
-        height, width = picture.shape[:2]
+        width, height = picture.size
         if x1 > np.ceil(width * scale) or y1 > np.ceil(height * scale):
             raise DataError(
                 f"{self._folder / file} has {width * scale:.0f} x {height * scale:.0f} pixels, its region reaches to "
@@ -121,9 +122,9 @@ class Aligner:
         # Inwards, so that no pixel mixes in what is beyond the region.
         left, top = int(np.ceil(x0 / scale)), int(np.ceil(y0 / scale))
         right, bottom = min(int(x1 / scale), width), min(int(y1 / scale), height)
-        return Region(picture[top:bottom, left:right], scale, np.array([left, top]) * scale)
+        return Region(picture.crop((left, top, right, bottom)), scale, np.array([left, top]) * scale)
 
-    def _load(self, file: str, most: int) -> tuple[np.ndarray, float]:
+    def _load(self, file: str, most: int) -> tuple[Image.Image, float]:
         try:
             return load_reduced(self._folder / file, most)
         except DataError as error:
@@ -134,8 +135,8 @@ class Aligner:
 
     def _cut(self, region: Region, face: Detection | None) -> np.ndarray:
         if face is None:
-            return centre_crop(region.pixels, self._size)
-        return warp(region.pixels, face.landmarks, self._size, self._margin)
+            return centre_crop(region.image, self._size)
+        return warp(region.image, face.landmarks, self._size, self._margin)
 
 
 def _fill(columns: dict[str, np.ndarray], i: int, region: Region, face: Detection | None, look: int) -> None:

@@ -21,7 +21,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from pipeline.geometry import centre_crop, invert, sample, similarity, template, transform, warp
+from pipeline.geometry import Picture, as_image, centre_crop, invert, sample, similarity, template, transform, warp
 
 __all__ = ["Detection", "Detector", "centre_crop", "template", "warp"]
 
@@ -88,27 +88,28 @@ class Detector:
         for network in (self._network.rnet, self._network.onet):
             network.to(memory_format=torch.channels_last)
 
-    def detect(self, image: np.ndarray) -> list[Detection]:
+    def detect(self, image: Picture) -> list[Detection]:
         """The faces of one image, the most probable first; empty when no look finds one.
 
         Parameters
         ----------
-        image : uint8, shape (height, width, 3), RGB.
+        image : the picture.
         """
         return self.detect_batch([image])[0][0]
 
-    def detect_batch(self, images: Sequence[np.ndarray], looks: int | None = None) -> list[tuple[list[Detection], int]]:
-        """The faces of several images of any size, and which look found them.
+    def detect_batch(self, pictures: Sequence[Picture], looks: int | None = None) -> list[tuple[list[Detection], int]]:
+        """The faces of several pictures of any size, and which look found them.
 
         Parameters
         ----------
-        images : uint8 RGB, each of shape (height, width, 3).
+        pictures : to look at.
         looks : how many looks to take at most; all if None.
 
         Returns
         -------
-        For each image its faces, the most probable first, and 1 for the first look, 2 for the second …, 0 for none.
+        For each picture its faces, the most probable first, and 1 for the first look, 2 for the second …, 0 for none.
         """
+        images = [as_image(picture) for picture in pictures]
         sizes = [self._looks(image)[:looks] for image in images]
         found: list[tuple[list[Detection], int]] = [([], 0)] * len(images)
         for number in range(max(map(len, sizes), default=0)):
@@ -118,9 +119,9 @@ class Detector:
                 found[i] = (detections, number + 1 if detections else 0)
         return found
 
-    def _looks(self, image: np.ndarray) -> list[float]:
+    def _looks(self, image: Image.Image) -> list[float]:
         """The smallest faces of the looks in pixels, falling."""
-        shorter, longer = sorted(image.shape[:2])
+        shorter, longer = sorted(image.size)
         last = max(self.fine_min_face_px, longer * FINEST_SHARE)
         looks = [self.min_face * shorter]
         while looks[-1] / 2 > last:
@@ -129,7 +130,7 @@ class Detector:
             looks.append(last)
         return [look for look in looks if 12 <= look <= shorter] or [12.0] * (shorter >= 12)
 
-    def _look(self, images: Sequence[np.ndarray], smallest: dict[int, float]):
+    def _look(self, images: Sequence[Image.Image], smallest: dict[int, float]):
         """Look once at some images: those whose copies have one size and one pyramid go together."""
         copies = dict(zip(smallest, self._map(lambda i: _reduce(images[i], smallest[i]), smallest), strict=True))
         together: dict[tuple, list[int]] = {}
@@ -159,7 +160,7 @@ class Detector:
             faces.append([(np.asarray(box, float), float(p), np.asarray(five, float)) for box, p, five in rows])
         return faces
 
-    def _refined(self, image: np.ndarray, candidates: list, scale: int) -> list[Detection]:
+    def _refined(self, image: Image.Image, candidates: list, scale: int) -> list[Detection]:
         detections = [
             Detection(box * scale, probability, self._refine(image, landmarks * scale))
             for box, probability, landmarks in candidates
@@ -167,7 +168,7 @@ class Detector:
         ]
         return sorted(detections, key=lambda face: (-face.probability, *face.box))
 
-    def _refine(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    def _refine(self, image: Image.Image, landmarks: np.ndarray) -> np.ndarray:
         """Landmarks that the last network confirms when they place its input, or the given ones."""
         to_patch = similarity(landmarks, 0.5 + (EXPECTED - 0.5) / PATCH_REACH) * PATCH_PX
         patch = torch.tensor(sample(image, to_patch, PATCH_PX, rough=True)).to(self._device)
@@ -201,11 +202,10 @@ class Detector:
         return np.mean([transform(crop, five) for crop, five in zip(crops, points, strict=True)], axis=0)
 
 
-def _reduce(image: np.ndarray, smallest: float) -> tuple[np.ndarray, int]:
+def _reduce(image: Image.Image, smallest: float) -> tuple[np.ndarray, int]:
     """A copy in which the smallest face still has ``SEARCHED_FACE_PX``, and the whole factor it was reduced by."""
     factor = max(1, int(smallest / SEARCHED_FACE_PX))
-    whole = Image.fromarray(np.ascontiguousarray(image))  # Pillow copies what is cut from a larger picture slowly
-    return np.asarray(whole.reduce(factor)), factor
+    return np.asarray(image.reduce(factor)), factor
 
 
 def _zoomed(zoom: float, side: int) -> np.ndarray:

@@ -34,10 +34,10 @@ def load(path: Path) -> np.ndarray:
     ------
     DataError : the file is missing, empty, not a picture, truncated, of an unknown depth or above ``MAX_PIXELS``.
     """
-    return _decode(path, 1)[0]
+    return np.asarray(_decode(path, 1)[0])
 
 
-def load_reduced(path: Path, most: float) -> tuple[np.ndarray, float]:
+def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
     """Decode a picture, a JPEG at 1/2, 1/4 or 1/8 of its size where that is allowed: it skips most of the work.
 
     Parameters
@@ -47,7 +47,7 @@ def load_reduced(path: Path, most: float) -> tuple[np.ndarray, float]:
 
     Returns
     -------
-    pixels : uint8, shape (height, width, 3), RGB, as ``load`` makes them.
+    image : RGB, with the pixels that ``load`` makes.
     scale : full-size pixels per returned pixel, >= 1.
 
     Raises
@@ -57,7 +57,7 @@ def load_reduced(path: Path, most: float) -> tuple[np.ndarray, float]:
     return _decode(path, most)
 
 
-def _decode(path: Path, most: float) -> tuple[np.ndarray, float]:
+def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -87,14 +87,14 @@ def _one_line(error: Exception, path: Path) -> str:
     return text.splitlines()[0]
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         grey = _to_8_bits(np.asarray(image), image.mode)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
