@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 from contextlib import AbstractContextManager
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,28 +16,48 @@ from pipeline.errors import ConfigError
 # cuBLAS reads this when it starts; without it some products differ from run to run.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+# Of malloc.h. Blocks below the first come from memory that is kept until so much of it is free as the second says.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 2**30
+
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def pick(name: str) -> str:
-    """The device that a name means: ``auto`` is CUDA where there is one, else the CPU.
+    """The device that a name means: ``auto`` is CUDA where there is one, else the CPU, whose memory is then kept.
 
     Raises
     ------
     ConfigError : the device does not exist here.
     """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto" and torch.cuda.is_available():
+        return "cuda"
+    name = "cpu" if name == "auto" else name
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"DEVICE={name} is not a device. Choose auto, cpu, cuda or cuda:N.") from error
+    if device.type == "cpu":
+        _keep_freed_memory()
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= found:
         raise ConfigError(
             f"DEVICE={name} is not here: {found} CUDA devices are visible. Use DEVICE=auto or DEVICE=cpu."
         )
     return name
+
+
+@lru_cache(maxsize=1)
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed.
+
+    It gives large blocks back to the kernel at once, and every step of a network would map its activations in anew,
+    page by page. Other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def seed_everything(seed: int) -> None:

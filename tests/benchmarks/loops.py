@@ -36,6 +36,7 @@ def noise(count: int) -> Iterator[Faces]:
 
 def panel(architecture: Architecture, device: str, precision: str) -> panels.Panel:
     """A teacher with random weights."""
+    device = devices.pick(device)
     architecture = replace(architecture, weights="random")
     network = models.build(architecture, PAIN.classes).eval().to(device)
     card = models.describe(network, architecture, PAIN.classes)
@@ -109,7 +110,7 @@ class Training:
         self._spec = models.InputSpec(**models.describe(network, architecture, PAIN.classes)["input"])
         self._faces, self._batch, self._plan, self._answerer = faces, batch_size, plan, answerer
         self._schedule = training.Schedule(
-            1, 1e-5, 1, 1.0, precision=precision, device=device, checkpoint_s=float("inf")
+            1, 1e-5, 1, 1.0, precision=precision, device=devices.pick(device), checkpoint_s=float("inf")
         )
 
     def batches(self) -> training.Batches:
