@@ -71,7 +71,7 @@ class Stage:
 
 def run(quick: bool) -> Iterator[Figure]:
     """Speed, scaling, recall and landmarks on halves of 656 x 736 pixels."""
-    pairs, copies, rounds = (2, 2, 1) if quick else (16, 12, 3)
+    pairs, copies, rounds = (2, 2, 1) if quick else (16, 24, 5)
     raw = pictures.rendered(pairs)
     with TemporaryDirectory(dir=pictures.scratch()) as scratch:
         folder = Path(scratch)

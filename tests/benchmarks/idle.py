@@ -45,7 +45,7 @@ def run(quick: bool) -> Iterator[Figure]:
     with TemporaryDirectory(dir=pictures.scratch()) as scratch:
         small, large = Path(scratch) / "small", Path(scratch) / "large"
         finished(small)
-        seeds = tuple(range(5 if quick else 84))
+        seeds = tuple(range(5 if quick else 100))
         count = len(finished(large, replace(DEMO, seeds=seeds)))
         named = ("--seed", ",".join(map(str, seeds)))
         ways = {

@@ -13,17 +13,17 @@ BARE, VIEWS = "the bare teacher on random tensors", 2
 
 def run(quick: bool) -> Iterator[Figure]:
     """Images a second: the demo set's teachers, and the paper's with random weights."""
-    faces, rounds = (128, 1) if quick else (256, 3)
+    faces, rounds = (128, 1) if quick else (1024, 5)
     with loops.noise(faces) as few:
         for name in DEMO.teachers:
             teacher = loops.panel(DEMO.families[name], "cpu", "auto")
             yield from _demo(DEMO.families[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
-    with loops.noise(8 if quick else 16) as few:
+    with loops.noise(8 if quick else 32) as few:
         for name in PAPER.teachers:
             network = PAPER.families[name]
             asked = {kind: loops.Labelling(loops.panel(network, "cpu", kind), few, 8) for kind in ("auto", "float32")}
             ways = {"ours": asked["auto"].faces, BARE: asked["auto"].bare, "float32": asked["float32"].faces}
-            rates = interleaved(ways, 1 if quick else 3)
+            rates = interleaved(ways, rounds)
             for against, least in ((BARE, 0.95), ("float32", None)):
                 two = {way: rates[way] for way in ("ours", against)}
                 yield figure("teacher-labels", _name(network), two, against, "images/s", least)
