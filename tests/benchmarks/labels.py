@@ -18,12 +18,12 @@ def run(quick: bool) -> Iterator[Figure]:
         for name in DEMO.teachers:
             teacher = loops.panel(DEMO.families[name], "cpu", "auto")
             yield from _demo(DEMO.families[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
-    with loops.noise(8 if quick else 32) as few:
+    with loops.noise(16 if quick else 64) as some, loops.noise(16) as few:
         for name in PAPER.teachers:
             network = PAPER.families[name]
-            asked = {kind: loops.Labelling(loops.panel(network, "cpu", kind), few, 8) for kind in ("auto", "float32")}
-            ways = {"ours": asked["auto"].faces, BARE: asked["auto"].bare, "float32": asked["float32"].faces}
-            rates = interleaved(ways, rounds)
+            asked = loops.Labelling(loops.panel(network, "cpu", "auto"), some, 16)
+            single = loops.Labelling(loops.panel(network, "cpu", "float32"), few, 16)
+            rates = interleaved({"ours": asked.faces, BARE: asked.bare, "float32": single.faces}, rounds)
             for against, least in ((BARE, 0.95), ("float32", None)):
                 two = {way: rates[way] for way in ("ours", against)}
                 yield figure("teacher-labels", _name(network), two, against, "images/s", least)
