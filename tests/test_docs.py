@@ -13,7 +13,7 @@ from stages.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-TARGETS = {*cli.commands, "setup", "test", "lint", "bench", "clean"}
+TARGETS = {*cli.commands, "setup", "test", "lint", "bench", "bench-scale", "bench-gpu", "clean"}
 DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "data" / "demo").rglob("*.md"))]
 
 
