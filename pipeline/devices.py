@@ -24,7 +24,9 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def pick(name: str) -> str:
-    """The device that a name means: ``auto`` is CUDA where there is one, else the CPU, whose memory is then kept.
+    """The device that a name means: ``auto`` is CUDA where there is one, else the CPU.
+
+    From then on the process keeps memory that it frees, if it is the CPU.
 
     Raises
     ------

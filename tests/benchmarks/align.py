@@ -64,7 +64,7 @@ class Stage:
         self.table = stores.read_table(self.samples.file("samples.csv"))
 
     def timed(self, workers: int = 0) -> tuple[int, float]:
-        """How many faces in how many seconds, once the processes are there: that they start counts for thousands."""
+        """How many faces in how many seconds, once the processes are there: their start weighs on a few hundred."""
         config, rows = self._config, align._rows(self.table)[: align.BLOCK]
         settings = (Path(config.data), config.face_size, config.margin, config.min_face, config.fine_min_face_px)
         block = joblib.delayed(alignment.align_block)(slice(0, len(rows)), rows, *settings)
