@@ -16,7 +16,7 @@ import pandas as pd
 from facenet_pytorch import MTCNN
 from PIL import Image
 
-from pipeline import alignment, clusters, stores
+from pipeline import stores
 from pipeline.artifacts import Artifact, ArtifactStore, Work
 from pipeline.config import PAPER
 from pipeline.geometry import warp
@@ -65,10 +65,8 @@ class Stage:
 
     def timed(self, workers: int = 0) -> tuple[int, float]:
         """How many faces in how many seconds, once the processes are there: their start weighs on a few hundred."""
-        config, rows = self._config, align._rows(self.table)[: align.BLOCK]
-        settings = (Path(config.data), config.face_size, config.margin, config.min_face, config.fine_min_face_px)
-        block = joblib.delayed(alignment.align_block)(slice(0, len(rows)), rows, *settings)
-        for _ in clusters.unordered([block] * 2 * (workers or joblib.cpu_count()), workers=workers):
+        blocks = [slice(0, align.BLOCK)] * 2 * (workers or joblib.cpu_count())
+        for _ in align._blocks(replace(self._config, workers=workers), blocks, align._rows(self.table)):
             pass
         start = time.perf_counter()
         return len(self(workers)["look"]), time.perf_counter() - start
