@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.alignment import Row
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import AlignConfig
+    from pipeline.inputs.faces.aligner import Row
 
 VERSION = 2
 
@@ -36,28 +36,29 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
 
     from tqdm import tqdm
 
-    from pipeline import alignment, stores
+    from pipeline.artifacts import arrays
+    from pipeline.inputs.faces import aligner
 
-    table = stores.read_table(samples.file("samples.csv"))
+    table = arrays.read_table(samples.file("samples.csv"))
     rows = _rows(table)
-    ids = stores.sample_id_column(list(table["sample_id"]))
+    ids = arrays.sample_id_column(list(table["sample_id"]))
     path = work.path / "faces.h5"
     if not path.exists():
-        columns = {**alignment.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
+        columns = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
         attrs = {"image_size": config.face_size, "margin": config.margin}
-        stores.create(path, "faces", work.fingerprint, columns, attrs)
-    writer = stores.ColumnWriter(path, BLOCK)
+        arrays.create(path, "faces", work.fingerprint, columns, attrs)
+    writer = arrays.ColumnWriter(path, BLOCK)
     pending = writer.pending()
     left = sum(block.stop - block.start for block in pending)
     start = time.monotonic()
     with tqdm(total=len(rows), initial=len(rows) - left, desc="align", unit="face", disable=None) as bar:
-        for block, arrays in _blocks(config, pending, rows):
-            writer.write(block, **arrays, sample_id=ids[block])
+        for block, columns in _blocks(config, pending, rows):
+            writer.write(block, **columns, sample_id=ids[block])
             bar.update(block.stop - block.start)
     writer.finish()
     if left:
         log.info("align: %.1f faces a second", left / (time.monotonic() - start))
-    return _summary(stores.Columns(path, "faces", work.fingerprint))
+    return _summary(arrays.Columns(path, "faces", work.fingerprint))
 
 
 def _rows(table) -> list[Row]:
@@ -74,7 +75,8 @@ def _blocks(
 
     import joblib
 
-    from pipeline import alignment, clusters, devices
+    from pipeline.compute import cluster, devices
+    from pipeline.inputs.faces import aligner
 
     folder = (Path(config.data) if Path(config.data).is_dir() else Path(config.data).parent).absolute()
     device = "cpu" if config.backend != "loky" else devices.pick(config.device)
@@ -82,16 +84,16 @@ def _blocks(
         yield from _gpu_blocks(config, device, folder, pending, rows)
         return
     settings = (folder, config.face_size, config.margin, config.min_face, config.fine_min_face_px)
-    tasks = [joblib.delayed(alignment.align_block)(block, rows[block], *settings) for block in pending]
-    yield from clusters.unordered(tasks, config.backend, config.scheduler, config.workers)
+    tasks = [joblib.delayed(aligner.align_block)(block, rows[block], *settings) for block in pending]
+    yield from cluster.unordered(tasks, config.backend, config.scheduler, config.workers)
 
 
 def _gpu_blocks(config: AlignConfig, device: str, folder, pending: list[slice], rows: list[Row]):
     """One process: the network on the GPU, reading and warping in threads."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from pipeline.alignment import Aligner
-    from pipeline.faces import Detector
+    from pipeline.inputs.faces.aligner import Aligner
+    from pipeline.inputs.faces.detector import Detector
 
     with ThreadPoolExecutor() as threads:
         detector = Detector(device, config.min_face, config.fine_min_face_px, threads.map)

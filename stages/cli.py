@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 import click
 
-from pipeline import __version__, experiments
-from pipeline.artifacts import Artifact, ArtifactStore, Node
+from pipeline import __version__
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
     NO_TEACHER,
     PRESETS,
@@ -27,9 +28,7 @@ from pipeline.config import (
     SynthesizeConfig,
 )
 from pipeline.errors import ConfigError, PainDistillError
-from pipeline.graph import Graph
-from pipeline.objectives import FEATURES
-from pipeline.raw import RawData
+from pipeline.tasks.objective import FEATURES
 from stages import (
     align,
     distill,
@@ -40,10 +39,12 @@ from stages import (
     pretrain,
     report,
     split,
+    sweep,
     synthesize,
     train_teacher,
 )
 from stages import teacher_labels as labels_stage
+from stages.graph import Graph
 from stages.options import config_options, configured, field_options, selection, store_for
 
 log = logging.getLogger(__name__)
@@ -249,11 +250,11 @@ def sweep_command(**values: Any) -> None:
     session = Session("report", values)
     graph, store, chosen = session.graph, session.store, session.selection
     models = graph.runs(chosen)
-    click.echo(experiments.announce(store, models, [graph.report(chosen)]))
+    click.echo(sweep.announce(store, models, [graph.report(chosen)]))
     session.build(*graph.caches(chosen))
-    table = experiments.RunTable(store.root / "runs.csv")
+    table = sweep.RunTable(store.root / "runs.csv")
     for number, model in enumerate(models, 1):
-        log.info("run %d of %d, %s", number, len(models), experiments.left(store, models))
+        log.info("run %d of %d, %s", number, len(models), sweep.left(store, models))
         evaluation, student = session.build(graph.evaluation(model), model)
         table.add(student, evaluation)
     click.echo(housekeeping.shown(table.path))

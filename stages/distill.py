@@ -1,6 +1,6 @@
 """Train a student from the answers of a teacher, or, as the baseline, from the true labels alone.
 
-With cached answers nothing of the teacher is in memory: faces and answers stream from their files. Online, the teacher
+With cached answers nothing of the teacher is in memory: faces and labels stream from their files. Online, the teacher
 is asked in every step about the very views that the student sees. Writes ``weights.safetensors``, ``model.json`` (the
 network's card), ``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipeline.launching import in_processes
+from pipeline.compute.launch import in_processes
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import DistillConfig
 
 VERSION = 2
@@ -46,14 +46,17 @@ def run(
     """
     from functools import partial
 
-    from pipeline import classification, distributed, stores, views
+    from pipeline.artifacts import arrays
+    from pipeline.compute import distributed
+    from pipeline.inputs.views import image as views
     from pipeline.tasks import PAIN
+    from pipeline.training import supervised
 
     parts = partial(
-        classification.join,
-        stores.read_table(samples.file("samples.csv")),
-        stores.read_table(split.file("split.csv")),
-        stores.open_faces(faces),
+        supervised.join,
+        arrays.read_table(samples.file("samples.csv")),
+        arrays.read_table(split.file("split.csv")),
+        arrays.open_faces(faces),
     )
     origin = {
         "role": "student",
@@ -70,7 +73,7 @@ def run(
         "split_fingerprint": split.fingerprint,
         "labels_fingerprint": labels.fingerprint if labels else "",
     }
-    summary = classification.train(
+    summary = supervised.train(
         config,
         config.loss,
         PAIN.classes,
@@ -78,7 +81,7 @@ def run(
         views.Plan(config.view_seed, config.views, config.mix, config.augment),
         work,
         origin,
-        answerer=_answerer(config, faces, labels, teacher),
+        provider=_provider(config, faces, labels, teacher),
         temperature=config.temperature,
     )
     if distributed.team().chief:
@@ -91,32 +94,34 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
     import json
 
     from pipeline import config as configuration
-    from pipeline import stores
+    from pipeline.artifacts import arrays
     from pipeline.reporting import modelcard
 
     facts = modelcard.facts(
         configuration.as_dict(config),
         work.fingerprint,
         samples.summary["dataset"],
-        stores.read_table(split.file("split.csv")),
+        arrays.read_table(split.file("split.csv")),
         summary["best"],
     )
     card = json.loads((work.path / "model.json").read_text(encoding="utf-8"))
     (work.path / "MODEL_CARD.md").write_text(modelcard.render(card, facts), encoding="utf-8")
 
 
-def _answerer(
+def _provider(
     config: DistillConfig, faces: Artifact, labels: Artifact | None, teacher: Artifact | None
 ) -> Callable | None:
     """Who says what the teacher thinks of the training faces; None without a teacher."""
-    from pipeline import answers, devices, objectives, panels
-    from pipeline.tasks import PAIN
+    from pipeline.compute import devices
+    from pipeline.distillation import labels as label_store
+    from pipeline.distillation.ensemble import TeacherEnsemble
+    from pipeline.tasks import PAIN, objective
 
-    kinds, device = objectives.answers(config.loss), devices.pick(config.device)
+    kinds, device = objective.required_targets(config.loss), devices.pick(config.device)
     if teacher:
-        panel = panels.Panel.load([teacher.path], device, config.precision)
-        return lambda learned: answers.Online(panel, kinds)
+        ensemble = TeacherEnsemble.load([teacher.path], device, config.precision)
+        return lambda learned: label_store.OnlineTargets(ensemble, kinds)
     if labels:
-        found = answers.open_checked(labels, classes=PAIN.classes, faces=faces, wanted=config)
-        return lambda learned: answers.Cached(found, learned.sample_ids, kinds, device)
+        found = label_store.open_checked(labels, classes=PAIN.classes, faces=faces, wanted=config)
+        return lambda learned: label_store.CachedTargets(found, learned.sample_ids, kinds, device)
     return None

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.arrays import Columns
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import EvaluateConfig
-    from pipeline.stores import Columns
 
 VERSION = 2
 
@@ -43,14 +43,18 @@ def run(
     ------
     ArtifactError : the labels lack a face, or were made for other faces or classes.
     """
-    from pipeline import answers, cost, models, predictions, stores
+    from pipeline import models
+    from pipeline.artifacts import arrays
+    from pipeline.distillation import labels as label_store
+    from pipeline.evaluation import predictions
+    from pipeline.models import cost
 
     network, card = models.load_model(model.path)
-    store = stores.open_faces(faces)
+    store = arrays.open_faces(faces)
     table = _faces(samples, split, store)
     logits, teacher_predicted = None, None
     if labels:
-        said = answers.open_checked(labels, classes=card["classes"], faces=faces)
+        said = label_store.open_checked(labels, classes=card["classes"], faces=faces)
         rows = said.faces.rows(table["sample_id"])
         if said.json("teachers") == [model.fingerprint]:
             logits = said.faces["logits"][rows]
@@ -59,7 +63,7 @@ def run(
     if logits is None:
         logits = _forward(network, card, store, store.rows(table["sample_id"]), config)
     answered = predictions.add_answers(table, logits, card["classes"], teacher_predicted)
-    stores.write_table(work.path / "predictions.csv", answered)
+    arrays.write_table(work.path / "predictions.csv", answered)
 
     test = answered[answered["part"] == "test"]
     scores = predictions.scores(test, config.replicates, config.confidence, config.seed)
@@ -79,17 +83,19 @@ def run(
 
 def _groups(config: EvaluateConfig, test: pd.DataFrame) -> list[dict[str, Any]]:
     """Balanced accuracy in every group of test subjects, as rows of the model card."""
-    from pipeline import groups, predictions, statistics
+    from pipeline.evaluation import bootstrap, predictions, subgroups
 
     subjects = test["subject_id"].to_numpy()
-    weights = statistics.resamples(subjects, config.replicates, config.seed)
+    weights = bootstrap.resamples(subjects, config.replicates, config.seed)
     rows = []
-    for attribute in groups.groupings(test):
+    for attribute in subgroups.groupings(test):
         values = test[attribute].to_numpy()
-        division = groups.measure([predictions.outcome(test)], values, subjects, weights, confidence=config.confidence)
+        division = subgroups.measure(
+            [predictions.outcome(test)], values, subjects, weights, confidence=config.confidence
+        )
         rows += [
             {"attribute": attribute, "group": group.name, "subjects": group.subjects, "faces": group.faces}
-            | statistics.plain(group.estimate)
+            | bootstrap.plain(group.estimate)
             for group in division.groups
         ]
     return rows
@@ -97,10 +103,10 @@ def _groups(config: EvaluateConfig, test: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _card(card: dict, model: Artifact, samples: Artifact, split: Artifact, measured: dict[str, Any]) -> str:
     """The model card with its test figures."""
-    from pipeline import stores
+    from pipeline.artifacts import arrays
     from pipeline.reporting import modelcard
 
-    assigned = stores.read_table(split.file("split.csv"))
+    assigned = arrays.read_table(split.file("split.csv"))
     facts = modelcard.facts(
         model.config, model.fingerprint, samples.summary["dataset"], assigned, model.summary["best"]
     )
@@ -111,11 +117,12 @@ def _faces(samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
     """Every face with its part and attributes."""
     import pandas as pd
 
-    from pipeline import predictions, stores
+    from pipeline.artifacts import arrays
+    from pipeline.evaluation import predictions
 
     return predictions.faces_table(
-        stores.read_table(samples.file("samples.csv")),
-        stores.read_table(split.file("split.csv")),
+        arrays.read_table(samples.file("samples.csv")),
+        arrays.read_table(split.file("split.csv")),
         pd.Series(store["detected"].astype(bool), index=store.sample_ids),
     )
 
@@ -124,11 +131,13 @@ def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, c
     """Logits of the identity view of the given rows, float32, shape (rows, C)."""
     import torch
 
-    from pipeline import classification, devices, models
+    from pipeline import models
+    from pipeline.compute import devices
+    from pipeline.training import supervised
 
     device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
     network = network.to(device)
-    batches = classification.forward(network, store["images"], rows, spec, config.batch_size, device, config.precision)
+    batches = supervised.forward(network, store["images"], rows, spec, config.batch_size, device, config.precision)
     return torch.cat([logits.cpu() for logits in batches]).numpy()
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from pipeline import inspection
-from pipeline.artifacts import ArtifactStore, Node
+from pipeline.artifacts import status as artifact_status
+from pipeline.artifacts.store import ArtifactStore, Node
 
 
 def status(store: ArtifactStore, target: Node) -> None:
     """Print every artifact: its state, size and why."""
-    states = inspection.status(store, [target])
+    states = artifact_status.status(store, [target])
     width = max(len(state.name) for state in states)
     for state in states:
         click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
@@ -22,7 +22,7 @@ def status(store: ArtifactStore, target: Node) -> None:
 
 def plan(store: ArtifactStore, target: Node) -> None:
     """Print what making the target would run and why; run nothing."""
-    steps = inspection.plan(store, target)
+    steps = artifact_status.plan(store, target)
     width = max((len(node.folder_name) for node, _ in steps), default=0)
     for node, reason in steps:
         click.echo(f"{node.folder_name:{width}}  {reason}")
@@ -31,15 +31,15 @@ def plan(store: ArtifactStore, target: Node) -> None:
 
 def collect(store: ArtifactStore, target: Node, yes: bool) -> None:
     """Remove what the target does not need, after naming it and, unless ``yes``, asking."""
-    paths = inspection.unneeded(store, [target])
-    reasons = {state.name: state.reason for state in inspection.status(store, [target])}
+    paths = artifact_status.unneeded(store, [target])
+    reasons = {state.name: state.reason for state in artifact_status.status(store, [target])}
     for path in paths:
-        click.echo(f"{_size(inspection.size(path)):>11}  {shown(path)}  {reasons[path.name]}".rstrip())
+        click.echo(f"{_size(artifact_status.size(path)):>11}  {shown(path)}  {reasons[path.name]}".rstrip())
     if not paths:
         click.echo("Nothing to remove.")
     elif yes or click.confirm(f"Remove these {len(paths)}?"):
         for path in paths:
-            inspection.remove(path)
+            artifact_status.remove(path)
         click.echo(f"Removed {len(paths)}.")
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.artifacts import Work
+    from pipeline.artifacts.raw_data import RawData
+    from pipeline.artifacts.store import Work
     from pipeline.config import IndexConfig
-    from pipeline.raw import RawData
 
 VERSION = 1
 
@@ -29,7 +29,9 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     """
     import pandas as pd
 
-    from pipeline import datasets, indexing, stores
+    from pipeline.artifacts import arrays
+    from pipeline.inputs import datasets
+    from pipeline.inputs import index as indexing
 
     name = datasets.recognise(raw.path, raw.files) if config.dataset == "auto" else config.dataset
     listing = datasets.read(name, raw.path, raw.files)
@@ -37,11 +39,11 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     inspected = _inspect(indexing.first_files(listing.entries, digests), raw.folder, config.workers)
     rows, skipped = indexing.sample_rows(listing, digests, inspected)
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
-    stores.write_table(work.path / "skipped.csv", reasons)
+    arrays.write_table(work.path / "skipped.csv", reasons)
     pictures = len(listing.entries) + len(listing.skipped)
     indexing.check_skipped(len(rows), skipped, pictures, config.max_skipped, work.path / "skipped.csv")
     samples = pd.DataFrame(rows)
-    stores.write_table(work.path / "samples.csv", samples)
+    arrays.write_table(work.path / "samples.csv", samples)
     log.info("index: %d samples of %d pictures, %d skipped (%s)", len(rows), pictures, len(skipped), name)
     return {
         "counts": {
@@ -63,7 +65,7 @@ def _inspect(files: dict[str, bool], folder: Path, workers: int) -> dict[str, An
     import joblib
     from tqdm import tqdm
 
-    from pipeline.indexing import inspect
+    from pipeline.inputs.index import inspect
 
     processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
     tasks = (joblib.delayed(inspect)(folder / file, paired) for file, paired in files.items())

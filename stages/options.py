@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from pipeline.artifacts import ArtifactStore
+from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, REPOSITORY, Preset, ViewsConfig
 from pipeline.errors import ConfigError
-from pipeline.graph import Selection
-from pipeline.objectives import canonical
+from pipeline.tasks.objective import canonical
+from stages.graph import Selection
 
 # The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
 PREFIXES = {"split": "split_", "teacher": "teacher_", "labels": "labels_"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.config import PredictConfig
-    from pipeline.recognition import Recognised, Recogniser
+    from pipeline.serving.predictor import FacePrediction, Predictor
 
 log = logging.getLogger(__name__)
 
@@ -44,20 +44,21 @@ def run(config: PredictConfig, model: Path, out: Path) -> Path:
     import pandas as pd
     from tqdm import tqdm
 
-    from pipeline import devices, stores
-    from pipeline.recognition import Recogniser
+    from pipeline.artifacts import arrays
+    from pipeline.compute import devices
+    from pipeline.serving.predictor import Predictor
 
     source = Path(config.input)
     pictures = find_pictures(source, out)
-    recogniser = Recogniser(model, devices.pick(config.device))
+    predictor = Predictor(model, devices.pick(config.device))
     log.info("predict: %s", model)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for path in tqdm(pictures, desc="predict", unit="picture", disable=None, leave=False):
         name = path.relative_to(source).as_posix() if source.is_dir() else path.name
-        rows.extend(_picture(recogniser, path, name, out))
+        rows.extend(_picture(predictor, path, name, out))
     table = pd.DataFrame(rows, columns=COLUMNS).astype({name: "Int64" for name in ("face", "x0", "y0", "x1", "y1")})
-    stores.write_table(out / "predictions.csv", table)
+    arrays.write_table(out / "predictions.csv", table)
     faces = table["class"].notna()
     log.info("%d faces in %d pictures, %d without a prediction", faces.sum(), len(pictures), (~faces).sum())
     return out / "predictions.csv"
@@ -84,28 +85,28 @@ def find_pictures(source: Path, out: Path) -> list[Path]:
     return pictures
 
 
-def _picture(recogniser: Recogniser, path: Path, name: str, out: Path) -> Iterator[dict[str, Any]]:
+def _picture(predictor: Predictor, path: Path, name: str, out: Path) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy is written on the way."""
     from pipeline.errors import DataError
-    from pipeline.images import load
-    from pipeline.recognition import annotate
+    from pipeline.inputs.images import load
+    from pipeline.serving.predictor import annotate
 
     try:
         image = load(path)
     except DataError as error:
         yield {"file": name, "reason": str(error)}
         return
-    faces = recogniser.faces(image)
+    faces = predictor.faces(image)
     copy = out / "annotated" / (name if path.suffix.lower() in (".jpg", ".jpeg") else f"{name}.jpg")
     copy.parent.mkdir(parents=True, exist_ok=True)
-    annotate(image, faces, recogniser.classes).save(copy, "JPEG", quality=92)
+    annotate(image, faces, predictor.classes).save(copy, "JPEG", quality=92)
     if not faces:
         yield {"file": name, "reason": "no face found"}
     for number, face in enumerate(faces, 1):
         yield _row(name, number, face)
 
 
-def _row(name: str, number: int, face: Recognised) -> dict[str, Any]:
+def _row(name: str, number: int, face: FacePrediction) -> dict[str, Any]:
     box = dict(zip(("x0", "y0", "x1", "y1"), face.box, strict=True))
     detected = {"file": name, "half": face.half, "face": number, **box, "detection_probability": face.detection}
     return detected | {"class": face.label, "prob_pain": face.probability}

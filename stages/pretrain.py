@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Artifact, Work
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, Work
 from pipeline.config import PretrainConfig
-from pipeline.raw import RawData
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.pretraining import Faces
+    from pipeline.pretraining.train import Faces
 
 VERSION = 1
 
@@ -29,14 +29,16 @@ def run(
 
     Parameters
     ----------
-    raw : a folder made by ``synthesize``, with its truth.csv.
+    raw : a folder made by ``synthesize``, with its face_targets.csv.
     samples, faces : its ``index`` and ``align`` artifacts.
     guide : the ``pretrain`` artifact of a convolutional network that leads a transformer's features.
     """
-    from pipeline import models, pretraining, truth
+    from pipeline import models
+    from pipeline.pretraining import targets as face_targets
+    from pipeline.pretraining import train as pretraining
 
     known, subjects = _faces(raw, samples, faces)
-    kept = truth.held_out(subjects, config.held_out)
+    kept = face_targets.held_out(subjects, config.held_out)
     leader = models.load_model(guide.path)[0] if guide else None
     found = pretraining.train(
         config, known.only(~kept), known.only(kept), leader, work.path, work.fingerprint, work.node.slug
@@ -101,20 +103,23 @@ def _faces(raw: RawData, samples: Artifact, artifact: Artifact) -> tuple[Faces, 
     """The detected faces with their truth in the aligned face's coordinates, and their subjects."""
     import numpy as np
 
-    from pipeline import counter, pretraining, stores, truth
-    from pipeline.geometry import similarity, template
+    from pipeline.artifacts import arrays
+    from pipeline.inputs import keyed_random
+    from pipeline.inputs.faces.geometry import similarity, template
+    from pipeline.pretraining import targets as face_targets
+    from pipeline.pretraining import train as pretraining
 
-    index = stores.read_table(samples.file("samples.csv"))
-    columns = stores.open_faces(artifact)
+    index = arrays.read_table(samples.file("samples.csv"))
+    columns = arrays.open_faces(artifact)
     rows = columns.rows(index["sample_id"])
     detected = columns["detected"][rows].astype(bool)
     index, rows = index[detected], rows[detected]
-    table = stores.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
+    table = arrays.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
     size = columns["images"].shape[1]
     upright = template(size, artifact.config["margin"])
     matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
-    known = truth.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
+    known = face_targets.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
     return (
-        pretraining.Faces(columns["images"], rows, counter.keys(index["sample_id"]), known),
+        pretraining.Faces(columns["images"], rows, keyed_random.keys(index["sample_id"]), known),
         index["subject_id"].to_numpy(),
     )

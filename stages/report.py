@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import ReportConfig
 
 VERSION = 3

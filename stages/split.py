@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import SplitConfig
 
 VERSION = 1
@@ -25,9 +25,10 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     ConfigError : the shares leave a part empty.
     DataError : there are too few subjects, a class is missing from a part, or the official folds contradict themselves.
     """
-    from pipeline import splits, stores
+    from pipeline.artifacts import arrays
+    from pipeline.inputs import split as splits
 
-    table = stores.read_table(samples.file("samples.csv"), fold=str)
+    table = arrays.read_table(samples.file("samples.csv"), fold=str)
     official = config.official and "fold" in table
     parts = splits.split(
         table,
@@ -37,7 +38,7 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
         official=official,
     )
     table["part"] = table["subject_id"].map(parts)
-    stores.write_table(work.path / "split.csv", table[["sample_id", "subject_id", "part"]])
+    arrays.write_table(work.path / "split.csv", table[["sample_id", "subject_id", "part"]])
     counts = {
         part: {
             "subjects": int(rows["subject_id"].nunique()),

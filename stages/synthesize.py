@@ -125,7 +125,7 @@ def _check_size(out: Path, rows: dict, plans: list) -> None:
 
 
 def _known_rows(out: Path) -> dict[str, list[dict]]:
-    """Truth of the pictures that earlier runs finished, by file name."""
+    """FaceTargets of the pictures that earlier runs finished, by file name."""
     import pandas as pd
 
     rows: dict[str, list[dict]] = {}

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.launching import in_processes
+from pipeline.compute.launch import in_processes
 
 if TYPE_CHECKING:
-    from pipeline.answers import Answers
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import LabelsConfig
-    from pipeline.labelling import Inquiry
+    from pipeline.distillation.label_writer import LabelJob
+    from pipeline.distillation.labels import LabelStore
 
 VERSION = 2
 
@@ -35,75 +35,81 @@ def run(
     ------
     ArtifactError : a teacher or the faces are damaged, or a feature cannot be kept.
     """
-    from pipeline import answers, devices, labelling
+    from pipeline.compute import devices
+    from pipeline.distillation import label_writer
+    from pipeline.distillation import labels as label_store
 
     devices.seed_everything(0)
-    inquiry = _inquiry(config, samples, faces, split, list(teachers.values()))
-    attrs = _attrs(config, inquiry, faces, list(teachers.values()))
+    job = _job(config, samples, faces, split, list(teachers.values()))
+    attrs = _attrs(config, job, faces, list(teachers.values()))
     features = tuple(name for name in config.features.split(",") if name)
     several = config.views > 1 or bool(features)
-    had = [answers.Answers.of(relative) for relative in work.relatives]
-    asked = labelling.write_faces(work.path, work.fingerprint, inquiry, attrs, config.batch_size, next(iter(had), None))
+    had = [label_store.LabelStore.of(relative) for relative in work.relatives]
+    asked = label_writer.write_faces(work.path, work.fingerprint, job, attrs, config.batch_size, next(iter(had), None))
     counts = {"faces_asked": asked, "views": config.views, "views_computed": 0, "views_copied": 0}
     if several:
         source = _with_most_views(had, config, features)
-        copied = labelling.write_views(work.path, work.fingerprint, inquiry, features, attrs, config.batch_size, source)
+        copied = label_writer.write_views(work.path, work.fingerprint, job, features, attrs, config.batch_size, source)
         counts |= {"views_computed": config.views - copied, "views_copied": copied}
-    made = answers.Answers.load(work.path, work.fingerprint, several)
+    made = label_store.LabelStore.load(work.path, work.fingerprint, several)
     return {
         "counts": _counts(samples, split, made) | counts,
         "skipped": [],
         "bytes_per_view": _bytes(made, ("logits", "hard")),
         "feature_bytes_per_view": _bytes(made, features),
-        "float32_agreement": _agreement(config, work, made, inquiry, attrs["precision"]),
+        "float32_agreement": _agreement(config, work, made, job, attrs["precision"]),
     }
 
 
 def _agreement(
-    config: LabelsConfig, work: Work, made: Answers, inquiry: Inquiry, precision: str
+    config: LabelsConfig, work: Work, made: LabelStore, job: LabelJob, precision: str
 ) -> dict[str, float] | None:
     """How near the answers are to those of float32, as a relative recorded it where the answers are its; or None."""
-    from pipeline import labelling
+    from pipeline.distillation import label_writer
 
     if precision == "float32":
         return None
     known = [relative.summary.get("float32_agreement") for relative in work.relatives[:1]]
-    return next(filter(None, known), None) or labelling.float32_agreement(made, inquiry, config.batch_size)
+    return next(filter(None, known), None) or label_writer.float32_agreement(made, job, config.batch_size)
 
 
-def _inquiry(
+def _job(
     config: LabelsConfig, samples: Artifact, faces: Artifact, split: Artifact, teachers: list[Artifact]
-) -> Inquiry:
+) -> LabelJob:
     """The questions: which faces there are, which of them are for training, and who may answer for each."""
     import numpy as np
 
-    from pipeline import answers, devices, labelling, panels, splits, stores
+    from pipeline.artifacts import arrays
+    from pipeline.compute import devices
+    from pipeline.distillation import ensemble, label_writer
+    from pipeline.distillation import labels as label_store
+    from pipeline.inputs import split as splits
 
     device = devices.pick(config.device)
-    columns = stores.open_faces(faces)
-    table = stores.read_table(samples.file("samples.csv"))
-    assigned = stores.read_table(split.file("split.csv"))
+    columns = arrays.open_faces(faces)
+    table = arrays.read_table(samples.file("samples.csv"))
+    assigned = arrays.read_table(split.file("split.csv"))
     names = columns.sample_ids
     part = assigned.set_index("sample_id")["part"].reindex(names)
-    who = np.full(len(names), panels.EVERYONE, np.int8)
+    who = np.full(len(names), ensemble.ALL_FOLDS, np.int8)
     if config.folds:
         folds = splits.fold_of(table, assigned, samples.summary["attributes"], config.folds)
-        who = folds.reindex(names, fill_value=panels.EVERYONE).to_numpy(np.int8)
-    return labelling.Inquiry(
-        panels.Panel.load([teacher.path for teacher in teachers], device, config.precision),
+        who = folds.reindex(names, fill_value=ensemble.ALL_FOLDS).to_numpy(np.int8)
+    return label_writer.LabelJob(
+        ensemble.TeacherEnsemble.load([teacher.path for teacher in teachers], device, config.precision),
         columns["images"],
         names,
         who,
         np.flatnonzero(part == "train"),
-        answers.plan_of(config),
+        label_store.plan_of(config),
     )
 
 
-def _attrs(config: LabelsConfig, inquiry: Inquiry, faces: Artifact, teachers: list[Artifact]) -> dict[str, Any]:
+def _attrs(config: LabelsConfig, job: LabelJob, faces: Artifact, teachers: list[Artifact]) -> dict[str, Any]:
     """Who answers, for what, and how."""
-    from pipeline import devices
+    from pipeline.compute import devices
 
-    card, panel = inquiry.panel.cards[0], inquiry.panel
+    card, ensemble = job.ensemble.cards[0], job.ensemble
     return {
         "classes": card["classes"],
         "name": config.teacher,
@@ -117,11 +123,11 @@ def _attrs(config: LabelsConfig, inquiry: Inquiry, faces: Artifact, teachers: li
         "view_seed": config.view_seed,
         "mix": config.mix,
         "folds": config.folds,
-        "precision": devices.arithmetic(panel.device, panel.precision),
+        "precision": devices.arithmetic(ensemble.device, ensemble.precision),
     }
 
 
-def _with_most_views(had: list[Answers], config: LabelsConfig, features: tuple[str, ...]) -> Answers | None:
+def _with_most_views(had: list[LabelStore], config: LabelsConfig, features: tuple[str, ...]) -> LabelStore | None:
     """The relative from which most views can be copied."""
     drawn = {"view_seed": config.view_seed, "mix": config.mix}
     fit = [
@@ -135,12 +141,12 @@ def _with_most_views(had: list[Answers], config: LabelsConfig, features: tuple[s
     return max(fit, key=lambda relative: relative.attrs["views"], default=None)
 
 
-def _counts(samples: Artifact, split: Artifact, made: Answers) -> dict[str, int]:
+def _counts(samples: Artifact, split: Artifact, made: LabelStore) -> dict[str, int]:
     """Faces, hard labels of each class, and how often the teacher disagrees with the truth in each part."""
-    from pipeline import stores
+    from pipeline.artifacts import arrays
 
-    truth = stores.read_table(samples.file("samples.csv")).merge(
-        stores.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
+    truth = arrays.read_table(samples.file("samples.csv")).merge(
+        arrays.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
     )
     hard = made.faces["hard"][made.faces.rows(truth["sample_id"])]
     counts = {"faces": len(made.faces["hard"])}
@@ -153,7 +159,7 @@ def _counts(samples: Artifact, split: Artifact, made: Answers) -> dict[str, int]
     return counts
 
 
-def _bytes(made: Answers, names: tuple[str, ...]) -> float:
+def _bytes(made: LabelStore, names: tuple[str, ...]) -> float:
     """Bytes on disk for one view of one face, its name apart."""
     return sum(made.learned[name].nbytes / len(made.learned[name]) for name in names)
 
@@ -173,14 +179,15 @@ def verify(
     ------
     ArtifactError : the labels belong to other teachers, faces or views, or an answer differs; rows are named.
     """
-    from pipeline import answers, labelling
+    from pipeline.distillation import label_writer
+    from pipeline.distillation import labels as label_store
 
-    inquiry = _inquiry(config, samples, faces, split, teachers)
-    found = answers.open_checked(
+    job = _job(config, samples, faces, split, teachers)
+    found = label_store.open_checked(
         labels,
-        classes=inquiry.panel.cards[0]["classes"],
+        classes=job.ensemble.cards[0]["classes"],
         faces=faces,
         wanted=config,
         teachers=[teacher.fingerprint for teacher in teachers],
     )
-    return labelling.compare(found, inquiry, share, config.batch_size)
+    return label_writer.compare(found, job, share, config.batch_size)

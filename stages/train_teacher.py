@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.launching import in_processes
+from pipeline.compute.launch import in_processes
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import Artifact, Work
+    from pipeline.artifacts.store import Artifact, Work
     from pipeline.config import TeacherConfig
 
 VERSION = 2
@@ -26,15 +26,18 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
     WeightsError : its initial weights cannot be had.
     DataError : a part is empty, a class is missing from the training part, or there are fewer subjects than folds.
     """
-    from pipeline import classification, splits, stores, views
+    from pipeline.artifacts import arrays
+    from pipeline.inputs import split as splits
+    from pipeline.inputs.views import image as views
     from pipeline.tasks import PAIN
+    from pipeline.training import supervised
 
-    table = stores.read_table(samples.file("samples.csv"))
-    assigned = stores.read_table(split.file("split.csv"))
-    columns = stores.open_faces(faces)
+    table = arrays.read_table(samples.file("samples.csv"))
+    assigned = arrays.read_table(split.file("split.csv"))
+    columns = arrays.open_faces(faces)
 
-    def parts(part: str) -> classification.Faces:
-        found = classification.join(table, assigned, columns, part)
+    def parts(part: str) -> supervised.Faces:
+        found = supervised.join(table, assigned, columns, part)
         if part != "train" or not config.folds:
             return found
         folds = splits.fold_of(table, assigned, samples.summary["attributes"], config.folds)
@@ -51,4 +54,4 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
         "split_fingerprint": split.fingerprint,
     }
     plan = views.Plan(views.teacher_seed(config.seed), augment=config.augment)
-    return classification.train(config, PAIN.loss, PAIN.classes, parts, plan, work, origin)
+    return supervised.train(config, PAIN.loss, PAIN.classes, parts, plan, work, origin)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import counter, models, stores, streaming, views
-from pipeline.artifacts import Node
+from pipeline import models
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Node
 from pipeline.config import SMOKE
+from pipeline.inputs import keyed_random, streaming
+from pipeline.inputs.views import image as views
 from stages import train_teacher
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 from tests.stages.test_distill import student
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -29,7 +32,7 @@ def test_batches_arrive_whole():
 
 @pytest.mark.parametrize("size", [28, 64])
 def test_views_look_the_same_on_both_devices(size):
-    drawn = views.view_parameters(0, counter.keys(map(str, range(50))), 0)
+    drawn = views.view_parameters(0, keyed_random.keys(map(str, range(50))), 0)
     spec = views.InputSpec(size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     images = torch.from_numpy(IMAGES)
     for make in (lambda x: views.augment(x, drawn, spec), lambda x: views.normalise(x, spec)):
@@ -38,7 +41,7 @@ def test_views_look_the_same_on_both_devices(size):
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_mixed_views_look_the_same_on_both_devices(mix):
-    drawer = views.Views(views.Plan(0, 4, mix), counter.keys(map(str, range(50))))
+    drawer = views.Views(views.Plan(0, 4, mix), keyed_random.keys(map(str, range(50))))
     index = np.arange(24)
     drawn = drawer.draw(index, 3)
     spec = views.InputSpec(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -68,5 +71,5 @@ def test_training_repeats_itself(tmp_path, precision):
         node = Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run)
         (artifact,) = fakes.store.build(node)
         found.append(models.load_model(artifact.path)[0].state_dict())
-        assert np.isfinite(stores.read_table(artifact.file("history.csv"))["val_loss"]).all()
+        assert np.isfinite(arrays.read_table(artifact.file("history.csv"))["val_loss"]).all()
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])

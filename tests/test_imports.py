@@ -1,4 +1,4 @@
-"""The layers of the code: who may import whom, and what a light module must not pull in."""
+"""The rooms of the code: which may import which, and what a light module must not pull in."""
 
 from __future__ import annotations
 
@@ -12,8 +12,26 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
 STAGES = sorted((ROOT / "stages").glob("*.py"))
-JOINING = {"cli.py", "__main__.py"}
-COMMON = {"stages.options"}  # shared by commands, no stage itself
+BESIDE_STAGES = {"cli", "options", "graph", "sweep", "housekeeping", "__main__"}  # no stages themselves
+# Room → rooms that it may import; every room may import itself, and all may import errors and config.
+ROOMS = {
+    "errors": "",
+    "config": "tasks",
+    "tasks": "",
+    "artifacts": "",
+    "compute": "",
+    "inputs": "tasks artifacts compute",
+    "models": "tasks artifacts compute inputs",
+    "distillation": "tasks artifacts compute inputs models",
+    "training": "tasks artifacts compute inputs models distillation",
+    "evaluation": "tasks artifacts",
+    "reporting": "tasks artifacts evaluation",
+    "serving": "tasks artifacts compute inputs models evaluation",
+    "synth": "artifacts",
+    "pretraining": "tasks artifacts compute inputs models distillation training",
+}
+COMMON = {"errors", "config", "__version__"}
+TORCH_FREE = {"errors", "config", "tasks", "artifacts", "evaluation", "reporting"}
 HEAVY = {
     "torch",
     "timm",
@@ -45,40 +63,34 @@ def below(names: set[str], *packages: str) -> set[str]:
     return {name for name in names if any(name == p or name.startswith(f"{p}.") for p in packages)}
 
 
-@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: path.name)
-def test_the_library_imports_no_stage(path):
-    assert not below(imported(path), "stages")
+def room(path: Path) -> str:
+    return path.relative_to(ROOT / "pipeline").parts[0].removesuffix(".py")
+
+
+def test_every_room_is_in_the_table():
+    assert {room(path) for path in PIPELINE} - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: str(path.relative_to(ROOT / "pipeline")))
+def test_a_room_imports_only_rooms_that_its_row_names(path):
+    names = imported(path)
+    assert not below(names, "stages")
+    if path.parent != ROOT / "pipeline" or path.name != "__init__.py":
+        others = {name.split(".")[1] for name in below(names, "pipeline") if "." in name} - {room(path)}
+        assert others <= set(ROOMS[room(path)].split()) | COMMON
 
 
 @pytest.mark.parametrize("path", STAGES, ids=lambda path: path.name)
 def test_no_stage_imports_a_stage(path):
-    if path.name not in JOINING:
-        assert not below(imported(path), "stages") - {"stages"} - {n for c in COMMON for n in below(imported(path), c)}
+    if path.stem not in BESIDE_STAGES:
+        beside = {f"stages.{name}" for name in BESIDE_STAGES}
+        assert not below(imported(path), "stages") - {"stages"} - below(imported(path), *beside)
 
 
-@pytest.mark.parametrize("name", ["errors", "config", "raw", "locks", "artifacts", "objectives", "inspection", "graph"])
-def test_the_base_imports_nothing_above_it(name):
-    allowed = {"errors", "config", "raw", "locks", "artifacts", "objectives"}
-    found = {
-        module.split(".")[1]
-        for module in below(imported(ROOT / "pipeline" / f"{name}.py"), "pipeline")
-        if "." in module
-    }
-    assert found <= allowed
-
-
-STATISTICS = ["statistics", "hypotheses", "calibration", "logistic", "groups", "transfer"]
-LEARNING = ["objectives", "logit_losses", "feature_losses", "losses", "learners"]
-
-
-@pytest.mark.parametrize("name", [*LEARNING, *STATISTICS, "metrics", "views", "splits"])
-def test_computation_knows_no_task_no_path_no_command_line(name):
-    assert not below(imported(ROOT / "pipeline" / f"{name}.py"), "pipeline.tasks", "pathlib", "click")
-
-
-@pytest.mark.parametrize("path", [p for p in (ROOT / "pipeline" / "models").glob("*.py")], ids=lambda path: path.name)
-def test_models_know_no_task_and_no_command_line(path):
-    assert not below(imported(path), "pipeline.tasks", "click")
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: str(path.relative_to(ROOT / "pipeline")))
+def test_what_needs_no_network_imports_no_torch(path):
+    if path.parent != ROOT / "pipeline" and room(path) in TORCH_FREE:
+        assert not below(imported(path), "torch", "timm", "torchvision")
 
 
 def test_the_command_line_loads_nothing_heavy():

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from pipeline.config import PAPER, Architecture, as_dict, weights_file
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.inputs.views.image import InputSpec
 from pipeline.models import deit, generic, resnet, swin, weights
-from pipeline.views import InputSpec
 
 FAMILIES = (deit, swin, resnet, generic)
 WEIGHTS, CARD = "weights.safetensors", "model.json"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.metrics import METRICS
+from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting import effects
 from pipeline.reporting.cells import probability, short
 from pipeline.reporting.effects import TEACHING, Effect

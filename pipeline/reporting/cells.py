@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.statistics import Estimate
-from pipeline.stores import write_table
+from pipeline.artifacts.arrays import write_table
+from pipeline.evaluation.bootstrap import Estimate
 
 
 @dataclass(frozen=True)

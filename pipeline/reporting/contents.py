@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import calibration, stores
-from pipeline.artifacts import Artifact
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Artifact
 from pipeline.config import NO_TEACHER, ReportConfig
+from pipeline.evaluation import calibration
 from pipeline.reporting import answer, checklist, effects, figures, page, people, quality, reproduce, tables
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method, chosen, draws, favourite
@@ -138,7 +139,7 @@ def _faces(config: ReportConfig, methods: list[Method], artifact: Artifact, clas
     right, wrong = page.choose_faces(method, config.examples, config.seed)
     everyone = method.runs[0].predictions
     lost = everyone[everyone["detected"] == 0].head(config.examples).assign(prob=0.0)
-    store = stores.open_faces(artifact)
+    store = arrays.open_faces(artifact)
 
     def shown(rows: pd.DataFrame) -> list[page.Face]:
         return page.show_faces(rows, store["images"][store.rows(rows["sample_id"])], classes)

@@ -14,8 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline import hypotheses, statistics
 from pipeline.config import NO_TEACHER
+from pipeline.evaluation import bootstrap, significance
 from pipeline.reporting import recipes
 from pipeline.reporting.methods import HEADLINE, Method, baseline
 
@@ -45,7 +45,7 @@ class Effect:
     second: str | int | bool
     pairs: Pairs
     reached: tuple[float, float]
-    estimate: statistics.Estimate
+    estimate: bootstrap.Estimate
     per_seed: dict[int, float]
     p_value: float
     confidence: float
@@ -84,9 +84,9 @@ def effect(factor: str, first, second, pairs: Pairs) -> Effect:
         second,
         pairs,
         reached=(float(sides[0, 0]), float(sides[1, 0])),
-        estimate=statistics.interval(rows, pairs[0][0].confidence),
+        estimate=bootstrap.interval(rows, pairs[0][0].confidence),
         per_seed={s: float(np.mean([_value(a, s) - _value(b, s) for a, b in pairs])) for s in sorted(seeds)},
-        p_value=hypotheses.bootstrap_p(rows),
+        p_value=significance.bootstrap_p(rows),
         confidence=pairs[0][0].confidence,
     )
 
@@ -98,7 +98,7 @@ def effects(methods: list[Method]) -> list[Effect]:
     for factor in ("teacher", TEACHING, *recipes.FACTORS, "student"):
         family = [effect(factor, *which, pairs) for *which, pairs in _comparisons(factor, students) if pairs]
         family = [_from_the_better(e) if factor in ("teacher", "student") else e for e in family]
-        adjusted = hypotheses.holm(np.array([e.p_value for e in family]))
+        adjusted = significance.holm(np.array([e.p_value for e in family]))
         found += [replace(e, adjusted=float(p)) for e, p in zip(family, adjusted, strict=True)]
     return found
 
@@ -175,7 +175,7 @@ def _over(method: Method, seeds: set[int]) -> np.ndarray:
     if method.is_teacher:
         return method.mean(HEADLINE)
     values = method.values[HEADLINE][[seed in seeds for seed in method.seeds]]
-    return statistics.over_seeds(values, statistics.seed_draws(sorted(seeds), values.shape[1] - 1))
+    return bootstrap.over_seeds(values, bootstrap.seed_draws(sorted(seeds), values.shape[1] - 1))
 
 
 def _value(method: Method, seed: int) -> float:

@@ -16,15 +16,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipeline import calibration, metrics
-from pipeline.predictions import log_odds, probability_column
+from pipeline.evaluation import calibration
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.predictions import log_odds, probability_column
 from pipeline.reporting.cells import signed
 from pipeline.reporting.drawing import INK, MUTED, PALETTE, PAPER, RULE, STYLE, Picture, picture, plain
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import HEADLINE, Method
 from pipeline.reporting.recipes import pretty
 from pipeline.reporting.runs import held_out
-from pipeline.statistics import Estimate
 
 
 @matplotlib.rc_context(STYLE)

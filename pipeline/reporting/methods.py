@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import metrics, statistics
 from pipeline.config import NO_TEACHER
-from pipeline.predictions import outcome, probability_column
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.predictions import outcome, probability_column
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
 from pipeline.reporting.runs import Run, held_out
 
@@ -109,15 +110,15 @@ class Method:
 
     def mean(self, metric: str) -> np.ndarray:
         """A metric averaged over seeds, on the test faces and on every resample, shape (1 + replicates,)."""
-        return statistics.over_seeds(self.values[metric])
+        return bootstrap.over_seeds(self.values[metric])
 
-    def estimate(self, metric: str) -> statistics.Estimate:
+    def estimate(self, metric: str) -> bootstrap.Estimate:
         """A metric's mean over seeds with its interval over subjects."""
-        return statistics.interval(self.mean(metric), self.confidence, metrics.METRICS[metric].undefined)
+        return bootstrap.interval(self.mean(metric), self.confidence, metrics.METRICS[metric].undefined)
 
     def spread(self, metric: str) -> float:
         """Standard deviation of a metric over seeds; NaN for one seed."""
-        return statistics.seed_spread(self.values[metric])
+        return bootstrap.seed_spread(self.values[metric])
 
     @cached_property
     def validation(self) -> tuple[float, float]:
@@ -172,7 +173,7 @@ def tested(run: Run) -> pd.DataFrame:
 
 def draws(run: Run, replicates: int, seed: int) -> np.ndarray:
     """Weights of the test faces in the order of `tested`, the same for all runs, shape (1 + replicates, faces)."""
-    return statistics.resamples(tested(run)["subject_id"].to_numpy(), replicates, seed)
+    return bootstrap.resamples(tested(run)["subject_id"].to_numpy(), replicates, seed)
 
 
 def chosen(methods: list[Method]) -> list[Method]:

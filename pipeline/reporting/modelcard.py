@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import NO_TEACHER
-from pipeline.metrics import METRICS
+from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting.recipes import Recipe, level, pretty
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import groups
-from pipeline.predictions import outcome
+from pipeline.evaluation import subgroups
+from pipeline.evaluation.predictions import outcome
 from pipeline.reporting.cells import Table, percent, points, words
 from pipeline.reporting.methods import HEADLINE, Method, tested
 from pipeline.reporting.tables import identity, numbers_of
 
 PARTS = ("train", "val", "test")
-Divided = dict[tuple[str, str], groups.Division]  # by title of the method and attribute
+Divided = dict[tuple[str, str], subgroups.Division]  # by title of the method and attribute
 
 
 def data(faces: pd.DataFrame, classes: list[str]) -> Table:
@@ -39,7 +39,7 @@ def people(faces: pd.DataFrame) -> Table | None:
     rows = [
         {"Attribute": words(name), "Group": words(group)}
         | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
-        for name in groups.groupings(faces)
+        for name in subgroups.groupings(faces)
         for group, inside in faces.groupby(name)
     ]
     if not rows:
@@ -52,9 +52,9 @@ def people(faces: pd.DataFrame) -> Table | None:
 def detection(faces: pd.DataFrame, confidence: float) -> Table | None:
     """Faces that were not found, by group and over all parts; None when nothing is known of the people."""
     shown, numbers = [], []
-    for name in groups.groupings(faces):
+    for name in subgroups.groupings(faces):
         known = faces[faces[name].notna()]
-        for found in groups.failures(known[name].to_numpy(), known["detected"].to_numpy() == 1, confidence):
+        for found in subgroups.failures(known[name].to_numpy(), known["detected"].to_numpy() == 1, confidence):
             line = {"Group": f"{words(name)}: {words(found.name)}", "Faces": str(found.faces)}
             shown.append(line | {"Not found": str(found.missed), "Share, %": percent(found.share)})
             known_as = {"attribute": name, "group": found.name, "faces": found.faces, "not_found": found.missed}
@@ -76,8 +76,8 @@ def divide(methods: list[Method], weights: np.ndarray) -> Divided:
     for method in methods:
         frames = [tested(run) for run in method.runs]
         outcomes, faces = [outcome(frame) for frame in frames], frames[0]
-        for name in groups.groupings(faces):
-            found[method.title, name] = groups.measure(
+        for name in subgroups.groupings(faces):
+            found[method.title, name] = subgroups.measure(
                 outcomes, faces[name].to_numpy(), faces["subject_id"].to_numpy(), weights, HEADLINE, method.confidence
             )
     return found
@@ -128,7 +128,7 @@ def gaps(methods: list[Method], divided: Divided) -> Table | None:
     return Table("gaps", caption, pd.DataFrame(shown).fillna("—"), pd.DataFrame(numbers))
 
 
-def _of(method: Method, divided: Divided) -> list[tuple[str, groups.Division]]:
+def _of(method: Method, divided: Divided) -> list[tuple[str, subgroups.Division]]:
     return [(attribute, division) for (title, attribute), division in divided.items() if title == method.title]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import calibration, hypotheses, statistics, transfer
-from pipeline.predictions import log_odds, probability_column
+from pipeline.evaluation import bootstrap, calibration, distillation_gain, significance
+from pipeline.evaluation.predictions import log_odds, probability_column
 from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import HEADLINE, Method, baseline, teacher_of, tested
@@ -27,7 +27,9 @@ TERMS = {
     "untaught_on_errors": "Made untaught, %",
     "seeds_icc": "Seeds agree, ICC",
 }
-DEFINITIONS = {TERMS[name]: transfer.DEFINITIONS[name] for name in TERMS if name in transfer.DEFINITIONS} | {
+DEFINITIONS = {
+    TERMS[name]: distillation_gain.DEFINITIONS[name] for name in TERMS if name in distillation_gain.DEFINITIONS
+} | {
     TERMS["seeds_icc"]: (
         "Intraclass correlation ICC(2,1) of the probability of pain over seeds, faces as targets: 1 when the seed "
         "changes nothing."
@@ -72,7 +74,7 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         teacher, untaught = teacher_of(method, methods), baseline(method, methods)
         if not method.is_taught or teacher is None:
             continue
-        found = transfer.measure(
+        found = distillation_gain.measure(
             method.mean(HEADLINE),
             teacher.mean(HEADLINE),
             untaught.mean(HEADLINE) if untaught else None,
@@ -93,8 +95,8 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
             )
         every = {**vars(found), **vars(copied), "seeds_icc": agreement}
         for name, value in every.items():
-            known = numbers_of(value) if isinstance(value, statistics.Estimate) else {"value": value}
-            reason = value.reason if isinstance(value, statistics.Estimate) else ""
+            known = numbers_of(value) if isinstance(value, bootstrap.Estimate) else {"value": value}
+            reason = value.reason if isinstance(value, bootstrap.Estimate) else ""
             numbers.append(identity(method) | {"figure": name} | known | {"reason": reason})
     if not lines:
         return None
@@ -120,8 +122,8 @@ def opinions(e: Effect) -> Table | None:
         a, b = (tested(method.runs[method.seeds.index(seed)]) for method in (first, second))
         label, column = a["label"].to_numpy(), probability_column(a)
         right = [frame["predicted"].to_numpy() == label for frame in (a, b)]
-        discordant = hypotheses.mcnemar(*right)
-        area = hypotheses.delong(
+        discordant = significance.mcnemar(*right)
+        area = significance.delong(
             label, a[column].to_numpy(), b[column].to_numpy(), a["subject_id"].to_numpy(), first.confidence
         )
         shown.append(
@@ -150,16 +152,16 @@ def opinions(e: Effect) -> Table | None:
     return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
-def seeds_agree(method: Method) -> statistics.Estimate:
+def seeds_agree(method: Method) -> bootstrap.Estimate:
     """Intraclass correlation of the probability of pain over seeds, faces as targets: absolute agreement, ICC(2,1)."""
     if len(method.runs) < 2:
-        return statistics.Estimate(np.nan, np.nan, np.nan, 0, "needs two seeds")
+        return bootstrap.Estimate(np.nan, np.nan, np.nan, 0, "needs two seeds")
     frames = [tested(run) for run in method.runs]
     ratings = np.stack([frame[probability_column(frame)] for frame in frames], axis=1)
-    return statistics.intraclass(ratings, method.confidence).agreement
+    return bootstrap.intraclass(ratings, method.confidence).agreement
 
 
-def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str, statistics.Estimate]:
+def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str, bootstrap.Estimate]:
     """Every figure of calibration, the mean over seeds with its interval over subjects."""
     per_run = []
     for run in method.runs:
@@ -167,8 +169,8 @@ def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str,
         odds = log_odds(faces) / (run.temperature if scaled else 1.0)
         per_run.append(_figures(faces["label"].to_numpy(), odds, weights))
     return {
-        name: statistics.interval(
-            statistics.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, known.undefined
+        name: bootstrap.interval(
+            bootstrap.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, known.undefined
         )
         for name, known in calibration.FIGURES.items()
     }
@@ -181,11 +183,11 @@ def _figures(label: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> dict[s
     return calibration.compute(label, odds, weights)
 
 
-def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> transfer.Copied:
+def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> distillation_gain.Copied:
     """Agreement with the teacher whose answers were learned, and on its errors."""
     frames = [tested(run) for run in method.runs]
     others = [tested(run)["predicted"] for run in untaught.runs] if untaught else []
-    return transfer.copied(
+    return distillation_gain.copied(
         np.stack([frame["predicted"] for frame in frames]),
         frames[0]["teacher_predicted"].to_numpy(),
         frames[0]["label"].to_numpy(),
@@ -195,5 +197,5 @@ def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> tra
     )
 
 
-def _points(estimate: statistics.Estimate) -> Cell:
+def _points(estimate: bootstrap.Estimate) -> Cell:
     return Cell("—") if np.isnan(estimate.value) else points(estimate)

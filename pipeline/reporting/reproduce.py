@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact
+from pipeline.artifacts.store import Artifact
 from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, Preset, as_dict, fingerprinted
 from pipeline.reporting.runs import Run
 

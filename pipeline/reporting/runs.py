@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.artifacts import Artifact
+from pipeline.artifacts.arrays import read_table
+from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
-from pipeline.metrics import METRICS
+from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting.recipes import Recipe
-from pipeline.stores import read_table
 
 
 @dataclass(frozen=True)

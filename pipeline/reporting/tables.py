@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import hypotheses, metrics
-from pipeline.artifacts import Artifact
+from pipeline.artifacts.store import Artifact
+from pipeline.evaluation import significance
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics import classify as metrics
 from pipeline.reporting import recipes
 from pipeline.reporting.cells import Table, percent, points, probability, short, signed
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import HEADLINE, Method
 from pipeline.reporting.runs import Run, row
-from pipeline.statistics import Estimate
 
 MOST_SKIPPED = 40  # rows on the page
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
@@ -74,7 +75,7 @@ def effects(found: list[Effect]) -> Table | None:
     """What each choice changes in the headline metric, in percentage points; None when nothing can be compared."""
     if not found:
         return None
-    tested = [hypotheses.wilcoxon(np.array(list(e.per_seed.values()))) for e in found]
+    tested = [significance.wilcoxon(np.array(list(e.per_seed.values()))) for e in found]
     shown, numbers = [], []
     for e, over_seeds in zip(found, tested, strict=True):
         first, second = e.names

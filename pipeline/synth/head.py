@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from pipeline.locks import hold
+from pipeline.artifacts.locks import hold
 from pipeline.synth.subdivision import subdivide
 
 CHEST_Y = -34.0  # the mesh is cut here, below the picture's lower edge

@@ -16,14 +16,14 @@ import pandas as pd
 from facenet_pytorch import MTCNN
 from PIL import Image
 
-from pipeline import stores
-from pipeline.artifacts import Artifact, ArtifactStore, Work
+from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, ArtifactStore, Work
 from pipeline.config import PAPER
-from pipeline.geometry import warp
-from pipeline.graph import Graph
-from pipeline.raw import RawData
+from pipeline.inputs.faces.geometry import warp
 from stages import align
 from stages.cli import MODULES
+from stages.graph import Graph
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, alone, compare
 
@@ -61,7 +61,7 @@ class Stage:
         self._graph = Graph(preset, RawData(folder), MODULES)
         self.samples: Artifact
         (self.samples,) = ArtifactStore(scratch / "cache").build(self._graph.samples)
-        self.table = stores.read_table(self.samples.file("samples.csv"))
+        self.table = arrays.read_table(self.samples.file("samples.csv"))
 
     def timed(self, workers: int = 0) -> tuple[int, float]:
         """How many faces in how many seconds, once the processes are there: their start weighs on a few hundred."""
@@ -71,12 +71,12 @@ class Stage:
         start = time.perf_counter()
         return len(self(workers)["look"]), time.perf_counter() - start
 
-    def __call__(self, workers: int = 0) -> stores.Columns:
+    def __call__(self, workers: int = 0) -> arrays.Columns:
         """The faces."""
         work = Work(self._scratch / f"faces-{next(self._numbers)}", self._graph.faces)
         work.path.mkdir(parents=True)
         align.run(replace(self._config, workers=workers), work, self.samples)
-        return stores.Columns(work.path / "faces.h5", "faces", work.fingerprint)
+        return arrays.Columns(work.path / "faces.h5", "faces", work.fingerprint)
 
 
 def run(quick: bool) -> Iterator[Figure]:
@@ -140,7 +140,7 @@ def _distance(landmarks: np.ndarray, others: np.ndarray) -> float:
 
 
 def _by_stage():
-    from pipeline.faces import Detector
+    from pipeline.inputs.faces.detector import Detector
 
     detector = Detector("cpu")
     return lambda image: detector.detect(np.asarray(image))[0].landmarks

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
-from pipeline import statistics
-from pipeline.metrics import Outcome, compute
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.metrics.classify import Outcome, compute
 from tests.benchmarks.measure import Figure, compare
 
 SUBJECTS, REPLICATES = 54, 200
@@ -23,11 +23,11 @@ def run(quick: bool) -> Iterator[Figure]:
     outcome = Outcome(label, score, (score > 0.5).astype(int), label == 1)
 
     def weighted() -> int:
-        compute(outcome, statistics.resamples(SUBJECT, REPLICATES, seed=0))
+        compute(outcome, bootstrap.resamples(SUBJECT, REPLICATES, seed=0))
         return REPLICATES
 
     def drawn() -> int:
-        for weights in statistics.resamples(SUBJECT, REPLICATES, seed=0).astype(int):
+        for weights in bootstrap.resamples(SUBJECT, REPLICATES, seed=0).astype(int):
             rows = np.repeat(np.arange(len(label)), weights)
             roc_auc_score(label[rows], score[rows]), average_precision_score(label[rows], score[rows])
             balanced_accuracy_score(label[rows], outcome.predicted[rows])

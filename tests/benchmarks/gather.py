@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 
-from pipeline import stores
-from pipeline.streaming import batches
+from pipeline.artifacts import arrays
+from pipeline.inputs.streaming import batches
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, Way, alone, figure, interleaved, memory_mb
 
@@ -30,13 +30,13 @@ def face_file(path: Path, faces: int, sparse: bool = False) -> np.ndarray:
         with path.open("wb") as file:
             os.truncate(file.fileno(), faces * FACE_BYTES)
         return np.memmap(path, np.uint8, "r", 0, (faces, SIZE, SIZE, 3))
-    stores.create(path, "faces", "", {"images": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
-    writer, rng = stores.ColumnWriter(path), np.random.default_rng(0)
+    arrays.create(path, "faces", "", {"images": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
+    writer, rng = arrays.ColumnWriter(path), np.random.default_rng(0)
     for block in writer.pending():
         noise = rng.integers(0, 256, (block.stop - block.start, SIZE, SIZE, 3), dtype=np.uint8)
         writer.write(block, images=noise)
     writer.finish()
-    return stores.Columns(path, "faces", "")["images"]
+    return arrays.Columns(path, "faces", "")["images"]
 
 
 def streamed(images: np.ndarray, order: np.ndarray) -> Way:

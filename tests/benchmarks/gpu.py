@@ -40,7 +40,7 @@ def run() -> Iterator[Figure]:
 def _labels(faces: loops.Faces) -> Iterator[Figure]:
     for name in PAPER.teachers:
         network = PAPER.families[name]
-        asked = loops.Labelling(loops.panel(network, DEVICE, "bfloat16"), faces, LABEL_BATCH, drawn=2)
+        asked = loops.Labelling(loops.ensemble(network, DEVICE, "bfloat16"), faces, LABEL_BATCH, drawn=2)
         what = f"{network.name} at {network.image_size} px, bfloat16, batch {LABEL_BATCH}"
         for way, shown in ((asked.faces, "the faces"), (asked.views, "drawn views")):
             yield compare("teacher-labels", f"{what}, {shown}", way, asked.bare, BARE, "images/s", ROUNDS, 0.95)
@@ -53,8 +53,8 @@ def _distill(faces: loops.Faces) -> Iterator[Figure]:
     ours.ours()
     peak = torch.cuda.max_memory_allocated() / 1e6
     last, compiled = (loops.Training(network, faces, BATCH, DEVICE, "bfloat16") for _ in range(2))
-    last.learner.to(memory_format=torch.channels_last)
-    compiled.learner = torch.compile(compiled.learner)
+    last.network_with_heads.to(memory_format=torch.channels_last)
+    compiled.network_with_heads = torch.compile(compiled.network_with_heads)
     single = loops.Training(network, faces, BATCH, DEVICE, "float32")
     rates = interleaved(
         {
@@ -103,7 +103,7 @@ def _flops(trained: loops.Training) -> float:
     """Floating-point operations of a training step for one face."""
     inputs, _ = next(iter(trained.batches()(0, 0)))
     with FlopCounterMode(display=False) as counter, torch.autocast(DEVICE, torch.bfloat16):
-        outputs = trained.learner(inputs)
+        outputs = trained.network_with_heads(inputs)
         sum(token.float().sum() for token in outputs.tokens).backward()
     return counter.get_total_flops() / len(inputs)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
-from pipeline.artifacts import ArtifactStore, Node, topological
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import ArtifactStore, Node, topological
 from pipeline.config import DEMO, NO_TEACHER, REPOSITORY, Preset
-from pipeline.graph import Graph, Selection
-from pipeline.raw import RawData
 from stages.cli import MODULES
+from stages.graph import Graph, Selection
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, Way, interleaved
 

@@ -16,13 +16,13 @@ def run(quick: bool) -> Iterator[Figure]:
     faces, rounds = (128, 1) if quick else (1024, 5)
     with loops.noise(faces) as few:
         for name in DEMO.teachers:
-            teacher = loops.panel(DEMO.families[name], "cpu", "auto")
+            teacher = loops.ensemble(DEMO.families[name], "cpu", "auto")
             yield from _demo(DEMO.families[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
     with loops.noise(16 if quick else 64) as some, loops.noise(16) as few:
         for name in PAPER.teachers:
             network = PAPER.families[name]
-            asked = loops.Labelling(loops.panel(network, "cpu", "auto"), some, 16)
-            single = loops.Labelling(loops.panel(network, "cpu", "float32"), few, 16)
+            asked = loops.Labelling(loops.ensemble(network, "cpu", "auto"), some, 16)
+            single = loops.Labelling(loops.ensemble(network, "cpu", "float32"), few, 16)
             rates = interleaved({"ours": asked.faces, BARE: asked.bare, "float32": single.faces}, rounds)
             for against, least in ((BARE, 0.95), ("float32", None)):
                 two = {way: rates[way] for way in ("ours", against)}

@@ -12,13 +12,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from pipeline import answers, classification, counter, devices, labelling, models, objectives, panels, training, views
-from pipeline.classification import Answerer, Faces
+from pipeline import models
+from pipeline.compute import devices
 from pipeline.config import Architecture
-from pipeline.learners import Learner
-from pipeline.losses import LossOptions, total
-from pipeline.tasks import PAIN
-from pipeline.views import Plan
+from pipeline.distillation import label_writer
+from pipeline.distillation import labels as label_store
+from pipeline.distillation.ensemble import ALL_FOLDS, TeacherEnsemble
+from pipeline.distillation.losses.table import LossOptions, total
+from pipeline.inputs import keyed_random
+from pipeline.inputs.views import image as views
+from pipeline.inputs.views.image import Plan
+from pipeline.models.heads import NetworkWithHeads
+from pipeline.tasks import PAIN, objective
+from pipeline.training import loop, supervised
+from pipeline.training.supervised import Faces, TargetProvider
 from tests.benchmarks import pictures
 from tests.benchmarks.gather import face_file
 from tests.benchmarks.measure import Way
@@ -34,35 +41,35 @@ def noise(count: int) -> Iterator[Faces]:
         yield Faces(images, np.arange(count), [f"{n:06d}" for n in range(count)], np.arange(count) % 2)
 
 
-def panel(architecture: Architecture, device: str, precision: str) -> panels.Panel:
+def ensemble(architecture: Architecture, device: str, precision: str) -> TeacherEnsemble:
     """A teacher with random weights."""
     device = devices.pick(device)
     architecture = replace(architecture, weights="random")
     network = models.build(architecture, PAIN.classes).eval().to(device)
     card = models.describe(network, architecture, PAIN.classes)
-    return panels.Panel((network,), (card,), models.InputSpec(**card["input"]), device, precision)
+    return TeacherEnsemble((network,), (card,), models.InputSpec(**card["input"]), device, precision)
 
 
 class Labelling:
     """What the teacher-labels stage does, and the bare teacher."""
 
-    def __init__(self, asked: panels.Panel, faces: Faces, batch_size: int, drawn: int = 1):
+    def __init__(self, asked: TeacherEnsemble, faces: Faces, batch_size: int, drawn: int = 1):
         self._panel, self._faces, self._batch = asked, faces, batch_size
-        everyone = np.full(len(faces), panels.EVERYONE, np.int8)
+        everyone = np.full(len(faces), ALL_FOLDS, np.int8)
         plan = Plan(0, drawn, augment=drawn > 1)
-        self._inquiry = labelling.Inquiry(asked, faces.images, faces.sample_ids, everyone, faces.rows, plan)
+        self._job = label_writer.LabelJob(asked, faces.images, faces.sample_ids, everyone, faces.rows, plan)
         self._attrs = {"classes": list(PAIN.classes), "precision": devices.arithmetic(asked.device, asked.precision)}
 
     def faces(self) -> int:
         """Label every face, and write the answers."""
         with TemporaryDirectory(dir=pictures.scratch()) as folder:
-            return labelling.write_faces(Path(folder), "", self._inquiry, self._attrs, self._batch)
+            return label_writer.write_faces(Path(folder), "", self._job, self._attrs, self._batch)
 
     def views(self) -> int:
         """Label every view, and write the answers."""
         with TemporaryDirectory(dir=pictures.scratch()) as folder:
-            labelling.write_views(Path(folder), "", self._inquiry, (), self._attrs, self._batch)
-        return self._inquiry.plan.views * len(self._faces)
+            label_writer.write_views(Path(folder), "", self._job, (), self._attrs, self._batch)
+        return self._job.plan.views * len(self._faces)
 
     def bare(self) -> int:
         """The teacher alone, as often as there are batches of faces, on one random tensor on the device."""
@@ -90,7 +97,7 @@ class Training:
     ----------
     architecture : of the student, random weights.
     faces : it learns from; whole batches of them.
-    answerer : says what the teacher thinks; by default the loss is that of the true labels.
+    provider : says what the teacher thinks; by default the loss is that of the true labels.
     """
 
     def __init__(
@@ -100,24 +107,24 @@ class Training:
         batch_size: int,
         device: str = "cpu",
         precision: str = "auto",
-        answerer: Answerer | None = None,
+        provider: TargetProvider | None = None,
         plan: Plan = PLAN,
     ):
         network = models.build(replace(architecture, weights="random"), PAIN.classes)
-        terms = objectives.parse("hard" if answerer else "label")
-        self.learner = Learner(network, terms).to(device)
+        terms = objective.parse("hard" if provider else "label")
+        self.network_with_heads = NetworkWithHeads(network, terms).to(device)
         self._objective = total(terms, LossOptions())
         self._spec = models.InputSpec(**models.describe(network, architecture, PAIN.classes)["input"])
-        self._faces, self._batch, self._plan, self._answerer = faces, batch_size, plan, answerer
-        self._schedule = training.Schedule(
+        self._faces, self._batch, self._plan, self._provider = faces, batch_size, plan, provider
+        self._schedule = loop.Schedule(
             1, 1e-5, 1, 1.0, precision=precision, device=devices.pick(device), checkpoint_s=float("inf")
         )
 
-    def batches(self) -> training.Batches:
+    def batches(self) -> loop.Batches:
         """The batches of an epoch."""
-        return classification.training_batches(
+        return supervised.training_batches(
             *(self._faces, self._plan, self._spec, self._batch, 0, len(PAIN.classes), self._schedule.device),
-            self._answerer,
+            self._provider,
         )
 
     def ours(self) -> tuple[int, float]:
@@ -129,13 +136,13 @@ class Training:
             clock.append(time.perf_counter())
             return source(epoch, first_step)
 
-        def end(learner: torch.nn.Module) -> dict[str, float]:
+        def end(network_with_heads: torch.nn.Module) -> dict[str, float]:
             clock.append(time.perf_counter())
             return {"val_loss": 0.0}
 
         with TemporaryDirectory(dir=pictures.scratch()) as folder:
             steps = len(self._faces) // self._batch
-            training.fit(self.learner, timed, self._objective, end, self._schedule, Path(folder), "", steps)
+            loop.fit(self.network_with_heads, timed, self._objective, end, self._schedule, Path(folder), "", steps)
         return len(self._faces), clock[1] - clock[0]
 
     def resident(self, with_views: bool) -> Way:
@@ -143,19 +150,19 @@ class Training:
         device, precision = self._schedule.device, self._schedule.precision
         index = np.arange(self._batch)
         images = torch.from_numpy(np.array(self._faces.images[self._faces.rows[index]])).to(device)
-        drawn = views.Views(self._plan, counter.keys(self._faces.sample_ids)).draw(index, 0)
+        drawn = views.Views(self._plan, keyed_random.keys(self._faces.sample_ids)).draw(index, 0)
         targets = {"label": torch.from_numpy(self._faces.labels[index]).to(device)}
-        if self._answerer:
-            targets |= self._answerer(index, 0, images, drawn)
+        if self._provider:
+            targets |= self._provider(index, 0, images, drawn)
         inputs = views.make(images, drawn, self._spec)
-        optimizer = self._schedule.optimizer([p for p in self.learner.parameters() if p.requires_grad])
+        optimizer = self._schedule.optimizer([p for p in self.network_with_heads.parameters() if p.requires_grad])
 
         def way() -> int:
-            training.training_mode(self.learner)
+            loop.training_mode(self.network_with_heads)
             for _ in range(len(self._faces) // self._batch):
                 seen = views.make(images, drawn, self._spec) if with_views else inputs
                 with devices.autocast(device, precision):
-                    outputs = self.learner(seen)
+                    outputs = self.network_with_heads(seen)
                 loss = self._objective(outputs, targets)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -167,11 +174,13 @@ class Training:
 
 
 @contextmanager
-def cached(asked: panels.Panel, faces: Faces, batch_size: int) -> Iterator[Callable[[Faces], Answerer]]:
+def cached(asked: TeacherEnsemble, faces: Faces, batch_size: int) -> Iterator[Callable[[Faces], TargetProvider]]:
     """The hard answers of a teacher from its cache."""
     with TemporaryDirectory(dir=pictures.scratch()) as folder:
-        everyone = np.full(len(faces), panels.EVERYONE, np.int8)
-        inquiry = labelling.Inquiry(asked, faces.images, faces.sample_ids, everyone, faces.rows, Plan(0, augment=False))
+        everyone = np.full(len(faces), ALL_FOLDS, np.int8)
+        job = label_writer.LabelJob(asked, faces.images, faces.sample_ids, everyone, faces.rows, Plan(0, augment=False))
         attrs = {"classes": list(PAIN.classes), "precision": asked.precision, "views": 1}
-        labelling.write_faces(Path(folder), "", inquiry, attrs, batch_size)
-        yield answers.Cached(answers.Answers.load(Path(folder), "", False), faces.sample_ids, ("hard",), asked.device)
+        label_writer.write_faces(Path(folder), "", job, attrs, batch_size)
+        yield label_store.CachedTargets(
+            label_store.LabelStore.load(Path(folder), "", False), faces.sample_ids, ("hard",), asked.device
+        )

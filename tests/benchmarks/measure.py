@@ -97,7 +97,7 @@ def machine() -> dict[str, str]:
     """What the figures were measured on."""
     import torch
 
-    from pipeline import devices
+    from pipeline.compute import devices
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from pipeline import answers
 from pipeline.config import DEMO, PAPER, Preset
+from pipeline.distillation import labels as label_store
 from tests.benchmarks import loops
 from tests.benchmarks.measure import Figure, alone, interleaved
 
@@ -25,11 +25,13 @@ def _preset(preset: Preset, count: int, batch: int, trained_faces: int, quick: b
     student = preset.families[preset.student]
     with loops.noise(count) as faces:
         for name in preset.teachers:
-            teacher = loops.panel(preset.families[name], "cpu", "auto")
+            teacher = loops.ensemble(preset.families[name], "cpu", "auto")
             with loops.cached(teacher, faces, batch) as kept:
                 ways = {
-                    "cached": loops.Training(student, faces, batch, answerer=kept).ours,
-                    "online": loops.Training(student, faces, batch, answerer=answers.Online(teacher, ("hard",))).ours,
+                    "cached": loops.Training(student, faces, batch, provider=kept).ours,
+                    "online": loops.Training(
+                        student, faces, batch, provider=label_store.OnlineTargets(teacher, ("hard",))
+                    ).ours,
                     "labels": loops.Labelling(teacher, faces, batch).faces,
                 }
                 rates = interleaved(ways, 1 if quick else 5)

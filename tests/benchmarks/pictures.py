@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config import REPOSITORY, SynthesizeConfig
-from pipeline.datasets.synpain import parse
+from pipeline.inputs.datasets.synpain import parse
 from stages import synthesize
 
 SCRATCH = REPOSITORY / "cache" / "bench"  # kept: rendering takes longer than what is measured with it

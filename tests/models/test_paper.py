@@ -9,8 +9,8 @@ import torch
 
 from pipeline import models
 from pipeline.config import PAPER
-from pipeline.losses import hard_loss
-from pipeline.views import normalise
+from pipeline.distillation.losses.table import hard_loss
+from pipeline.inputs.views.image import normalise
 
 CLASSES = ["no_pain", "pain"]
 FACES = torch.randint(0, 256, (2, 256, 256, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

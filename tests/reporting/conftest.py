@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.reporting import methods
 from pipeline.reporting.runs import gather
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 
 def gathered(fakes, models):

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.hypotheses import holm
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.significance import holm
 from pipeline.reporting import effects
 from pipeline.reporting.methods import HEADLINE
-from pipeline.statistics import Estimate
 
 
 def only(found, factor):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline import stores
+from pipeline.artifacts import arrays
 from pipeline.reporting import modelcard
 
 NAMES = ("student-deit-swin-soft-v6-s1", "student-deit-swin-hard-f5-s0", "student-deit-none-s0", "teacher-swin")
@@ -13,7 +13,7 @@ NAMES = ("student-deit-swin-soft-v6-s1", "student-deit-swin-hard-f5-s0", "studen
 @pytest.fixture(scope="module")
 def facts(fakes, sweep):
     """What the records of some models say, by slug."""
-    split = stores.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
+    split = arrays.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
     chosen = [run for run in sweep if run.model.slug in NAMES]
     return {
         run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.kept))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.artifacts import Node
+from pipeline.artifacts.store import Node
 from pipeline.config import DEMO, PAPER, DistillConfig, IndexConfig
 from pipeline.reporting import reproduce
 from pipeline.reporting.runs import Run
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 
 def student(fakes, config):

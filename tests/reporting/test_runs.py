@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss
 from pipeline.errors import ArtifactError
 from pipeline.reporting.recipes import Recipe
 from pipeline.reporting.runs import gather, held_out, row
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 
 def test_a_run_knows_its_recipe(runs):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.metrics import METRICS
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting import cells, effects, tables
 from pipeline.reporting.methods import chosen
-from pipeline.statistics import Estimate
 
 
 def test_the_comparison_holds_every_metric_of_every_method(compared):

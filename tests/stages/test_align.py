@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import stores
-from pipeline.artifacts import ArtifactStore, Node, Work
+from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import ArtifactStore, Node, Work
 from pipeline.config import AlignConfig, IndexConfig
 from pipeline.errors import DataError
-from pipeline.raw import RawData
 from stages import align, index
 
 COUNT = 36  # pairs: two blocks
@@ -35,9 +35,9 @@ def faces(data, tmp_path_factory):
 
 
 def test_every_sample_has_a_face_in_the_same_order(faces, data):
-    columns = stores.open_faces(faces)
+    columns = arrays.open_faces(faces)
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
-    table = stores.read_table(samples.file("samples.csv"))
+    table = arrays.read_table(samples.file("samples.csv"))
     assert columns.sample_ids == list(table["sample_id"])
     assert columns["images"].shape == (2 * COUNT + 2, 64, 64, 3)
     inside = columns["landmarks"][columns["detected"] == 1]
@@ -101,11 +101,11 @@ def _first(blocks):
 def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
     config = nodes(data).config
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
-    rows = align._rows(stores.read_table(samples.file("samples.csv")))
-    columns = stores.open_faces(faces)
-    for block, arrays in align._gpu_blocks(config, "cpu", data, [slice(60, 74)], rows):
-        assert np.array_equal(arrays["look"], columns["look"][block])
-        assert np.allclose(arrays["landmarks"], columns["landmarks"][block], atol=0.05, equal_nan=True)
+    rows = align._rows(arrays.read_table(samples.file("samples.csv")))
+    columns = arrays.open_faces(faces)
+    for block, found in align._gpu_blocks(config, "cpu", data, [slice(60, 74)], rows):
+        assert np.array_equal(found["look"], columns["look"][block])
+        assert np.allclose(found["landmarks"], columns["landmarks"][block], atol=0.05, equal_nan=True)
 
 
 def test_margin_and_size_make_another_artifact_workers_do_not(data):

@@ -14,12 +14,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import models, objectives, stores, training, views
-from pipeline.artifacts import Artifact, Node
+from pipeline import models
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import SMOKE, LabelsConfig
 from pipeline.errors import ArtifactError
+from pipeline.inputs.views import image as views
+from pipeline.tasks import objective
+from pipeline.training import loop
 from stages import distill, teacher_labels, train_teacher
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -43,7 +47,7 @@ def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
         answers = {"teacher": teacher_node(fakes, teacher)}
     else:
         drawn = {name: getattr(config, name) for name in ("views", "view_seed", "mix") if config.views > 1}
-        answers = {"labels": labels(fakes, teacher, features=",".join(objectives.features(config.loss)), **drawn)}
+        answers = {"labels": labels(fakes, teacher, features=",".join(objective.features(config.loss)), **drawn)}
     return Node("distill", f"student-{teacher}", distill.VERSION, config, {**fakes.data, **answers}, distill.run)
 
 
@@ -75,7 +79,7 @@ def test_the_teacher_is_not_needed_to_distil(fakes, monkeypatch):
 
 
 def test_runs_that_differ_by_their_teacher_share_everything_else(fakes, monkeypatch):
-    seen, fit = {}, training.fit
+    seen, fit = {}, loop.fit
 
     def watched(model, batches, loss, *arguments, **options):
         title = options["title"]
@@ -83,7 +87,7 @@ def test_runs_that_differ_by_their_teacher_share_everything_else(fakes, monkeypa
         seen[title] |= {f"batch {i}": inputs.clone() for i, (inputs, _) in enumerate(batches(1, 0))}
         return fit(model, batches, loss, *arguments, **options)
 
-    monkeypatch.setattr(training, "fit", watched)
+    monkeypatch.setattr(loop, "fit", watched)
     taught, untaught = fakes.store.build(student(fakes, seed=6), student(fakes, "none", seed=6))
     first, second = seen["student-swin"], seen["student-none"]
     assert first.keys() == second.keys()
@@ -99,7 +103,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     folder = original.path.with_name("turned")
     folder.mkdir()
     (folder / "labels.h5").write_bytes(original.file("labels.h5").read_bytes())
-    maps, _ = stores._map(folder / "labels.h5", "r+")
+    maps, _ = arrays._map(folder / "labels.h5", "r+")
     maps["hard"][:] = 1 - table
     maps["hard"].flush()
     turned = Artifact(folder, original.record | {"files": {"labels.h5": {"bytes": 0, "sha256": ""}}})
@@ -108,7 +112,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
     distill.run(node.config, work, **inputs, labels=turned)
     model, card = models.load_model(folder)
-    faces = stores.open_faces(inputs["faces"])
+    faces = arrays.open_faces(inputs["faces"])
     pictures = views.normalise(torch.from_numpy(faces["images"].copy()), models.InputSpec(**card["input"]))
     with torch.inference_mode():
         by_class, by_teacher = (
@@ -185,12 +189,13 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 from tests.stages.test_distill import student
-from pipeline import labelling, training
-training._Run._save_is_due = lambda self: True
-step = training._Run._step
-training._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]
+from pipeline.distillation import label_writer
+from pipeline.training import loop
+loop._Run._save_is_due = lambda self: True
+step = loop._Run._step
+loop._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]
 fakes = Fakes(Path(sys.argv[1]), subjects=40, size=64)
 fakes.store.build(student(fakes, epochs=3))
 """

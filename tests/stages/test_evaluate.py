@@ -7,12 +7,16 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline import answers, calibration, classification, groups, models, stores
-from pipeline.artifacts import Node
+from pipeline import models
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
+from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
+from pipeline.evaluation import calibration, subgroups
+from pipeline.training import supervised
 from stages import evaluate
-from tests.fake_artifacts import CLASSES, Fakes
+from tests.fakes.classify import CLASSES, Fakes
 
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
@@ -48,15 +52,15 @@ def labels_of(fakes, teacher, classes=CLASSES):
     n = len(fakes.table)
 
     def run(config, work, faces, teacher):
-        ids = stores.sample_id_column(fakes.table["sample_id"].tolist()[::-1])
+        ids = arrays.sample_id_column(fakes.table["sample_id"].tolist()[::-1])
         logits = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
         layout = {"logits": (logits.shape, np.float32), "hard": ((n,), np.uint16), "sample_id": ((n,), ids.dtype)}
         spec = models.input_spec(TINY)
         attrs = {"classes": classes, "name": config.teacher, "teacher": TINY.name, "teachers": [teacher.fingerprint]}
         attrs |= {"faces": faces.fingerprint, "mean": list(spec.mean), "std": list(spec.std)}
         attrs |= {"views": 1, "view_seed": 0, "mix": "none", "folds": 0}
-        stores.create(work.path / "labels.h5", "labels", work.fingerprint, layout, attrs)
-        writer = stores.ColumnWriter(work.path / "labels.h5", block=n)
+        arrays.create(work.path / "labels.h5", "labels", work.fingerprint, layout, attrs)
+        writer = arrays.ColumnWriter(work.path / "labels.h5", block=n)
         writer.write(slice(0, n), logits=logits, hard=logits.argmax(axis=1), sample_id=ids)
         writer.finish()
         return {}
@@ -70,7 +74,7 @@ def evaluated(fakes, model, labels=None, run=evaluate.run):
     [artifact] = fakes.store.build(
         Node("evaluate", f"evaluation-{model.slug}", 1, EvaluateConfig(replicates=50, device="cpu"), inputs, run)
     )
-    frame = stores.read_table(artifact.file("predictions.csv"))
+    frame = arrays.read_table(artifact.file("predictions.csv"))
     return artifact, frame, json.loads(artifact.file("metrics.json").read_text())
 
 
@@ -82,10 +86,10 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     [student] = fakes.store.build(network(fakes))
     [faces] = fakes.store.build(fakes.faces)
     model, card = models.load_model(student.path)
-    store = stores.open_faces(faces)
+    store = arrays.open_faces(faces)
     spec = models.InputSpec(**card["input"])
     rows = np.arange(len(frame))
-    logits = torch.cat(list(classification.forward(model, store["images"], rows, spec, 64, "cpu"))).numpy()
+    logits = torch.cat(list(supervised.forward(model, store["images"], rows, spec, 64, "cpu"))).numpy()
     np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], logits, atol=1e-5)
 
     test = frame[frame["part"] == "test"]
@@ -98,11 +102,11 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
 
 
 def test_a_teacher_is_not_run_again(fakes, monkeypatch):
-    monkeypatch.setattr(classification, "forward", None)
+    monkeypatch.setattr(supervised, "forward", None)
     teacher = network(fakes, "train_teacher")
     labels = labels_of(fakes, teacher)
     _, frame, scores = evaluated(fakes, teacher, labels)
-    cached = answers.Answers.of(fakes.store.build(labels)[0]).faces
+    cached = label_store.LabelStore.of(fakes.store.build(labels)[0]).faces
     rows = cached.rows(frame["sample_id"])
     np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], cached["logits"][rows], rtol=1e-6)
     assert "teacher_predicted" not in frame
@@ -155,7 +159,7 @@ def test_the_card_beside_an_evaluation_has_the_test_figures(fakes):
     value = scores["metrics"]["balanced_accuracy"]["value"]
     assert f"| Balanced accuracy | {100 * value:.1f}% |" in card
     assert "Brier score" in card
-    assert {"gender", "age_group"} <= set(groups.groupings(tested))
-    for attribute in groups.groupings(tested):
+    assert {"gender", "age_group"} <= set(subgroups.groupings(tested))
+    for attribute in subgroups.groupings(tested):
         for group in tested[attribute].unique():
             assert f"| {attribute.replace('_', ' ')}: {group} |" in card

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import stores
-from pipeline.artifacts import Artifact, ArtifactStore, Node
+from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import IndexConfig
 from pipeline.errors import DataError
-from pipeline.raw import RawData
 from stages import index
 
 
@@ -38,7 +38,7 @@ def damaged(tmp_path, synpain):
 
 def test_a_synpain_folder_becomes_two_samples_a_pair(tmp_path, synpain):
     artifact = build(tmp_path, synpain(tmp_path / "data", 8), workers=2)
-    table = stores.read_table(artifact.file("samples.csv"))
+    table = arrays.read_table(artifact.file("samples.csv"))
     assert artifact.summary["counts"] == {"pictures": 8, "samples": 16, "skipped": 0, "subjects": 8, "pain": 4}
     assert artifact.summary["dataset"] == "synpain"
     assert artifact.summary["attributes"] == ["gender", "age_group", "ethnicity"]
@@ -56,7 +56,7 @@ def test_a_synpain_folder_becomes_two_samples_a_pair(tmp_path, synpain):
 
 def test_everything_that_cannot_be_used_is_a_row_with_its_reason(tmp_path, damaged):
     artifact = build(tmp_path, damaged, max_skipped=0.5)
-    reasons = dict(stores.read_table(artifact.file("skipped.csv"))[["file", "reason"]].itertuples(index=False))
+    reasons = dict(arrays.read_table(artifact.file("skipped.csv"))[["file", "reason"]].itertuples(index=False))
     kinds = {file: reason.partition(":")[0] for file, reason in reasons.items()}
     (copy,) = (file for file, kind in kinds.items() if kind == "duplicate")
     assert reasons[copy] == f"duplicate: of {Path(copy).stem}.jpeg"
@@ -93,7 +93,7 @@ def test_a_folder_per_class(tmp_path, portrait):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(portrait(200, 240, number)).save(path)
     artifact = build(tmp_path, tmp_path / "data")
-    table = stores.read_table(artifact.file("samples.csv"))
+    table = arrays.read_table(artifact.file("samples.csv"))
     assert artifact.summary["dataset"] == "folders"
     assert dict(zip(table["file"], table["label"], strict=True)) == {
         "no_pain/a.jpg": 0,
@@ -113,7 +113,7 @@ def test_a_csv_file_with_subjects_attributes_and_folds(tmp_path, portrait):
         "path,label,subject,site,fold\n0.png,pain,p1,x,train\n1.png,no_pain,p1,y,train\n2.png,no_pain,007,,test\n"
     )
     artifact = build(tmp_path, data / "faces.csv")
-    table = stores.read_table(artifact.file("samples.csv"), fold=str)
+    table = arrays.read_table(artifact.file("samples.csv"), fold=str)
     assert artifact.summary["dataset"] == "csv"
     assert artifact.summary["attributes"] == ["site"]
     assert list(table["subject_id"]) == ["p1", "p1", "007"]

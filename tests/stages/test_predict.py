@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import models, stores
+from pipeline import models
+from pipeline.artifacts import arrays
 from pipeline.config import Architecture, PredictConfig
 from pipeline.errors import ArtifactError, DataError
-from pipeline.faces import Detection
-from pipeline.recognition import annotate, side_by_side
+from pipeline.inputs.faces.detector import Detection
+from pipeline.serving.predictor import annotate, side_by_side
 from stages import predict
 
 TINY = Architecture(
@@ -40,7 +41,7 @@ def portrait():
 
 def predicted(model, source, tmp_path):
     out = predict.run(PredictConfig(input=str(source), device="cpu"), model, tmp_path / "out")
-    return stores.read_table(out)
+    return arrays.read_table(out)
 
 
 def test_one_face(model, portrait, tmp_path, caplog):

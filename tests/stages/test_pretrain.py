@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from pipeline import models
-from pipeline.artifacts import ArtifactStore
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import PRESETS, PretrainConfig
-from pipeline.graph import Graph
-from pipeline.raw import RawData
 from stages import align, index, pretrain, split
+from stages.graph import Graph
 
 CONFIG = PretrainConfig(epochs=2, batch_size=4, precision="float32", device="cpu")
 

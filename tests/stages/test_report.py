@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline import stores
+from pipeline.artifacts import arrays
 from pipeline.config import ReportConfig
 from pipeline.reporting import contents
 from stages import report
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 CONFIG = ReportConfig(replicates=100, examples=4)
 
@@ -66,7 +66,7 @@ def test_tables_and_figures_are_files_too(artifact):
 def test_the_numbers_are_those_of_the_predictions(fakes, artifact, html):
     comparison = pd.read_csv(artifact.file("tables/comparison.csv"))
     [evaluation] = fakes.store.build(fakes.evaluation(fakes.model("swin")))
-    test = stores.read_table(evaluation.file("predictions.csv")).query("part == 'test'")
+    test = arrays.read_table(evaluation.file("predictions.csv")).query("part == 'test'")
     expected = balanced_accuracy_score(test["label"], test["predicted"])
     found = comparison.query("model == 'Swin teacher' and metric == 'balanced_accuracy'")["value"].item()
     assert found == pytest.approx(expected)

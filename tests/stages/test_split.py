@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline import stores
-from pipeline.artifacts import Artifact, ArtifactStore, Node
+from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import IndexConfig, SplitConfig
 from pipeline.errors import ConfigError
-from pipeline.raw import RawData
 from stages import index, split
 
 
@@ -35,7 +35,7 @@ def build(tmp_path, data, **options) -> tuple[Artifact, pd.DataFrame]:
     samples = Node("index", "samples", index.VERSION, IndexConfig(workers=1), {"raw": RawData(data)}, index.run)
     node = Node("split", "split", split.VERSION, SplitConfig(**options), {"samples": samples}, split.run)
     (artifact,) = ArtifactStore(tmp_path).build(node)
-    return artifact, stores.read_table(artifact.file("split.csv"))
+    return artifact, arrays.read_table(artifact.file("split.csv"))
 
 
 def test_parts_are_disjoint_in_subjects_and_complete(tmp_path, data):

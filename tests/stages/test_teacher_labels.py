@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import answers, counter, labelling, models, panels, stores, views
-from pipeline.artifacts import Artifact, Node
+from pipeline import models
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import SMOKE, LabelsConfig
+from pipeline.distillation import ensemble, label_writer
+from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
+from pipeline.inputs import keyed_random
+from pipeline.inputs.views import image as views
 from stages import teacher_labels, train_teacher
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 CLASSES = ("no_pain", "pain")
 DATA = ("faces", "samples", "split")
@@ -76,12 +81,12 @@ def spec_of(made: Made) -> models.InputSpec:
 
 
 def training_ids(made: Made) -> list[str]:
-    split = stores.read_table(made.split.file("split.csv"))
+    split = arrays.read_table(made.split.file("split.csv"))
     return sorted(split.loc[split["part"] == "train", "sample_id"])
 
 
 def test_every_face_has_the_teachers_answer(made):
-    found, faces = answers.Answers.of(made.labels), stores.open_faces(made.faces)
+    found, faces = label_store.LabelStore.of(made.labels), arrays.open_faces(made.faces)
     assert found.faces.sample_ids == faces.sample_ids
     assert found.faces["logits"].shape == (70, 2)
     assert (found.faces["logits"].dtype, found.faces["hard"].dtype) == (np.float32, np.uint16)
@@ -95,7 +100,7 @@ def test_every_face_has_the_teachers_answer(made):
 
 
 def test_the_file_says_what_it_was_made_for(made):
-    found = answers.Answers.of(made.labels)
+    found = label_store.LabelStore.of(made.labels)
     assert found.json("classes") == list(CLASSES)
     assert found.attrs["teacher"] == "swin_tiny_patch4_window7_224"
     assert found.json("teachers") == [made.teacher.fingerprint]
@@ -105,8 +110,8 @@ def test_the_file_says_what_it_was_made_for(made):
 
 
 def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
-    found, counts = answers.Answers.of(made.labels), made.labels.summary["counts"]
-    truth = stores.read_table(made.samples.file("samples.csv"))["label"].to_numpy()
+    found, counts = label_store.LabelStore.of(made.labels), made.labels.summary["counts"]
+    truth = arrays.read_table(made.samples.file("samples.csv"))["label"].to_numpy()
     wrong = (found.faces["hard"] != truth).sum()
     assert wrong == sum(counts[f"{part}_disagrees"] for part in ("train", "val", "test"))
     assert counts["faces"] == 70 == counts["no_pain"] + counts["pain"] == counts["faces_asked"]
@@ -114,10 +119,10 @@ def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
 
 @pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
 def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
-    found = answers.Answers.of(made.labels_with(views=3, view_seed=4, mix=mix))
-    faces, names = stores.open_faces(made.faces), training_ids(made)
-    drawer = views.Views(views.Plan(4, 3, mix), counter.keys(names))
-    cached = answers.Cached(found, names, ("logits", "hard"), "cpu")
+    found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4, mix=mix))
+    faces, names = arrays.open_faces(made.faces), training_ids(made)
+    drawer = views.Views(views.Plan(4, 3, mix), keyed_random.keys(names))
+    cached = label_store.CachedTargets(found, names, ("logits", "hard"), "cpu")
     index = np.arange(len(names))
     for view in range(3):
         drawn = drawer.draw(index, view)
@@ -130,7 +135,7 @@ def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_pict
 
 
 def test_views_differ_from_one_another_and_from_the_face(made):
-    found = answers.Answers.of(made.labels_with(views=3, view_seed=4))
+    found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4))
     by_view = found.views["logits"].reshape(3, -1, 2)
     plain = found.faces["logits"][found.training]
     rows = [plain, *by_view]
@@ -154,10 +159,10 @@ def test_more_views_ask_for_the_new_ones_alone(made, monkeypatch):
     assert sum(rows) == 3 * count + 1  # and one empty face, from which the answers' shapes are known
     counts = more.summary["counts"]
     assert (counts["views"], counts["views_computed"], counts["views_copied"], counts["faces_asked"]) == (5, 3, 2, 0)
-    one, other = answers.Answers.of(few), answers.Answers.of(more)
+    one, other = label_store.LabelStore.of(few), label_store.LabelStore.of(more)
     assert np.array_equal(other.views["logits"][: 2 * count], one.views["logits"])
     alone = Made(made.fakes.store.root.with_name("alone")).labels_with(views=5, view_seed=7)
-    np.testing.assert_allclose(other.views["logits"], answers.Answers.of(alone).views["logits"], atol=1e-5)
+    np.testing.assert_allclose(other.views["logits"], label_store.LabelStore.of(alone).views["logits"], atol=1e-5)
 
 
 @pytest.mark.parametrize("other", [{"view_seed": 8}, {"mix": "cutmix"}, {"features": "hidden"}])
@@ -176,38 +181,38 @@ def test_a_view_of_a_face_takes_few_bytes(made):
 
 
 def test_features_are_kept_in_half_precision(made):
-    found = answers.Answers.of(made.labels_with(views=2, features="hidden,map"))
+    found = label_store.LabelStore.of(made.labels_with(views=2, features="hidden,map"))
     assert {found.views[name].dtype for name in ("hidden", "map")} == {np.dtype(np.float16)}
-    faces, names = stores.open_faces(made.faces), training_ids(made)
-    drawn = views.Views(views.Plan(0, 2), counter.keys(names)).draw(np.arange(4), 1)
+    faces, names = arrays.open_faces(made.faces), training_ids(made)
+    drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["images"][faces.rows(names[:4])])
     model, _ = models.load_model(made.teacher.path)
     expected = models.answers(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
-    said = answers.Cached(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
+    said = label_store.CachedTargets(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
     for kind in ("hidden", "map"):
         torch.testing.assert_close(said[kind].float(), expected[kind], rtol=2e-3, atol=2e-3)
 
 
 def test_features_of_the_face_itself_can_be_kept_too(made):
-    found = answers.Answers.of(made.labels_with(features="hidden"))
+    found = label_store.LabelStore.of(made.labels_with(features="hidden"))
     assert np.array_equal(found.views["logits"], found.faces["logits"][found.training])
 
 
 def test_a_loss_that_lacks_its_features_names_the_command(made):
-    found = answers.Answers.of(made.labels_with(views=2))
+    found = label_store.LabelStore.of(made.labels_with(views=2))
     with pytest.raises(ArtifactError, match=r"make teacher-labels TEACHER=swin VIEWS=2 FEATURES=map"):
-        answers.Cached(found, training_ids(made), ("map",), "cpu")
+        label_store.CachedTargets(found, training_ids(made), ("map",), "cpu")
 
 
 def test_a_face_without_views_is_refused(made):
-    found = answers.Answers.of(made.labels_with(views=2))
+    found = label_store.LabelStore.of(made.labels_with(views=2))
     held_out = sorted(set(found.faces.sample_ids) - set(training_ids(made)))
     with pytest.raises(ArtifactError, match="another split"):
-        answers.Cached(found, [*training_ids(made), held_out[0]], ("hard",), "cpu")
+        label_store.CachedTargets(found, [*training_ids(made), held_out[0]], ("hard",), "cpu")
 
 
 def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(made):
-    found = answers.Answers.of(made.labels_with(views=2, folds=3))
+    found = label_store.LabelStore.of(made.labels_with(views=2, folds=3))
     table = made.fakes.table.set_index("sample_id")
     fold = dict(zip(found.faces.sample_ids, found.faces["fold"], strict=True))
     names = training_ids(made)
@@ -217,13 +222,13 @@ def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(ma
     teachers = made.fakes.store.build(*(teacher_node(made.fakes, folds=3, fold=k) for k in range(3)))
     for k, teacher in enumerate(teachers):
         assert teacher.summary["counts"]["train"] == sum(fold[name] != k for name in names)
-    faces = stores.open_faces(made.faces)
+    faces = arrays.open_faces(made.faces)
     inputs = views.normalise(torch.from_numpy(np.array(faces["images"])), spec_of(made))
     said = np.stack([teachers_logits(made, inputs, teacher) for teacher in teachers])
     for row, name in enumerate(found.faces.sample_ids):
-        expected = said.mean(0)[row] if fold[name] == panels.EVERYONE else said[fold[name], row]
+        expected = said.mean(0)[row] if fold[name] == ensemble.ALL_FOLDS else said[fold[name], row]
         np.testing.assert_allclose(found.faces["logits"][row], expected, atol=1e-4)
-    assert {fold[name] for name in set(fold) - set(names)} == {panels.EVERYONE}
+    assert {fold[name] for name in set(fold) - set(names)} == {ensemble.ALL_FOLDS}
     config = LabelsConfig(views=2, folds=3, device="cpu")
     assert made.verify(made.labels_with(views=2, folds=3), teachers, config, share=0.3) > 16
 
@@ -237,7 +242,7 @@ def test_a_killed_run_resumes_and_the_bytes_are_the_same(made, tmp_path, monkeyp
     fakes = Fakes(tmp_path, subjects=35, size=64)
     teacher, labels = nodes(fakes)
     fakes.store.build(teacher)
-    asked, write = [], stores.ColumnWriter.write
+    asked, write = [], arrays.ColumnWriter.write
 
     def stopping(self, rows, **arrays):
         if len(asked) == after:
@@ -246,7 +251,7 @@ def test_a_killed_run_resumes_and_the_bytes_are_the_same(made, tmp_path, monkeyp
         write(self, rows, **arrays)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stores.ColumnWriter, "write", stopping)
+        patched.setattr(arrays.ColumnWriter, "write", stopping)
         with pytest.raises(Killed):
             fakes.store.build(labels)
     rows = asked_rows(monkeypatch)
@@ -268,7 +273,7 @@ def replace_batch_size(node: Node, batch_size: int) -> Node:
 def test_killed_between_views_a_run_resumes_and_the_bytes_are_the_same(made, monkeypatch, after):
     undisturbed = made.labels_with(views=3, view_seed=11)
     fakes = Fakes(made.fakes.store.root.with_name(f"killed-{after}"), subjects=35, size=64)
-    marked, mark = [], stores.ColumnWriter.mark
+    marked, mark = [], arrays.ColumnWriter.mark
 
     def stopping(self, block):
         if self._mark.name.startswith("views"):
@@ -279,7 +284,7 @@ def test_killed_between_views_a_run_resumes_and_the_bytes_are_the_same(made, mon
 
     node = labels_node(fakes, views=3, view_seed=11)
     with monkeypatch.context() as patched:
-        patched.setattr(stores.ColumnWriter, "mark", stopping)
+        patched.setattr(arrays.ColumnWriter, "mark", stopping)
         with pytest.raises(Killed):
             fakes.store.build(node)
     (artifact,) = fakes.store.build(node)
@@ -309,7 +314,7 @@ def changed(made: Made, change, labels: Artifact | None = None) -> Artifact:
 
 
 def test_verify_names_the_row_that_differs(made):
-    row = int(labelling.sample_rows(answers.Answers.of(made.labels).faces.sample_ids, 0.01)[3])
+    row = int(label_writer.sample_rows(label_store.LabelStore.of(made.labels).faces.sample_ids, 0.01)[3])
 
     def spoil(file):
         file["logits"][row] += 2.0
@@ -363,9 +368,9 @@ def test_a_mismatch_names_both_sides(made, name, value):
 
     wanted = LabelsConfig(views=2, view_seed=5)
     labels = made.labels_with(views=2, view_seed=5)
-    expected = str(answers.Answers.of(labels).attrs[name])
+    expected = str(label_store.LabelStore.of(labels).attrs[name])
     with pytest.raises(ArtifactError) as caught:
-        answers.open_checked(changed(made, relabel, labels), classes=CLASSES, faces=made.faces, wanted=wanted)
+        label_store.open_checked(changed(made, relabel, labels), classes=CLASSES, faces=made.faces, wanted=wanted)
     said = str(caught.value).replace("'", '"')
     assert str(value) in said
     assert expected in said
@@ -375,29 +380,32 @@ def test_a_mismatch_names_both_sides(made, name, value):
 def test_labels_of_another_view_seed_are_refused(made):
     labels = made.labels_with(views=2, view_seed=5)
     with pytest.raises(ArtifactError, match=r"view_seed 5, wanted is 6.*VIEW_SEED=6"):
-        answers.open_checked(labels, classes=CLASSES, faces=made.faces, wanted=LabelsConfig(views=2, view_seed=6))
+        label_store.open_checked(labels, classes=CLASSES, faces=made.faces, wanted=LabelsConfig(views=2, view_seed=6))
 
 
 def test_other_classes_than_wanted_are_an_error(made):
     with pytest.raises(ArtifactError, match="anger"):
-        answers.open_checked(made.labels, classes=("anger", "joy"), faces=made.faces)
+        label_store.open_checked(made.labels, classes=("anger", "joy"), faces=made.faces)
 
 
 def test_rows_to_verify_are_a_fixed_choice():
     names = [str(number) for number in range(1000)]
-    rows = labelling.sample_rows(names, 0.05)
+    rows = label_writer.sample_rows(names, 0.05)
     assert len(rows) == 50
     assert np.array_equal(rows, np.sort(rows))
-    assert np.array_equal(rows, labelling.sample_rows(names, 0.05))
-    assert len(labelling.sample_rows(names[:5], 0.01)) == 5
+    assert np.array_equal(rows, label_writer.sample_rows(names, 0.05))
+    assert len(label_writer.sample_rows(names[:5], 0.01)) == 5
 
 
 def test_the_record_says_how_near_bfloat16_is_to_float32(made):
     assert made.labels.summary["float32_agreement"] is None
     labels = made.labels_with(precision="bfloat16")
     agreement = labels.summary["float32_agreement"]
-    rows = labelling.sample_rows(stores.open_faces(made.faces).sample_ids, 64 / 70)
-    apart = answers.Answers.of(labels).faces["logits"][rows] - answers.Answers.of(made.labels).faces["logits"][rows]
+    rows = label_writer.sample_rows(arrays.open_faces(made.faces).sample_ids, 64 / 70)
+    apart = (
+        label_store.LabelStore.of(labels).faces["logits"][rows]
+        - label_store.LabelStore.of(made.labels).faces["logits"][rows]
+    )
     assert agreement["faces"] == len(rows) == 64
     assert agreement["logits"] == pytest.approx(np.abs(apart).max(), rel=0.01)
     assert 0 < agreement["logits"] < 0.1

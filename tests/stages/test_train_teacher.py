@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline import models
-from pipeline.artifacts import Node
+from pipeline.artifacts.store import Node
 from pipeline.config import SMOKE
 from pipeline.errors import DataError, WeightsError
 from stages import train_teacher
-from tests.fake_artifacts import Fakes
+from tests.fakes.classify import Fakes
 
 
 @pytest.fixture(scope="module")

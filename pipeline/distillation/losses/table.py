@@ -1,0 +1,171 @@
+"""What students and teachers minimise: functions of a network's outputs and a batch's targets, chosen by name.
+
+A new loss is a pure function, an entry of ``LOSSES`` here and one of ``objectives.REQUIRED_TARGETS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss, wide
+from pipeline.models.heads import Outputs
+from pipeline.tasks.objective import Term
+
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "LossOptions",
+    "attention_loss",
+    "balanced_weights",
+    "contrastive_loss",
+    "cosine_loss",
+    "dist_loss",
+    "dkd_loss",
+    "hard_loss",
+    "hint_loss",
+    "label_loss",
+    "rkd_loss",
+    "soft_loss",
+    "total",
+]
+
+Targets = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What losses share.
+
+    Parameters
+    ----------
+    temperature : of ``soft``, ``dkd`` and ``dist``.
+    class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; None for equal weights.
+    """
+
+    temperature: float = 4.0
+    class_weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of a network's outputs, a batch's targets and the options."""
+
+    function: Callable[[Outputs, Targets, LossOptions], Tensor]
+
+
+def hard_loss(
+    by_class: Tensor, by_teacher: Tensor, label: Tensor, teacher: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
+    """Hard-label distillation: the class token learns the label, the distillation token the teacher's answer.
+
+    Parameters
+    ----------
+    by_class, by_teacher : float, shape (B, C), logits of the two tokens; the same twice for a network without tokens.
+    label : int64, shape (B,), or float, shape (B, C), the classes' shares of each picture.
+    teacher : int64, shape (B,), the teacher's argmax.
+    class_weights : float, shape (C,), or None for equal weights.
+
+    Source: Touvron et al. 2021, arXiv:2012.12877, equation 3, with its weights of 1/2. El Morabit and Rivenq 2022 write
+    the same as a sum of binary cross-entropies, twice this value.
+    """
+    return (label_loss(by_class, label, class_weights) + label_loss(by_teacher, teacher, class_weights)) / 2
+
+
+def total(terms: Iterable[Term], options: LossOptions) -> Callable[[Outputs, Targets], Tensor]:
+    """The weighted sum of the terms' losses, as ``training.fit`` wants it.
+
+    The tokens of a network that has two learn ``label`` and ``hard`` as these say; any other loss of logits is the mean
+    of both tokens' losses.
+    """
+    parts = [(term.weight, LOSSES[term.name].function) for term in terms]
+
+    def loss(outputs: Outputs, targets: Targets) -> Tensor:
+        return sum(weight * function(outputs, targets, options) for weight, function in parts)
+
+    return loss
+
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """Class weights inversely proportional to the classes' counts; their mean over the samples is 1.
+
+    Parameters
+    ----------
+    labels : int64, shape (N,), every class at least once.
+    classes : number of classes C.
+
+    Returns
+    -------
+    float32, shape (C,)
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    return len(labels) / (classes * counts.float())
+
+
+def _over_tokens(loss: Callable[[Tensor], Tensor], outputs: Outputs) -> Tensor:
+    return sum(loss(logits) for logits in outputs.tokens) / len(outputs.tokens)
+
+
+def _label(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: label_loss(logits, targets["label"], options.class_weights), outputs)
+
+
+def _hard(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    tokens = outputs.tokens
+    return hard_loss(tokens[0], tokens[-1], targets["label"], targets["hard"], options.class_weights)
+
+
+def _soft(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: soft_loss(logits, targets["logits"], options.temperature), outputs)
+
+
+def _dkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(
+        lambda logits: dkd_loss(logits, targets["logits"], targets["label"], temperature=options.temperature), outputs
+    )
+
+
+def _dist(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: dist_loss(logits, targets["logits"], temperature=options.temperature), outputs)
+
+
+def _cosine(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return cosine_loss(outputs.heads["cosine"](outputs.hidden), targets["hidden"])
+
+
+def _hint(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    """The teacher's map is divided by its root mean square over the batch: a weight means the same for any teacher."""
+    teacher_map = wide(targets["map"])
+    scale = teacher_map.square().mean().sqrt()
+    return hint_loss(outputs.heads["hint"](outputs.map), teacher_map / scale.masked_fill(scale == 0, 1))
+
+
+def _attention(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return attention_loss(outputs.map, targets["map"])
+
+
+def _rkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return rkd_loss(outputs.hidden, targets["hidden"])
+
+
+def _contrastive(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    student = outputs.heads["contrastive_student"](outputs.hidden)
+    return contrastive_loss(student, outputs.heads["contrastive_teacher"](wide(targets["hidden"])))
+
+
+LOSSES = {
+    "label": Loss(_label),
+    "hard": Loss(_hard),
+    "soft": Loss(_soft),
+    "dkd": Loss(_dkd),
+    "dist": Loss(_dist),
+    "cosine": Loss(_cosine),
+    "hint": Loss(_hint),
+    "attention": Loss(_attention),
+    "rkd": Loss(_rkd),
+    "contrastive": Loss(_contrastive),
+}

@@ -1,0 +1,161 @@
+"""How much of a teacher a student took over, and what it costs.
+
+Values of a metric come as rows: on the sample, then on every resample of subjects (`pipeline.statistics`), the same
+resamples for all models, averaged over seeds. Ratios and differences are taken inside a resample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics.classify import ratio
+
+DEFINITIONS = {
+    "gap": "The teacher's balanced accuracy minus that of the same student without a teacher.",
+    "gain": "The taught student's balanced accuracy minus that of the same student without a teacher.",
+    "closed": (
+        "The gain divided by the gap: 0 is a student that learned nothing from its teacher, 1 one that reached it. It"
+        " has no value unless the whole interval of the gap lies above zero: where the teacher is not clearly better"
+        " than the student without it, there is no gap to close. Resamples without a gap are left out of the interval."
+    ),
+    "kept": "The student's balanced accuracy divided by the teacher's. Guessing has a balanced accuracy of one half.",
+    "parameters": "The student's number of parameters divided by the teacher's.",
+    "gflops": "The student's arithmetic for one face divided by the teacher's.",
+    "per_parameters": "The share of balanced accuracy kept, divided by the share of parameters.",
+    "per_gflops": "The share of balanced accuracy kept, divided by the share of arithmetic.",
+    "teacher_errors": "Test faces that the teacher got wrong.",
+    "agreement": "Share of test faces that the student calls as the teacher does.",
+    "on_errors": "The same share among the faces that the teacher got wrong: errors that the student repeats.",
+    "untaught_agreement": "Share of test faces that the student without a teacher calls as the teacher does.",
+    "untaught_on_errors": "The same share among the faces that the teacher got wrong: errors made untaught.",
+    "excess": "Repeated errors of the taught student minus those of the student without a teacher.",
+}
+NO_UNTAUGHT = "needs the same student without a teacher"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a student took over; `DEFINITIONS` says what each field is."""
+
+    gap: Estimate
+    gain: Estimate
+    closed: Estimate
+    kept: Estimate
+    parameters: float
+    gflops: float
+    per_parameters: Estimate
+    per_gflops: Estimate
+
+
+@dataclass(frozen=True)
+class Copied:
+    """How far a student answers like its teacher; `DEFINITIONS` says what each field is."""
+
+    teacher_errors: int
+    agreement: Estimate
+    on_errors: Estimate
+    untaught_agreement: Estimate
+    untaught_on_errors: Estimate
+    excess: Estimate
+
+
+def measure(
+    taught: np.ndarray,
+    teacher: np.ndarray,
+    untaught: np.ndarray | None,
+    cost: Mapping[str, float],
+    teacher_cost: Mapping[str, float],
+    confidence: float = 0.95,
+) -> Transfer:
+    """How far a student came from its untaught self towards its teacher, and at what size.
+
+    Parameters
+    ----------
+    taught, teacher, untaught : float, shape (1 + replicates,): a metric that is better when higher, mean over seeds.
+        ``untaught`` is None where that student was not trained without a teacher.
+    cost, teacher_cost : with ``parameters`` and ``gflops``, as `pipeline.cost.measure` gives them.
+    """
+    if untaught is None:
+        gap = gain = closed = _nothing(NO_UNTAUGHT)
+    else:
+        gap = bootstrap.interval(teacher - untaught, confidence)
+        gain = bootstrap.interval(taught - untaught, confidence)
+        closed = _closed(taught - untaught, teacher - untaught, gap, confidence)
+    kept = ratio(taught, teacher)
+    parameters, gflops = (cost[name] / teacher_cost[name] for name in ("parameters", "gflops"))
+    reason = "needs a teacher with a balanced accuracy above zero"
+    return Transfer(
+        gap=gap,
+        gain=gain,
+        closed=closed,
+        kept=bootstrap.interval(kept, confidence, reason),
+        parameters=parameters,
+        gflops=gflops,
+        per_parameters=bootstrap.interval(kept / parameters, confidence, reason),
+        per_gflops=bootstrap.interval(kept / gflops, confidence, reason),
+    )
+
+
+def copied(
+    taught: np.ndarray,
+    teacher: np.ndarray,
+    label: np.ndarray,
+    weights: np.ndarray,
+    untaught: np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> Copied:
+    """How often a student answers like its teacher, over all faces and where the teacher is wrong.
+
+    Parameters
+    ----------
+    taught, untaught : int, shape (seeds, N): classes the student chose; numbers of seeds may differ.
+    teacher : int, shape (N,): classes the teacher chose.
+    label : int, shape (N,)
+    weights : float64, shape (1 + replicates, N), of `statistics.resamples`.
+    """
+    wrong = teacher != label
+    agreement, on_errors = _agreements(taught, teacher, wrong, weights)
+    reason = "needs a test face that the teacher got wrong"
+    if untaught is None:
+        without = without_errors = excess = _nothing(NO_UNTAUGHT)
+    else:
+        rows, rows_on_errors = _agreements(untaught, teacher, wrong, weights)
+        without = bootstrap.interval(rows, confidence, "needs a face")
+        without_errors = bootstrap.interval(rows_on_errors, confidence, reason)
+        excess = bootstrap.interval(on_errors - rows_on_errors, confidence, reason)
+    return Copied(
+        teacher_errors=int(wrong.sum()),
+        agreement=bootstrap.interval(agreement, confidence, "needs a face"),
+        on_errors=bootstrap.interval(on_errors, confidence, reason),
+        untaught_agreement=without,
+        untaught_on_errors=without_errors,
+        excess=excess,
+    )
+
+
+def _closed(gain: np.ndarray, gap: np.ndarray, known: Estimate, confidence: float) -> Estimate:
+    """Gain over gap where the gap's interval lies above zero."""
+    if known.reason:
+        return _nothing(known.reason)
+    if not known.low > 0:
+        return _nothing(
+            "the teacher is not clearly better than the student without it: the gap's interval includes zero"
+        )
+    return bootstrap.interval(ratio(gain, gap), confidence)
+
+
+def _agreements(
+    said: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share called as the teacher does, among all faces and among its errors, mean over seeds, (1 + replicates,)."""
+    same = (np.atleast_2d(said) == teacher).mean(axis=0)  # seeds weigh the same faces: their mean is the mean of shares
+    return ratio(weights @ same, weights.sum(axis=1)), ratio(weights @ (same * wrong), weights @ wrong)
+
+
+def _nothing(reason: str) -> Estimate:
+    return Estimate(np.nan, np.nan, np.nan, reason=reason)

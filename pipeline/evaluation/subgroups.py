@@ -1,0 +1,162 @@
+"""How well a method does for each group of people, and how far its groups lie apart.
+
+Subjects are drawn from all subjects, not group by group, and every group is measured inside the same resamples. A
+difference of two groups is therefore paired where one person can be in both, and a small group has the wide interval
+that its few people deserve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation import bootstrap, significance
+from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.predictions import attributes
+
+FEW_VALUES = 8  # an attribute with more is a measurement, not a group
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of people.
+
+    Parameters
+    ----------
+    name : the attribute's value.
+    estimate : the metric within the group.
+    against_rest : the group minus everyone else whose attribute is known.
+    p : of that difference (`hypotheses.bootstrap_p`), corrected by Holm over the groups of the attribute; two groups
+        are one comparison and need no correction.
+    """
+
+    name: Hashable
+    subjects: int
+    faces: int
+    estimate: Estimate
+    against_rest: Estimate
+    p: float
+
+
+@dataclass(frozen=True)
+class Division:
+    """The groups of one attribute.
+
+    Parameters
+    ----------
+    best, worst : names of the groups with the highest and the lowest value on the sample; None where fewer than two
+        have one.
+    gap : best minus worst. With more than two groups the pair was chosen for lying far apart, so that its interval
+        leans away from zero: judge by the corrected ``p`` of the groups.
+    missing : faces whose attribute is not known; they are in no group.
+    """
+
+    groups: tuple[Group, ...]
+    best: Hashable
+    worst: Hashable
+    gap: Estimate
+    missing: int
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Faces of one group in which no face was found."""
+
+    name: Hashable
+    faces: int
+    missed: int
+    share: Estimate
+
+
+def groupings(frame: pd.DataFrame) -> list[str]:
+    """The attributes in a table of samples or predictions that divide people into a few groups."""
+    return [name for name in attributes(frame) if 1 < frame[name].nunique() <= FEW_VALUES]
+
+
+def measure(
+    outcomes: Sequence[metrics.Outcome],
+    group: np.ndarray,
+    subject_ids: np.ndarray,
+    weights: np.ndarray,
+    metric: str = "balanced_accuracy",
+    confidence: float = 0.95,
+) -> Division:
+    """A metric within every group, each group against the rest, and the gap between best and worst.
+
+    Parameters
+    ----------
+    outcomes : one for each seed of a method, over the same N faces in the same order; the metric is averaged over
+        seeds inside every resample.
+    group : shape (N,); the attribute's value of every face, None or NaN where it is not known.
+    subject_ids : shape (N,)
+    weights : float64, shape (1 + replicates, N): `statistics.resamples` of all subjects.
+    metric : a name in `metrics.METRICS`.
+    """
+    group, subject_ids = np.asarray(group, dtype=object), np.asarray(subject_ids)
+    known = ~pd.isna(group)
+    names = sorted(set(group[known]))
+    inside = [known & (group == name) for name in names]
+    reason = metrics.METRICS[metric].undefined
+    rows = [_rows(outcomes, mask, weights, metric) for mask in inside]
+    if len(names) == 2:
+        apart = [rows[0] - rows[1], rows[1] - rows[0]]
+    else:
+        apart = [row - _rows(outcomes, known & ~mask, weights, metric) for row, mask in zip(rows, inside, strict=True)]
+    p_values = [significance.bootstrap_p(row) for row in apart]
+    corrected = p_values if len(names) == 2 else significance.holm(p_values)
+    groups = tuple(
+        Group(
+            name=name,
+            subjects=len(np.unique(subject_ids[mask])),
+            faces=int(mask.sum()),
+            estimate=bootstrap.interval(row, confidence, reason),
+            against_rest=bootstrap.interval(difference, confidence, f"{reason}, in the group and in the rest"),
+            p=float(p),
+        )
+        for name, mask, row, difference, p in zip(names, inside, rows, apart, corrected, strict=True)
+    )
+    best, worst, gap = _gap(names, rows, confidence)
+    return Division(groups, best, worst, gap, int((~known).sum()))
+
+
+def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) -> tuple[Failures, ...]:
+    """How often no face was found in each group, with exact intervals that take faces as independent.
+
+    Parameters
+    ----------
+    group : shape (N,); None or NaN where the attribute is not known: such faces are left out.
+    detected : bool, shape (N,)
+    """
+    group, missed = np.asarray(group, dtype=object), ~np.asarray(detected, dtype=bool)
+    known = ~pd.isna(group)
+    counts = {name: known & (group == name) for name in sorted(set(group[known]))}
+    return tuple(
+        Failures(
+            name=name,
+            faces=(faces := int(mask.sum())),
+            missed=(lost := int(missed[mask].sum())),
+            share=bootstrap.proportion(lost, faces, confidence),
+        )
+        for name, mask in counts.items()
+    )
+
+
+def _rows(outcomes: Sequence[metrics.Outcome], mask: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
+    """The metric among some faces, mean over seeds, shape (1 + replicates,)."""
+    drawn = weights[:, mask]
+    values = [metrics.compute(outcome.among(mask), drawn)[metric] for outcome in outcomes]
+    return bootstrap.over_seeds(np.stack(values))
+
+
+def _gap(names: list[Hashable], rows: list[np.ndarray], confidence: float) -> tuple[Hashable, Hashable, Estimate]:
+    """Names of the best and the worst group on the sample, and their difference."""
+    defined = [number for number, row in enumerate(rows) if not np.isnan(row[0])]
+    if len(defined) < 2:
+        return None, None, Estimate(np.nan, np.nan, np.nan, reason="needs two groups that have a value")
+    best = max(defined, key=lambda number: rows[number][0])
+    worst = min((number for number in defined if number != best), key=lambda number: rows[number][0])
+    return names[best], names[worst], bootstrap.interval(rows[best] - rows[worst], confidence)

@@ -1,0 +1,127 @@
+"""From a listing of pictures to the sample table: decoded, cut into regions, duplicates and damage named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.inputs.datasets.entries import Entry, Listing, Skipped
+from pipeline.inputs.images import Box, halves, load
+
+# The columns of every sample table; what a dataset adds are attributes.
+COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "label", "subject_id", "expressive", "fold")
+
+# MTCNN's own smallest face, and less than any face that shows an expression.
+MIN_SIDE_PX = 24
+
+
+def inspect(path: Path, paired: bool) -> dict[str, Box] | str:
+    """The boxes of a picture's regions, or the reason why it cannot be used.
+
+    Parameters
+    ----------
+    path : the picture, which is decoded whole, so that a truncated file is found.
+    paired : whether it is a side-by-side picture: it is cut at its divider, without one at the middle.
+    """
+    try:
+        image = load(path)
+    except DataError as error:
+        return str(error)
+    height, width = image.shape[:2]
+    boxes = dict(halves(image, always=True)) if paired else {"full": (0, 0, width, height)}
+    if min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes.values()) < MIN_SIDE_PX:
+        return f"too small: {width} x {height} pixels, each face needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"
+    return boxes
+
+
+def first_files(entries: Sequence[Entry], digests: Mapping[str, str]) -> dict[str, bool]:
+    """One file for each content, and whether it is a side-by-side picture: what has to be decoded."""
+    firsts = {digests[entry.file]: entry for entry in reversed(entries)}
+    return {entry.file: "full" not in entry.regions for entry in entries if firsts[digests[entry.file]] is entry}
+
+
+def sample_rows(
+    listing: Listing, digests: Mapping[str, str], inspected: Mapping[str, dict[str, Box] | str]
+) -> tuple[list[dict], list[Skipped]]:
+    """The rows of the sample table, and everything that is not in it with its reason.
+
+    Parameters
+    ----------
+    listing : the dataset's pictures.
+    digests : SHA-256 by file.
+    inspected : by file, what ``inspect`` said of the first file of each content.
+
+    Returns
+    -------
+    rows : with the keys ``COLUMNS`` (``fold`` if the dataset has folds) and the attributes.
+    skipped : sorted by file.
+    """
+    firsts = {digests[entry.file]: entry for entry in reversed(listing.entries)}
+    contradicted = {
+        digests[entry.file] for entry in listing.entries if entry.regions != firsts[digests[entry.file]].regions
+    }
+    folded = any(entry.fold for entry in listing.entries)
+    rows, skipped = [], list(listing.skipped)
+    for entry in listing.entries:
+        digest = digests[entry.file]
+        first = firsts[digest]
+        result = inspected[first.file]
+        if isinstance(result, str):
+            skipped.append(Skipped(entry.file, result))
+        elif digest in contradicted:
+            skipped.append(
+                Skipped(entry.file, f"contradiction: {_others(listing, digests, entry)} is the same picture")
+            )
+        elif entry is not first:
+            skipped.append(Skipped(entry.file, f"duplicate: of {first.file}"))
+        else:
+            rows += [_row(entry, region, box, folded) for region, box in result.items()]
+    return rows, sorted(skipped, key=lambda item: (item.file, item.region))
+
+
+def _others(listing: Listing, digests: Mapping[str, str], entry: Entry) -> str:
+    other = next(e for e in listing.entries if digests[e.file] == digests[entry.file] and e.regions != entry.regions)
+    return f"{other.file} with another label"
+
+
+def _row(entry: Entry, region: str, box: Box, folded: bool) -> dict:
+    face = entry.regions[region]
+    row = {
+        "sample_id": f"{entry.file}#{region}",
+        "file": entry.file,
+        "region": region,
+        **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+        "label": face.label,
+        "subject_id": entry.subject_id,
+        "expressive": face.expressive,
+    }
+    return row | ({"fold": entry.fold} if folded else {}) | dict(entry.attributes)
+
+
+def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most: float, table: Path) -> None:
+    """Refuse a dataset of which too much cannot be used.
+
+    Parameters
+    ----------
+    samples : usable faces.
+    skipped : what cannot be used.
+    pictures : of the whole dataset.
+    most : largest share of pictures that may be skipped.
+    table : where all reasons can be read.
+
+    Raises
+    ------
+    DataError : nothing is usable, or more than ``most`` of the pictures are skipped.
+    """
+    files = {item.file for item in skipped}
+    if samples and len(files) <= most * pictures:
+        return
+    kinds = Counter(item.reason.partition(":")[0] for item in skipped)
+    reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "the dataset lists none"
+    share = f"at most {most:.0%} may be" if samples else "none is usable"
+    raise DataError(
+        f"{len(files)} of {pictures} pictures cannot be used, {share}: {reasons}. All are named in {table}. "
+        "Mend or remove them, or allow more: MAX_SKIPPED="
+    )

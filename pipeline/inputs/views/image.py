@@ -1,0 +1,307 @@
+"""Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device by whole batches.
+
+A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, in coordinates relative to the picture:
+a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a part of another face in it; the
+partner, the box and the shares are drawn like everything else. Nothing but the seed has to be stored.
+
+Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
+that a batch is read and written few times. Where the network's input is smaller than the aligned face, blocks of
+pixels are averaged first: bilinear sampling alone would skip pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.inputs.keyed_random import hashed, uniform
+
+PARAMETERS = ("scale", "shift_x", "shift_y", "flip", "angle", "brightness", "contrast", "saturation")
+IDENTITY = np.array([1, 0, 0, 0, 0, 1, 1, 1], dtype=np.float32)
+SHARE, CENTRE_X, CENTRE_Y, PARTNER = range(8, 12)  # further draws of a mixed view, after those of PARAMETERS
+
+TEACHERS = 1  # part of a key
+SMALLEST_CROP = 0.80  # side of the crop, as a share of the aligned face's side
+LARGEST_ANGLE = 10 * pi / 180
+JITTER = 0.25  # brightness, contrast and saturation are drawn from 1 - JITTER to 1 + JITTER
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network reads: pictures of ``size`` x ``size`` pixels, (RGB / 255 - mean) / std."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which view of a face an epoch sees, and how views are made.
+
+    Parameters
+    ----------
+    seed : of all views.
+    views : how many there are of each face; 1: a new one in every epoch.
+    mix : ``none``, ``cutmix`` (a box of another face, Yun et al. 2019, arXiv:1905.04899) or ``mixup`` (an average with
+        another face, Zhang et al. 2018, arXiv:1710.09412); the share of the other face is uniform, Beta(1, 1).
+    augment : False: the face itself is the only view.
+    """
+
+    seed: int
+    views: int = 1
+    mix: str = "none"
+    augment: bool = True
+
+    def number(self, epoch: int) -> int:
+        """The view that an epoch sees."""
+        return epoch % self.views if self.views > 1 else epoch
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One view of each of B faces, as numbers.
+
+    Attributes
+    ----------
+    parameters : float32, shape (B, 8), columns ``PARAMETERS``; None: the faces themselves.
+    partners : int64, shape (B,), which of the faces is mixed in; None where nothing is.
+    partner_parameters : float32, shape (B, 8), of the partners' own views.
+    kept : float32, shape (B,), share of the view that is the face's own.
+    boxes : float32, shape (B, 4), x0, y0, x1, y1 of the partner's box in 0..1; all zero for an average.
+    """
+
+    parameters: np.ndarray | None = None
+    partners: np.ndarray | None = None
+    partner_parameters: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+
+
+def teacher_seed(seed: int) -> int:
+    """The seed of the views that a teacher trains on: other ones than those that it labels."""
+    return int(hashed(seed, TEACHERS)[0])
+
+
+class Views:
+    """The views of a set of faces.
+
+    What is drawn for a face depends on the plan, its key and the view's number; its partner on the set of keys too, not
+    on their order.
+
+    Parameters
+    ----------
+    plan : how views are made.
+    sample_keys : uint64, shape (N,), from ``counter.keys(sample_ids)``.
+    """
+
+    def __init__(self, plan: Plan, sample_keys: np.ndarray):
+        self.plan, self._keys = plan, sample_keys
+        self._sorted = np.argsort(sample_keys, kind="stable")
+
+    def draw(self, index: np.ndarray, view: int | np.ndarray) -> Drawn:
+        """Draw one view of some faces.
+
+        Parameters
+        ----------
+        index : int64, shape (B,), which faces.
+        view : number of the view, for all or for each, int64, shape (B,).
+        """
+        if not self.plan.augment:
+            return Drawn()
+        seed, keys = self.plan.seed, self._keys[index]
+        view = np.broadcast_to(np.asarray(view, np.uint64), keys.shape)
+        own = view_parameters(seed, keys, view)
+        if self.plan.mix == "none":
+            return Drawn(own)
+        places = np.minimum(uniform(seed, keys, view, PARTNER) * len(self._keys), len(self._keys) - 1)
+        partners = self._sorted[places.astype(np.int64)]
+        kept, boxes = _mixture(self.plan.mix, seed, keys, view)
+        return Drawn(own, partners, view_parameters(seed, self._keys[partners], view), kept, boxes)
+
+
+def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int | np.ndarray) -> np.ndarray:
+    """Draw one view of each sample.
+
+    Parameters
+    ----------
+    view_seed : seed of all views of a run.
+    sample_keys : uint64, shape (N,), from ``counter.keys(sample_ids)``.
+    view : number of the view, for all or for each.
+
+    Returns
+    -------
+    float32, shape (N, 8), columns ``PARAMETERS``: side of the crop as a share of the picture's; the crop's centre,
+    where -1 and 1 are the picture's edges; 1 for a mirrored view; radians; and three factors of colour.
+    """
+    view = np.broadcast_to(np.asarray(view, np.uint64), sample_keys.shape)
+    draws = uniform(view_seed, sample_keys[:, None], view[:, None], np.arange(8, dtype=np.uint64)[None, :])  # (N, 8)
+    scale = SMALLEST_CROP + (1 - SMALLEST_CROP) * draws[:, 0]
+    signed = 2 * draws - 1
+    columns = (
+        scale,
+        (1 - scale) * signed[:, 1],
+        (1 - scale) * signed[:, 2],
+        (draws[:, 3] < 0.5).astype(np.float64),
+        LARGEST_ANGLE * signed[:, 4],
+        1 + JITTER * signed[:, 5],
+        1 + JITTER * signed[:, 6],
+        1 + JITTER * signed[:, 7],
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _mixture(mix: str, seed: int, keys: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The share that stays the face's own, and the partner's box; a box that leaves the picture is cut at its edge."""
+    kept = uniform(seed, keys, view, SHARE)
+    if mix == "mixup":
+        return kept.astype(np.float32), np.zeros((len(keys), 4), np.float32)
+    half = np.sqrt(1 - kept) / 2
+    centre = np.stack([uniform(seed, keys, view, CENTRE_X), uniform(seed, keys, view, CENTRE_Y)])
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)  # (2, B)
+    area = (high - low).prod(axis=0)
+    return (1 - area).astype(np.float32), np.concatenate([low, high]).T.astype(np.float32)
+
+
+def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
+    """The views of a batch, as the network reads them.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, 3), RGB, on any device; where views are mixed (2 B, S, S, 3), partners second.
+    drawn : the B views.
+    spec : what the network reads.
+
+    Returns
+    -------
+    float32, shape (B, 3, size, size), on the same device.
+    """
+    if drawn.parameters is None:
+        return normalise(images, spec)
+    if drawn.partners is None:
+        return augment(images, drawn.parameters, spec)
+    both = augment(images, np.concatenate([drawn.parameters, drawn.partner_parameters]), spec)
+    own, partner = both.chunk(2)
+    boxes = torch.from_numpy(drawn.boxes).to(images.device)
+    weight = torch.from_numpy(drawn.kept).to(images.device).view(-1, 1, 1, 1)
+    boxed = (boxes[:, 2] > boxes[:, 0]).view(-1, 1, 1, 1)
+    centres = (torch.arange(spec.size, device=images.device) + 0.5) / spec.size
+    x = (centres >= boxes[:, :1]) & (centres < boxes[:, 2:3])  # (B, size)
+    y = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
+    outside = ~(x[:, None, None, :] & y[:, None, :, None])  # (B, 1, size, size)
+    return torch.lerp(partner, own, torch.where(boxed, outside.to(own.dtype), weight))
+
+
+def normalise(images: Tensor, spec: InputSpec) -> Tensor:
+    """The identity view: resize and normalise.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, 3), RGB, on any device.
+    spec : what the network reads.
+
+    Returns
+    -------
+    float32, shape (B, 3, size, size), on the same device.
+    """
+    pictures = _pooled(images, spec.size)
+    if pictures.shape[-1] != spec.size:
+        pictures = F.interpolate(pictures, size=(spec.size, spec.size), mode="bilinear", align_corners=False)
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    return (pictures - mean) / std
+
+
+def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
+    """One view of each face, as the network reads it.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, 3), RGB, on any device.
+    parameters : float32, shape (B, 8), from ``view_parameters``.
+    spec : what the network reads.
+
+    Returns
+    -------
+    float32, shape (B, 3, size, size), on the same device. With ``IDENTITY`` parameters it equals ``normalise``.
+    """
+    drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))  # each (B,)
+    pictures = _pooled(images, spec.size)
+    matrix, offset, darkest, brightest = _colours(pictures, drawn, spec)
+    grid = F.affine_grid(_warp(drawn), (len(images), 3, spec.size, spec.size), align_corners=False)
+    warped = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    coloured = torch.baddbmm(offset, matrix, warped.flatten(2))  # (B, 3, size * size)
+    return torch.clamp(coloured, darkest, brightest).view_as(warped)
+
+
+def _pooled(images: Tensor, size: int) -> Tensor:
+    """Average blocks of pixels by the largest whole factor that leaves ``size``; float32 in 0..1, (B, 3, s, s)."""
+    factor = max(images.shape[1] // size, 1)
+    if factor > 1:
+        images = _block_sums(images, factor)
+    pictures = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return pictures.div_(255.0 * factor**2)
+
+
+def _block_sums(images: Tensor, factor: int) -> Tensor:
+    """Exact sums of factor x factor blocks, factor >= 2, in integers: several times faster than pooling floats."""
+    batch, side, _, channels = images.shape
+    kept = side // factor
+    images = images[:, : kept * factor, : kept * factor]
+    dtype = torch.int16 if 255 * factor**2 < 2**15 else torch.int32
+    by_row = images.reshape(batch, kept, factor, -1)
+    rows = by_row[:, :, 0].to(dtype)
+    for line in range(1, factor):
+        rows += by_row[:, :, line]
+    first, second, *others = rows.view(batch, kept, kept, factor, channels).unbind(3)
+    sums = first + second
+    for column in others:
+        sums += column
+    return sums  # (B, kept, kept, channels)
+
+
+def _warp(drawn: dict[str, Tensor]) -> Tensor:
+    """Matrices from the view's coordinates to the picture's, both -1..1 from edge to edge, shape (B, 2, 3)."""
+    cos, sin = drawn["scale"] * torch.cos(drawn["angle"]), drawn["scale"] * torch.sin(drawn["angle"])
+    mirror = 1 - 2 * drawn["flip"]
+    x = torch.stack([cos * mirror, -sin, drawn["shift_x"]], dim=1)
+    y = torch.stack([sin * mirror, cos, drawn["shift_y"]], dim=1)
+    return torch.stack([x, y], dim=1)
+
+
+def _colours(pictures: Tensor, drawn: dict[str, Tensor], spec: InputSpec) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Brightness, contrast about the mean grey, saturation and normalisation as one matrix and offset per face.
+
+    Also gives the normalised values of black and white, between which the result is clamped.
+    """
+    device = pictures.device
+    grey, mean, std = (torch.tensor(v, device=device) for v in (GREY, spec.mean, spec.std))
+    brightness, contrast, saturation = (drawn[n].view(-1, 1, 1) for n in ("brightness", "contrast", "saturation"))
+    mean_grey = (pictures.mean(dim=(2, 3)) @ grey).view(-1, 1, 1)
+    matrix = saturation * torch.eye(3, device=device) + (1 - saturation) * grey.expand(3, 3)  # (B, 3, 3)
+    matrix = brightness * contrast * matrix
+    offset = (1 - contrast) * brightness * mean_grey  # (B, 1, 1)
+    mean, std = mean.view(1, 3, 1), std.view(1, 3, 1)
+    return matrix / std, (offset - mean) / std, -mean / std, (1 - mean) / std
+
+
+def view_points(points: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """Where points of the faces are in their views.
+
+    Parameters
+    ----------
+    points : float, shape (B, P, 2), x and y, where -1 and 1 are the aligned face's edges.
+    parameters : float32, shape (B, 8), from ``view_parameters``.
+
+    Returns
+    -------
+    float32, shape (B, P, 2), where -1 and 1 are the view's edges.
+    """
+    matrices = _warp(dict(zip(PARAMETERS, torch.from_numpy(parameters).T, strict=True))).numpy()
+    moved = points - matrices[:, None, :, 2]
+    return np.linalg.solve(matrices[:, None, :, :2], moved[..., None])[..., 0].astype(np.float32)

@@ -1,0 +1,304 @@
+"""The training loop of every network: teachers, students and pretrained backbones.
+
+What differs between them comes as arguments: the batches of an epoch, the loss and the validation. The loop owns the
+optimiser, the precision, the checkpoint and the history. Batches are a pure function of (epoch, first step) and the
+state of torch's generators is kept, so that a run that was killed and resumed ends with the weights of an undisturbed
+one, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import pickle
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.artifacts.arrays import write_table
+from pipeline.compute import devices
+from pipeline.compute.distributed import ALONE, Team
+from pipeline.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+Batches = Callable[[int, int], Iterable[tuple[Tensor, Mapping[str, Tensor]]]]
+LossFunction = Callable[[Any, Mapping[str, Tensor]], Tensor]
+Validate = Callable[[nn.Module], dict[str, float]]
+
+CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.pt", "history.csv", "tensorboard"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how fast, and in which arithmetic: Adam with a learning rate that falls in steps."""
+
+    epochs: int
+    learning_rate: float
+    step_size: int
+    gamma: float
+    seed: int = 0
+    precision: str = "float32"
+    device: str = "cpu"
+    checkpoint_s: float = 30.0  # a run that is younger than this costs less to repeat than to save
+
+    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of the parameters that are trained."""
+        return torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
+
+    def scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """The learning rate's course, a step an epoch."""
+        return torch.optim.lr_scheduler.StepLR(optimizer, self.step_size, self.gamma)
+
+
+@dataclass
+class Progress:
+    """How far a run has come; all of it is in the checkpoint."""
+
+    epoch: int = 0  # epochs that are finished
+    step: int = 0  # steps of the running epoch that are finished
+    loss_sum: float = 0.0
+    samples: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)  # epoch, val_loss, weights
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    loss: LossFunction,
+    validate: Validate,
+    schedule: Schedule,
+    folder: Path,
+    fingerprint: str,
+    steps: int,
+    title: str = "train",
+    team: Team = ALONE,
+) -> Progress:
+    """Train a network, or go on where a killed run stopped, and leave it with the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : changed in place, on the schedule's device; modules whose parameters are all frozen stay in evaluation mode.
+    batches : ``batches(epoch, first_step)`` gives (inputs, targets) of an epoch from that step on, on the device; the
+        same for the same arguments.
+    loss : of the model's outputs and the targets, averaged over the batch.
+    validate : of the model in evaluation mode: a row of numbers, ``val_loss`` among them, by which epochs are compared.
+    schedule : optimiser, learning rate, epochs, seed, precision, device, and the seconds between checkpoints.
+    folder : gets ``history.csv``, ``tensorboard/`` and, until ``finish`` removes it, ``checkpoint.pt``.
+    fingerprint : of the run; a checkpoint of another run is not used.
+    steps : in an epoch, for the progress bar.
+    title : of the progress bar.
+    team : the processes that train together, each with its slice of ``batches``.
+
+    Returns
+    -------
+    Progress with the history (a row an epoch) and the best epoch, counted from 1.
+
+    Raises
+    ------
+    ConfigError : the loss is no longer a number, or a batch of one is too small for the network.
+    """
+    run = _Run(model, loss, schedule, folder, fingerprint, team)
+    run.restore()
+    board = _Board(folder, run.progress) if team.chief else nullcontext()
+    bar = tqdm(
+        total=schedule.epochs * steps,
+        initial=run.progress.epoch * steps + run.progress.step,
+        desc=title,
+        disable=None,
+        leave=False,
+    )
+    with board, bar:
+        while run.progress.epoch < schedule.epochs:
+            start = time.monotonic()
+            run.train_epoch(batches, bar)
+            run.close_epoch(validate, start)
+            if team.chief:
+                board.add(len(run.progress.history) - 1)
+            bar.set_postfix(run.progress.history[-1], refresh=False)
+    model.load_state_dict(run.progress.best["weights"])
+    model.eval()
+    return run.progress
+
+
+def finish(folder: Path) -> None:
+    """Remove the checkpoint of a finished run, once its weights are saved."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def training_mode(model: nn.Module) -> None:
+    """Training mode, except for modules that are frozen whole: their normalisation and dropout stay as in use."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
+
+
+class _Objective(nn.Module):
+    """The loss of a batch: one module, so that all that happens between inputs and loss is one forward pass."""
+
+    def __init__(self, model: nn.Module, loss: LossFunction, schedule: Schedule, team: Team):
+        super().__init__()
+        self.model, self.loss, self.schedule, self.team = model, loss, schedule, team
+
+    def forward(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        rows = self.team.rows(inputs, targets)
+        with devices.autocast(self.schedule.device, self.schedule.precision):
+            outputs = self._outputs(inputs)
+        return self.loss(self.team.whole(outputs, rows), self.team.whole(targets, rows))
+
+    def _outputs(self, inputs: Tensor) -> Any:
+        try:
+            return self.model(inputs)
+        except ValueError as error:
+            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise ConfigError(
+                "The last batch of an epoch has one face alone, and this network normalises over the batch. "
+                "Choose another BATCH_SIZE= (TEACHER_BATCH_SIZE= for a teacher trained on the way to a student)."
+            ) from error
+
+
+class _Run:
+    """A run's moving parts, and their checkpoint."""
+
+    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str, team: Team):
+        self.model, self.schedule, self.team = model.to(schedule.device), schedule, team
+        self.objective = team.parallel(_Objective(self.model, loss, schedule, team))
+        self.folder, self.fingerprint = folder, fingerprint
+        self.optimizer = schedule.optimizer([p for p in model.parameters() if p.requires_grad])
+        self.scheduler = schedule.scheduler(self.optimizer)
+        self.scaler = devices.scaler(schedule.device, schedule.precision)
+        self.progress = Progress()
+        self.saved = time.monotonic()
+        devices.seed_everything(schedule.seed)
+
+    def train_epoch(self, batches: Batches, bar: tqdm) -> None:
+        """The steps of the running epoch that are left."""
+        training_mode(self.model)
+        progress = self.progress
+        total = torch.tensor(progress.loss_sum, dtype=torch.float64, device=self.schedule.device)
+        for inputs, targets in batches(progress.epoch, progress.step):
+            rows = self.team.rows(inputs, targets)
+            self.team.seed(self.schedule.seed, progress.epoch, progress.step)
+            total += self._step(inputs, targets).double() * rows
+            progress.samples += rows
+            progress.step += 1
+            bar.update()
+            if self._save_is_due():
+                progress.loss_sum = total.item()
+                self.save()
+        progress.loss_sum = total.item()
+
+    def _step(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        loss = self.objective(inputs, targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    def close_epoch(self, validate: Validate, start: float) -> None:
+        """Validate, note the epoch in the history, keep its weights if they are the best."""
+        progress, learning_rate = self.progress, self.optimizer.param_groups[0]["lr"]
+        row = {"epoch": progress.epoch + 1, "train_loss": progress.loss_sum / max(progress.samples, 1)}
+        row |= validate(self.model.eval())
+        self._check(row)
+        progress.history.append(row | {"learning_rate": learning_rate})
+        progress.seconds.append(time.monotonic() - start)
+        if not progress.best or row["val_loss"] < progress.best["val_loss"]:
+            weights = {name: t.detach().cpu().clone() for name, t in self.model.state_dict().items()}
+            progress.best = {"epoch": row["epoch"], "val_loss": row["val_loss"], "weights": weights}
+        with warnings.catch_warnings():
+            # Resumed at the very end of an epoch, a run moves its schedule before its optimiser steps: torch warns.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            self.scheduler.step()
+        progress.epoch += 1
+        progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
+        if self.team.chief:
+            write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
+        if self._save_is_due():
+            self.save()
+
+    def _check(self, row: dict[str, float]) -> None:
+        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"])):
+            raise ConfigError(
+                f"The loss is no longer a number after epoch {row['epoch']} (training {row['train_loss']}, validation "
+                f"{row['val_loss']}). Lower LEARNING_RATE={self.schedule.learning_rate:g}, or use PRECISION=float32."
+            )
+
+    def _save_is_due(self) -> bool:
+        return self.team.chief and time.monotonic() - self.saved >= self.schedule.checkpoint_s
+
+    def save(self) -> None:
+        """Write the checkpoint by one rename."""
+        parts = (self.model, self.optimizer, self.scheduler, self.scaler)
+        state = {
+            "fingerprint": self.fingerprint,
+            "progress": vars(self.progress),
+            "parts": [part.state_dict() for part in parts],
+            "generators": devices.generator_states(),
+        }
+        draft = self.folder / f"{CHECKPOINT}.draft"
+        with draft.open("wb") as file:  # given a path, torch hides why it could not write
+            torch.save(state, file)
+        draft.replace(self.folder / CHECKPOINT)
+        self.saved = time.monotonic()
+
+    def restore(self) -> None:
+        """Continue from the checkpoint if this run has one."""
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.schedule.device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            log.warning("%s cannot be read (%s): training starts anew", path, error)
+            return
+        if state["fingerprint"] != self.fingerprint:
+            log.warning("%s belongs to another run: training starts anew", path)
+            return
+        for part, saved in zip((self.model, self.optimizer, self.scheduler, self.scaler), state["parts"], strict=True):
+            part.load_state_dict(saved)
+        self.progress = Progress(**state["progress"])
+        devices.restore_generators(state["generators"])
+        log.info("resuming after epoch %d, step %d", self.progress.epoch, self.progress.step)
+
+
+class _Board:
+    """TensorBoard scalars; written anew when a run resumes, so that no epoch stands there twice."""
+
+    def __init__(self, folder: Path, progress: Progress):
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+        shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+        self.progress = progress
+        self.writer = SummaryWriter(folder / TENSORBOARD)
+
+    def __enter__(self) -> _Board:
+        for row in range(len(self.progress.history)):
+            self.add(row)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close()
+
+    def add(self, row: int) -> None:
+        """Add an epoch's numbers and its duration in seconds."""
+        numbers = self.progress.history[row] | {"seconds": self.progress.seconds[row]}
+        epoch = numbers.pop("epoch")
+        for name, value in numbers.items():
+            self.writer.add_scalar(name, value, epoch)

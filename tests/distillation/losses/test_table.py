@@ -1,0 +1,180 @@
+"""The table of losses: what each takes from a network's outputs and a batch's targets, and their weighted sum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pipeline.distillation.losses import table as losses
+from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss
+from pipeline.distillation.losses.table import LOSSES, LossOptions, balanced_weights, total
+from pipeline.models.heads import Outputs
+from pipeline.tasks import objective
+from pipeline.tasks.objective import Term
+
+OF_LOGITS = ("label", "hard", "soft", "dkd", "dist")
+WEIGHTS = torch.tensor([0.2, 1.8])
+
+
+@pytest.fixture
+def batch():
+    """Outputs of a network with two tokens, 9 faces, and all that targets can hold."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        heads = {
+            "cosine": nn.Linear(5, 7),
+            "hint": nn.Conv2d(4, 6, 1),
+            "contrastive_student": nn.Linear(5, 8),
+            "contrastive_teacher": nn.Linear(7, 8),
+        }
+    outputs = Outputs((draw(9, 2), draw(9, 2)), hidden=draw(9, 5), map=draw(9, 4, 3, 3), heads=heads)
+    targets = {"label": torch.arange(9) % 2, "logits": draw(9, 2), "hidden": draw(9, 7), "map": draw(9, 6, 2, 2)}
+    return outputs, targets | {"hard": targets["logits"].argmax(1)}
+
+
+def value(name: str, outputs: Outputs, targets: dict, **options) -> torch.Tensor:
+    return LOSSES[name].function(outputs, targets, LossOptions(**options))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_label_and_hard_are_half_the_sum_of_both_tokens_cross_entropies(batch, weights):
+    outputs, targets = batch
+    (first, second), label = outputs.tokens, targets["label"]
+    for name, by_teacher in (("label", label), ("hard", targets["hard"])):
+        expected = (F.cross_entropy(first, label, weights) + F.cross_entropy(second, by_teacher, weights)) / 2
+        assert torch.equal(value(name, outputs, targets, class_weights=weights), expected)
+        one = replace(outputs, tokens=(first,))
+        expected = (F.cross_entropy(first, label, weights) + F.cross_entropy(first, by_teacher, weights)) / 2
+        assert torch.equal(value(name, one, targets, class_weights=weights), expected)
+
+
+def test_in_hard_each_token_learns_its_own_target(batch):
+    outputs, targets = batch
+    tokens = tuple(token.requires_grad_() for token in outputs.tokens)
+    by_teacher = torch.autograd.grad(value("hard", outputs, targets), tokens)
+    by_other = torch.autograd.grad(value("hard", outputs, {**targets, "hard": 1 - targets["hard"]}), tokens)
+    assert torch.equal(by_teacher[0], by_other[0])
+    assert not torch.equal(by_teacher[1], by_other[1])
+
+
+def test_a_teacher_that_is_always_right_equals_the_baseline(batch):
+    outputs, targets = batch
+    agreed = {**targets, "hard": targets["label"]}
+    assert torch.equal(value("hard", outputs, agreed), value("label", outputs, agreed))
+
+
+@pytest.mark.parametrize("name", ["soft", "dkd", "dist"])
+def test_both_tokens_learn_the_teachers_logits(batch, name):
+    outputs, targets = batch
+    answer, label = targets["logits"], targets["label"]
+    function = {
+        "soft": lambda logits: soft_loss(logits, answer, 3.0),
+        "dkd": lambda logits: dkd_loss(logits, answer, label, temperature=3.0),
+        "dist": lambda logits: dist_loss(logits, answer, temperature=3.0),
+    }[name]
+    first, second = map(function, outputs.tokens)
+    torch.testing.assert_close(value(name, outputs, targets, temperature=3.0), (first + second) / 2)
+    one = replace(outputs, tokens=outputs.tokens[:1])
+    torch.testing.assert_close(value(name, one, targets, temperature=3.0), first)
+
+
+def test_features_are_compared_through_the_heads(batch):
+    outputs, targets = batch
+    heads, teacher_map = outputs.heads, targets["map"]
+    expected = {
+        "cosine": cosine_loss(heads["cosine"](outputs.hidden), targets["hidden"]),
+        "hint": hint_loss(heads["hint"](outputs.map), teacher_map / teacher_map.square().mean().sqrt()),
+        "attention": attention_loss(outputs.map, teacher_map),
+        "rkd": rkd_loss(outputs.hidden, targets["hidden"]),
+        "contrastive": contrastive_loss(
+            heads["contrastive_student"](outputs.hidden), heads["contrastive_teacher"](targets["hidden"])
+        ),
+    }
+    assert expected.keys() == LOSSES.keys() - set(OF_LOGITS)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(value(name, outputs, targets), tensor)
+
+
+def test_the_hint_knows_no_scale_of_the_teacher(batch):
+    outputs, targets = batch
+    louder = {**targets, "map": 50 * targets["map"]}
+    torch.testing.assert_close(value("hint", outputs, louder), value("hint", outputs, targets))
+    silent = {**targets, "map": 0 * targets["map"]}
+    assert torch.isfinite(value("hint", outputs, silent))
+
+
+def test_the_sum_is_weighted(batch):
+    outputs, targets = batch
+    options = LossOptions(temperature=2.0, class_weights=WEIGHTS)
+    found = total(objective.parse("soft:0.7+hint:0.3"), options)(outputs, targets)
+    parts = {name: LOSSES[name].function(outputs, targets, options) for name in ("soft", "hint")}
+    torch.testing.assert_close(found, 0.7 * parts["soft"] + 0.3 * parts["hint"])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_sum_of_one_is_the_loss_bit_for_bit(batch, name):
+    assert torch.equal(total([Term(name)], LossOptions())(*batch), value(name, *batch))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_reads_the_label_and_what_the_text_says(batch, name):
+    outputs, targets = batch
+    needed = {"label", *objective.REQUIRED_TARGETS[name]}
+    value(name, outputs, {kind: targets[kind] for kind in needed})
+    for kind in objective.REQUIRED_TARGETS[name]:
+        with pytest.raises(KeyError, match=kind):
+            value(name, outputs, {other: targets[other] for other in needed - {kind}})
+
+
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_pictures_may_be_mixed(batch, name):
+    outputs, targets = batch
+    shares = 0.7 * F.one_hot(targets["label"], 2) + 0.3 * F.one_hot(targets["label"].flip(0), 2)
+    found = value(name, outputs, {**targets, "label": shares}, class_weights=WEIGHTS)
+    assert torch.isfinite(found)
+    if name == "label":
+        first, second = (label_loss(token, shares, WEIGHTS) for token in outputs.tokens)
+        assert torch.equal(found, (first + second) / 2)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_class_weights_are_those_of_the_cross_entropies(batch, name):
+    outputs, targets = batch
+    changed = not torch.equal(value(name, outputs, targets), value(name, outputs, targets, class_weights=WEIGHTS))
+    assert changed == (name in ("label", "hard"))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_temperature_is_that_of_the_softened_logits(batch, name):
+    outputs, targets = batch
+    changed = not torch.equal(value(name, outputs, targets), value(name, outputs, targets, temperature=2.0))
+    assert changed == (name in ("soft", "dkd", "dist"))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_float32_whatever_the_network_and_the_cache_give(batch, name):
+    outputs, targets = batch
+    narrow = replace(outputs, tokens=tuple(token.bfloat16() for token in outputs.tokens))
+    halved = {kind: t.half() if t.is_floating_point() else t for kind, t in targets.items()}
+    assert value(name, narrow, halved).dtype == torch.float32
+
+
+def test_balanced_weights_make_classes_count_alike():
+    labels = torch.tensor([0, 0, 0, 1])
+    weights = balanced_weights(labels, 2)
+    assert weights.tolist() == pytest.approx([4 / 6, 2])
+    assert weights[labels].mean().item() == pytest.approx(1)
+
+
+def test_every_loss_is_a_public_function():
+    assert all(f"{name}_loss" in losses.__all__ for name in LOSSES)

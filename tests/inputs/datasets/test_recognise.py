@@ -1,0 +1,35 @@
+"""Which form a dataset is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.inputs.datasets import recognise
+
+NAMED, STRAY = "11014123_Pain_Man_Old.jpg", "photo.jpg"
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "expected"),
+    [
+        ("set.csv", ["a.jpg"], "csv"),
+        ("set", [NAMED, STRAY, "truth.csv"], "synpain"),
+        ("set", [f"pain/{NAMED}"], "synpain"),
+        ("set", ["pain/a.jpg", "no_pain/b.jpg"], "folders"),
+        ("set", ["test/neutral/b.jpg"], "folders"),
+    ],
+)
+def test_forms_are_told_apart(path, files, expected):
+    assert recognise(Path(path), dict.fromkeys(files, "")) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [([], "no picture in set"), (["truth.csv"], "no picture"), (["happy/a.jpg"], "no known form.*happy/a.jpg")],
+)
+def test_anything_else_is_an_error(files, reason):
+    with pytest.raises(DataError, match=reason):
+        recognise(Path("set"), dict.fromkeys(files, ""))

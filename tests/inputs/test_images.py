@@ -1,0 +1,191 @@
+"""Pictures of every kind come out as upright RGB, or are refused with a reason; dividers are found by content."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import DataError
+from pipeline.inputs.images import divider, halves, load, load_reduced
+
+RED, GREEN = (200, 30, 20), (10, 160, 40)
+
+
+def two_colours(mode: str = "RGB") -> Image.Image:
+    """Red above green, 40 x 60 pixels."""
+    picture = Image.new("RGB", (40, 60), RED)
+    picture.paste(GREEN, (0, 30, 40, 60))
+    return picture.convert(mode)
+
+
+def near(pixel, colour) -> bool:
+    return bool(np.abs(pixel.astype(int) - colour).max() <= 6)
+
+
+def test_the_content_decides_the_format_not_the_name(tmp_path):
+    two_colours().save(tmp_path / "a.jpg", "PNG")
+    assert tuple(load(tmp_path / "a.jpg")[0, 0]) == RED
+
+
+@pytest.mark.parametrize(
+    ("orientation", "top", "shape"), [(1, RED, (60, 40)), (3, GREEN, (60, 40)), (6, None, (40, 60))]
+)
+def test_exif_orientation_is_applied(tmp_path, orientation, top, shape):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    two_colours().save(tmp_path / "a.png", exif=exif)
+    image = load(tmp_path / "a.png")
+    assert image.shape == (*shape, 3)
+    if top:
+        assert tuple(image[0, 0]) == top
+    else:  # turned clockwise: what was above is at the right
+        assert tuple(image[0, -1]) == RED
+        assert tuple(image[0, 0]) == GREEN
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    picture = two_colours("RGBA")
+    picture.putalpha(Image.new("L", picture.size, 0))
+    picture.save(tmp_path / "a.png")
+    assert (load(tmp_path / "a.png") == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1"])
+def test_few_channels_become_three(tmp_path, mode):
+    two_colours(mode).save(tmp_path / "a.png")
+    image = load(tmp_path / "a.png")
+    assert image.shape == (60, 40, 3)
+    assert image.dtype == np.uint8
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(tmp_path / "a.png")
+    assert load(tmp_path / "a.png")[0, :, 0].tolist() == [0, 100, 255]
+
+
+def test_floats_up_to_one_are_scaled_and_others_refused(tmp_path):
+    Image.fromarray(np.array([[0, 0.5, 1]], np.float32)).save(tmp_path / "a.tif")
+    assert load(tmp_path / "a.tif")[0, :, 1].tolist() == [0, 128, 255]
+    Image.fromarray(np.array([[0, 9000]], np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(DataError, match="unknown depth: values from 0 to 9000"):
+        load(tmp_path / "b.tif")
+
+
+def test_cmyk_keeps_its_colours(tmp_path):
+    two_colours("CMYK").save(tmp_path / "a.jpg", quality=95)
+    image = load(tmp_path / "a.jpg")
+    assert near(image[5, 5], RED)
+    assert near(image[55, 5], GREEN)
+
+
+def broken(tmp_path, kind: str):
+    path = tmp_path / "a.jpg"
+    two_colours().resize((400, 600)).save(path, quality=95)
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "text": b"not a picture", "truncated": content[: len(content) // 2]}[kind])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("empty", "empty file"), ("text", "unreadable: cannot identify"), ("truncated", "truncated")]
+)
+def test_a_broken_file_is_refused_with_its_reason(tmp_path, kind, reason):
+    with pytest.raises(DataError, match=reason):
+        load(broken(tmp_path, kind))
+
+
+def test_a_truncated_file_is_found_at_reduced_size_too(tmp_path):
+    with pytest.raises(DataError, match="truncated"):
+        load_reduced(broken(tmp_path, "truncated"), 4)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="missing"):
+        load(tmp_path / "none.jpg")
+
+
+@pytest.mark.parametrize("side", [10_000, 14_000])  # within Pillow's warning, and beyond its error
+def test_a_decompression_bomb_is_not_decoded(tmp_path, side):
+    Image.new("1", (side, side)).save(tmp_path / "a.png")
+    with (
+        pytest.warns(Image.DecompressionBombWarning) if side == 10_000 else _nothing(),
+        pytest.raises(DataError, match="too large"),
+    ):
+        load(tmp_path / "a.png")
+
+
+def _nothing():
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+@pytest.mark.parametrize(("most", "scale"), [(1, 1), (1.9, 1), (2, 2), (3, 2), (9, 8)])
+def test_a_jpeg_is_reduced_by_a_power_of_two_at_most(tmp_path, portrait, most, scale):
+    picture = portrait(640, 800)
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=95)
+    image, found = load_reduced(tmp_path / "a.jpg", most)
+    assert found == scale
+    expected = np.asarray(Image.fromarray(picture).reduce(scale))
+    assert np.abs(np.asarray(image).astype(int) - expected).mean() < 4
+
+
+def test_only_jpegs_are_reduced(tmp_path):
+    two_colours().save(tmp_path / "a.png")
+    assert load_reduced(tmp_path / "a.png", 2)[1] == 1
+
+
+@pytest.mark.parametrize("quality", [60, 90])
+@pytest.mark.parametrize("number", range(4))
+def test_the_divider_is_found_and_left_out(tmp_path, pair, number, quality):
+    picture, (start, width) = pair(number)
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=quality)
+    found = divider(load(tmp_path / "a.jpg"))
+    assert found[0] in (start - 1, start - 2)
+    assert found[1] in (start + width + 1, start + width + 2)
+    left, right = (dict(halves(picture))[region] for region in ("left", "right"))
+    assert (picture[:, left[2] - 1] < 255).any()
+    assert (picture[:, right[0]] < 255).any()
+    assert left[2] <= start
+    assert right[0] >= start + width
+
+
+def test_without_a_divider_the_picture_is_one_unless_it_must_be_two(portrait):
+    picture = portrait(640, 360)
+    assert halves(picture) == [("full", (0, 0, 640, 360))]
+    assert halves(picture, always=True) == [("left", (0, 0, 320, 360)), ("right", (320, 0, 640, 360))]
+
+
+@pytest.mark.parametrize("start", [316, 320, 324])
+def test_two_pictures_without_a_divider_are_cut_where_they_meet(tmp_path, portrait, start):
+    picture = portrait(640, 360).copy()
+    picture[:, start:] = 255 - portrait(640, 360, 3)[:, start:]
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=85)
+    image = load(tmp_path / "a.jpg")
+    assert halves(image) == [("full", (0, 0, 640, 360))]
+    assert [box[::2] for _, box in halves(image, always=True)] == [(0, start), (start, 640)]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_a_picture_of_few_columns_is_cut_at_its_middle(width):
+    assert halves(np.zeros((5, width, 3), np.uint8), always=True)[0][1] == (0, 0, width // 2, 5)
+
+
+def test_a_divider_is_found_before_a_bright_background(pair):
+    picture, (start, width) = pair(1)
+    picture = np.maximum(picture, 215)
+    assert divider(picture) == (start - 1, start + width + 1)
+
+
+def test_a_white_background_is_no_divider(portrait):
+    picture = portrait(640, 360).copy()
+    picture[:, 280:360] = 255
+    assert divider(picture) is None
+
+
+def test_a_white_line_at_a_third_or_over_part_of_the_height_is_no_divider(portrait):
+    picture = portrait(640, 360).copy()
+    picture[:, 210:214] = 255
+    picture[:300, 318:322] = 255
+    assert divider(picture) is None

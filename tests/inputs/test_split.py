@@ -1,0 +1,230 @@
+"""Parts share no subject, have their shares, and keep the balance of labels and attributes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import ConfigError, DataError
+from pipeline.inputs import split as splits
+from stages.options import targets
+
+SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
+ATTRIBUTES = ["gender", "age_group", "ethnicity"]
+
+
+def pairs(count: int, **extra) -> pd.DataFrame:
+    """Samples of SynPAIN's form, two a subject, pain and attributes drawn at random."""
+    rng = np.random.default_rng(count)
+    subjects = pd.DataFrame(
+        {
+            "subject_id": [f"{number:05d}" for number in range(count)],
+            "pain": rng.permutation(count) % 2,
+            "gender": rng.choice(["man", "woman"], count),
+            "age_group": rng.choice(["young", "old"], count),
+            "ethnicity": rng.choice(list("abcde"), count),
+        }
+    ).assign(**extra)
+    left, right = subjects.assign(label=0), subjects.assign(label=subjects["pain"])
+    return pd.concat([left, right]).sort_values("subject_id", kind="stable").drop(columns="pain")
+
+
+def split(table: pd.DataFrame, seed: int = 0, official: bool = False) -> dict[str, str]:
+    return splits.split(table, ATTRIBUTES, SHARES, seed, official)
+
+
+def sizes(parts: dict[str, str]) -> dict[str, int]:
+    return {part: sum(found == part for found in parts.values()) for part in splits.PARTS}
+
+
+def test_no_subject_is_in_two_parts_and_none_is_left_out():
+    table = pairs(200)
+    parts = split(table)
+    assert set(parts) == set(table["subject_id"])
+    assert table.assign(part=table["subject_id"].map(parts)).groupby("subject_id")["part"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(5355, (3749, 803, 803)), (360, (252, 54, 54)), (100, (70, 15, 15)), (20, (14, 3, 3)), (9, (6, 2, 1))],
+)
+def test_the_shares_are_met_exactly(count, expected):
+    assert tuple(sizes(split(pairs(count))).values()) == expected
+
+
+@pytest.mark.parametrize("count", [360, 1000])
+def test_labels_and_attributes_keep_their_shares(count):
+    table = pairs(count)
+    right = table[table.duplicated("subject_id")].assign(part=lambda t: t["subject_id"].map(split(table)))
+    for column in ("label", *ATTRIBUTES):
+        for _, group in right.groupby(column):
+            counts = group["part"].value_counts()
+            for part, share in SHARES.items():
+                assert abs(counts[part] - share * len(group)) <= 1.5
+
+
+def test_the_balance_is_better_than_chance():
+    table = pairs(360)
+    right = table[table.duplicated("subject_id")].set_index("subject_id")
+    cell = right[["label", *ATTRIBUTES]].astype(str).agg(" ".join, axis=1)
+
+    def imbalance(parts: dict[str, str]) -> float:
+        counts = pd.crosstab(cell, pd.Series(parts)[cell.index])[list(SHARES)]
+        return float((counts - np.outer(counts.sum(axis=1), list(SHARES.values()))).abs().to_numpy().sum())
+
+    rng = np.random.default_rng(0)
+    parts = split(table)
+    chance = [imbalance(dict(zip(parts, rng.permutation(list(parts.values())), strict=True))) for _ in range(20)]
+    assert imbalance(parts) < min(chance) * 0.6
+
+
+def test_the_order_of_rows_does_not_matter_but_the_seed_does():
+    table = pairs(120)
+    assert split(table) == split(table.sample(frac=1, random_state=1))
+    assert split(table) != split(table, seed=1)
+    assert sizes(split(table)) == sizes(split(table, seed=1))
+
+
+def test_subjects_with_many_samples_and_both_labels_stay_whole():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"subject_id": rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXY"), 3000), "label": rng.integers(0, 2, 3000)}
+    )
+    parts = splits.split(table, [], SHARES, 0, official=False)
+    assert tuple(sizes(parts).values()) in {(17, 4, 4), (18, 4, 3), (18, 3, 4)}
+
+
+def test_an_attribute_that_tells_everybody_apart_does_not_spoil_the_balance():
+    table = pairs(100).assign(age=lambda t: t["subject_id"])
+    parts = splits.split(table, [*ATTRIBUTES, "age"], SHARES, 0, official=False)
+    right = table[table.duplicated("subject_id")]
+    pain = right.groupby(right["subject_id"].map(parts))["label"].sum()
+    assert abs(pain["val"] - 7.5) <= 1.5
+    assert abs(pain["test"] - 7.5) <= 1.5
+
+
+def test_a_rare_class_reaches_every_part():
+    table = pairs(60).assign(label=0)
+    table.loc[table["subject_id"].isin(["00003", "00030", "00044"]), "label"] = 1
+    parts = split(table)
+    assert sorted(parts[subject] for subject in ("00003", "00030", "00044")) == ["test", "train", "val"]
+
+
+def test_missing_attributes_are_no_group():
+    table = pairs(60).assign(ethnicity=np.nan)
+    assert sum(sizes(split(table)).values()) == 60
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_subjects_are_an_error(count):
+    with pytest.raises(DataError, match=f"Too few subjects for the 3 parts train, val, test: {count}"):
+        split(pairs(count))
+
+
+def test_a_class_that_cannot_reach_every_part_is_an_error():
+    table = pairs(30).assign(label=0)
+    table.loc[table["subject_id"].isin(["00003", "00021"]), "label"] = 1
+    with pytest.raises(DataError, match=r"no sample of class 1, which 2 of 30 subjects have.*SPLIT_TRAIN="):
+        split(table)
+    folds = table["subject_id"].map(
+        lambda subject: {"00021": "val", "00006": "val", "00005": "test"}.get(subject, "train")
+    )
+    with pytest.raises(DataError, match=r"The test part has no sample of class 1.*correct the official folds"):
+        split(table.assign(fold=folds), official=True)
+
+
+def test_one_class_alone_is_an_error():
+    with pytest.raises(DataError, match="All 60 samples are of class 0"):
+        split(pairs(30).assign(label=0))
+
+
+@pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0.9, 0.1), (0, 0.5), (0.7, 0), (0.9, 0.2)])
+def test_shares_that_leave_a_part_empty_are_an_error(train, val):
+    with pytest.raises(ConfigError, match=r"leave -?\d\.?\d* for the test; all three must be above 0"):
+        splits.shares(train, val)
+
+
+def test_named_official_folds_are_used_as_they_are():
+    table = pairs(9)
+    folds = dict(zip(sorted(set(table["subject_id"])), ["test", "val", "train"] * 3, strict=True))
+    assert split(table.assign(fold=table["subject_id"].map(folds)), official=True) == folds
+
+
+def test_of_numbered_folds_the_last_is_the_test_and_the_one_before_the_validation_part():
+    folds = {f"{number:05d}": str(number % 5 + 1) for number in range(20)}
+    assert splits.official_parts(folds) == {
+        subject: {"5": "test", "4": "val"}.get(fold, "train") for subject, fold in folds.items()
+    }
+    assert splits.official_parts({"a": "9", "b": "10", "c": ""}) == {"a": "train", "b": "test", "c": "train"}
+
+
+def test_a_missing_validation_part_is_cut_from_the_training_subjects():
+    table = pairs(100)
+    folds = {subject: "test" if subject >= "00080" else "train" for subject in table["subject_id"]}
+    parts = split(table.assign(fold=table["subject_id"].map(folds)), official=True)
+    assert {subject for subject, part in parts.items() if part == "test"} == {s for s in folds if s >= "00080"}
+    assert sizes(parts) == {"train": 66, "val": 14, "test": 20}
+
+
+@pytest.mark.parametrize(
+    ("folds", "reason"),
+    [
+        (["train", "1", "test"], "mix names"),
+        (["train", "val", "val"], "leave no test"),
+        (["test", "val", "val"], "leave no train"),
+        (["1", "1", "1"], "leave no test"),
+    ],
+)
+def test_folds_that_cannot_be_used_are_an_error(folds, reason):
+    with pytest.raises(DataError, match=reason):
+        splits.official_parts(dict(zip("abc", folds, strict=True)))
+
+
+def test_errors_name_variables_that_the_commands_have():
+    known = {name.upper() for stage in ("split", "report") for name in targets(stage)}
+    named = set(re.findall(r"[A-Z_]+(?==)", splits.AT_RANDOM + splits.OTHER_SHARES))
+    assert named == {"OFFICIAL", "SPLIT_OFFICIAL", "TRAIN", "SPLIT_TRAIN", "VAL", "SPLIT_VAL"} <= known
+
+
+def test_a_subject_in_two_official_folds_is_an_error():
+    table = pairs(4)
+    with pytest.raises(DataError, match=r"4 subjects are in several official folds, the first is 00000 in 1, 2"):
+        split(table.assign(fold=["1", "2"] * 4), official=True)
+
+
+def test_remainders_are_apportioned_largest_first_and_no_part_is_empty():
+    assert splits.apportion(10, SHARES) == {"train": 7, "val": 2, "test": 1}
+    assert splits.apportion(3, SHARES) == {"train": 1, "val": 1, "test": 1}
+    assert splits.apportion(2, SHARES)["train"] >= 1
+    assert all(sum(splits.apportion(n, SHARES).values()) == n for n in range(200))
+
+
+def test_folds_hold_whole_subjects_and_every_group():
+    people = 60
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"{n}.jpg#{side}" for n in range(people) for side in ("left", "right")],
+            "subject_id": [str(n) for n in range(people) for _ in "lr"],
+            "label": [n % 2 * side for n in range(people) for side in (0, 1)],
+            "gender": [("Man", "Woman")[n // 2 % 2] for n in range(people) for _ in "lr"],
+        }
+    )
+    assigned = table[["sample_id"]].assign(part=["train" if n < 100 else "test" for n in range(120)])
+    folds = splits.fold_of(table, assigned, ["gender"], 5)
+    assert list(folds.index) == table["sample_id"].tolist()[:100]
+    known = table.set_index("sample_id").loc[folds.index].assign(fold=folds)
+    assert known.groupby("subject_id")["fold"].nunique().max() == 1
+    assert known.groupby("fold")["subject_id"].nunique().tolist() == [10] * 5
+    assert known.groupby(["fold", "label"]).size().unstack().min().min() >= 4
+    assert known.groupby(["fold", "gender"]).size().unstack().min().min() >= 8
+    shuffled = splits.fold_of(table.sample(frac=1, random_state=0), assigned, ["gender"], 5)
+    assert shuffled.loc[folds.index].tolist() == folds.tolist()
+
+
+def test_more_folds_than_subjects_are_refused():
+    table = pd.DataFrame({"sample_id": list("abcd"), "subject_id": list("abcd"), "label": [0, 1, 0, 1]})
+    with pytest.raises(DataError, match="Too few subjects for the 5 parts"):
+        splits.fold_of(table, table[["sample_id"]].assign(part="train"), [], 5)

@@ -1,0 +1,177 @@
+"""The graph: what reads what, and which change reaches which artifact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import topological
+from pipeline.config import PRESETS, Architecture, fingerprinted, weights_file
+from pipeline.errors import ConfigError, WeightsError
+from stages.graph import Graph, Recipe, Selection
+
+STAGES = ("index", "align", "split", "train_teacher", "teacher_labels", "distill", "evaluate", "report")
+SELECTION = Selection(("resnet", "swin", "none"), ("deit",), (0, 1, 2))
+
+
+@pytest.fixture
+def raw(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    return RawData(tmp_path)
+
+
+def graph(raw, preset=PRESETS["smoke"], **versions):
+    stages = {name: SimpleNamespace(VERSION=versions.get(name, 1), run=None) for name in STAGES}
+    return Graph(preset, raw, stages)
+
+
+def fingerprints(found):
+    return {node.slug: node.fingerprint for node in topological([found.report(SELECTION)])}
+
+
+def changed(one, two):
+    before, after = fingerprints(one), fingerprints(two)
+    return {slug for slug in before if before[slug] != after[slug]}
+
+
+def test_a_report_reads_every_model_once(raw):
+    slugs = [node.slug for node in topological([graph(raw).report(SELECTION)])]
+    assert len(slugs) == len(set(slugs))
+    assert {"samples", "faces", "split", "teacher-swin", "labels-resnet", "student-deit-swin-hard-s2"} <= set(slugs)
+    assert {"student-deit-none-s0", "evaluation-teacher-resnet", "evaluation-student-deit-none-s1"} <= set(slugs)
+    assert len(slugs) == 3 + 2 * 2 + 9 + 11 + 1
+
+
+def test_a_split_that_fails_does_so_before_hours_of_alignment(raw):
+    slugs = [node.slug for node in topological([graph(raw).report(SELECTION)])]
+    assert slugs[:3] == ["samples", "split", "faces"]
+
+
+def test_faces_are_independent_of_the_split_and_the_baseline_of_the_labels(raw):
+    found = graph(raw)
+    assert "split" not in {node.slug for node in topological([found.faces])}
+    assert not {n.slug for n in topological([found.student(Recipe("deit", "none", "label"), 0)])} & {
+        "labels-swin",
+        "labels-resnet",
+    }
+
+
+def test_a_teachers_change_reaches_its_students_and_no_others(raw):
+    base = PRESETS["smoke"]
+    other = replace(base, families={**base.families, "swin": replace(base.families["swin"], image_size=112)})
+    reached = changed(graph(raw), graph(raw, other))
+    assert {"teacher-swin", "labels-swin", "student-deit-swin-hard-s0", "evaluation-teacher-swin", "report"} <= reached
+    assert not reached & {"samples", "faces", "split", "teacher-resnet", "labels-resnet", "student-deit-none-s0"}
+
+
+def test_a_stage_version_reaches_what_depends_on_it(raw):
+    assert changed(graph(raw), graph(raw, report=2)) == {"report"}
+    assert changed(graph(raw), graph(raw, index=2)) == set(fingerprints(graph(raw)))
+
+
+def test_devices_and_workers_reach_nothing(raw):
+    base = PRESETS["smoke"]
+    other = replace(
+        base,
+        align=replace(base.align, workers=7, device="cuda"),
+        labels=replace(base.labels, batch_size=1),
+        distill=replace(base.distill, device="cuda"),
+    )
+    assert changed(graph(raw), graph(raw, other)) == set()
+
+
+def test_any_timm_name_is_exactly_that_model(raw):
+    for preset in PRESETS.values():
+        assert graph(raw, preset).architecture("resnet50", preset.teacher) == Architecture("resnet50", weights="hub")
+
+
+def test_weights_of_the_command_line_win_and_their_content_counts(raw, tmp_path):
+    file = tmp_path / "mine.safetensors"
+    with pytest.raises(WeightsError, match="WEIGHTS=random"):
+        graph(raw).architecture("swin", replace(PRESETS["smoke"].teacher, weights=str(file)))
+    file.write_bytes(b"one")
+    config = replace(PRESETS["smoke"].teacher, weights=str(file))
+    first = graph(raw).architecture("swin", config)
+    assert weights_file(first) == file
+    file.write_bytes(b"two")
+    assert graph(raw).architecture("swin", config).digest != first.digest
+
+
+def test_presets_name_the_papers_models_and_schedule():
+    paper = PRESETS["paper"]
+    assert paper.families["deit"] == Architecture("deit_base_distilled_patch16_224", image_size=256)
+    assert paper.families["resnet"] == Architecture("resnet50", trained="head")
+    assert paper.families["swin"] == Architecture("swin_base_patch4_window7_224")
+    schedule = fingerprinted(paper.distill)
+    expected = {"epochs": 30, "batch_size": 64, "learning_rate": 1e-5, "step_size": 10, "gamma": 0.5, "loss": "hard"}
+    assert expected.items() <= schedule.items()
+    assert (paper.split.train, paper.split.val) == (0.70, 0.15)
+
+
+def test_the_baseline_is_there_once_whatever_the_losses_and_folds():
+    grid = Selection(("swin", "none"), ("deit",), (0,), ("hard", "soft"), (1, 6), (0, 3))
+    recipes = grid.recipes(epochs=6)
+    assert len(recipes) == len(set(recipes)) == 2 * 2 * 2 + 1
+    assert [r for r in recipes if r.teacher == "none"] == [Recipe("deit", "none", "label")]
+    # With more epochs than views the baseline, too, sees fewer pictures.
+    assert {r.views for r in grid.recipes(epochs=12) if r.teacher == "none"} == {1, 6}
+
+
+def test_equal_sums_of_losses_are_one_recipe():
+    grid = Selection(("swin",), ("deit",), (0,), ("soft:0.7,hint:0.3", "hint:0.3+soft:0.7"))
+    assert len(grid.recipes(6)) == 1
+
+
+def test_runs_come_seed_by_seed(raw):
+    seeds = [node.config.seed for node in graph(raw).runs(SELECTION)]
+    assert seeds == sorted(seeds)
+
+
+def test_a_loss_asks_for_the_features_it_learns_from(raw):
+    found = graph(raw).student(Recipe("deit", "swin", "soft:0.7,hint:0.3", 6), 0)
+    assert found.inputs["labels"].config.features == "map"
+    assert found.inputs["labels"].slug == "labels-swin-v6-map"
+    plain = graph(raw).student(Recipe("deit", "swin", "soft", 6), 0)
+    assert plain.inputs["labels"].config.features == ""
+
+
+def test_cross_fitted_labels_read_every_folds_teacher(raw):
+    labels = graph(raw).labels("swin", 1, 3)
+    assert [f"teacher_{k}" for k in range(3)] == [name for name in labels.inputs if name.startswith("teacher")]
+    assert [labels.inputs[f"teacher_{k}"].config.fold for k in range(3)] == [0, 1, 2]
+    assert len({labels.inputs[f"teacher_{k}"].fingerprint for k in range(3)}) == 3
+
+
+def test_online_the_student_reads_the_teacher_and_no_labels(raw):
+    base = PRESETS["smoke"]
+    online = replace(base, distill=replace(base.distill, online=True))
+    found = graph(raw, online).student(Recipe("deit", "swin", "hard", 2), 0)
+    assert "labels" not in found.inputs
+    assert found.inputs["teacher"].slug == "teacher-swin"
+    assert found.fingerprint != graph(raw).student(Recipe("deit", "swin", "hard", 2), 0).fingerprint
+    baseline = Recipe("deit", "none", "label")
+    assert graph(raw, online).student(baseline, 0).fingerprint == graph(raw).student(baseline, 0).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "message"),
+    [
+        (Recipe("deit", "swin"), {"mix": "cutmix"}, "VIEWS=2"),
+        (Recipe("deit", "swin", views=4), {"augment": False}, "VIEWS=1"),
+        (Recipe("deit", "swin", folds=3), {"online": True}, "FOLDS=3"),
+    ],
+)
+def test_what_no_cached_answer_can_be_right_for_is_refused(raw, recipe, changes, message):
+    base = PRESETS["smoke"]
+    with pytest.raises(ConfigError, match=message):
+        graph(raw, replace(base, distill=replace(base.distill, **changes))).student(recipe, 0)
+
+
+def test_labels_of_the_face_itself_depend_on_no_view_seed(raw):
+    base = PRESETS["smoke"]
+    other = replace(base, labels=replace(base.labels, view_seed=9))
+    assert graph(raw).labels("swin").fingerprint == graph(raw, other).labels("swin").fingerprint
+    assert graph(raw).labels("swin", 2).fingerprint != graph(raw, other).labels("swin", 2).fingerprint

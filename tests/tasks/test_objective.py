@@ -1,0 +1,96 @@
+"""Sums of losses as text: read, put in one form, and what they need of a teacher."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.distillation.losses.table import LOSSES
+from pipeline.errors import ConfigError
+from pipeline.tasks import objective
+from pipeline.tasks.objective import Term
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("hard", (Term("hard"),)),
+        ("soft:0.7,hint:0.3", (Term("soft", 0.7), Term("hint", 0.3))),
+        ("soft+label", (Term("label"), Term("soft"))),
+        (" Soft : 2 + dist:.5 ", (Term("soft", 2), Term("dist", 0.5))),
+        ("soft:1e+3+label:1e-3", (Term("label", 0.001), Term("soft", 1000))),
+        ("hint", (Term("label"), Term("hint"))),
+        ("rkd:25,cosine:2", (Term("label"), Term("cosine", 2), Term("rkd", 25))),
+        ("hint,hard:2", (Term("hard", 2), Term("hint"))),
+    ],
+)
+def test_a_sum_is_read(text, terms):
+    assert objective.parse(text) == terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("label:1,hint:1", "label,hint"),
+        ("hint", "label,hint"),
+        ("hint:0.30, soft:0.70", "soft:0.7,hint:0.3"),
+        ("dkd:1000000", "dkd:1e+06"),
+        ("soft:0.33333333", "soft:0.333333"),
+    ],
+)
+def test_equal_sums_have_one_text(text, expected):
+    assert objective.canonical(text) == expected
+    assert objective.parse(expected) == objective.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sofft", "'sofft'. Did you mean soft?"),
+        ("hard,hnit:0.3", "'hnit'. Did you mean hint?"),
+        ("qqq", "label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive"),
+        ("", "unknown loss, ''"),
+        ("soft,", "unknown loss, 'soft,'. Did you mean soft?"),
+        ("soft:0.5,label,soft", "names soft twice"),
+        ("soft:", "'soft:', whose weight is no positive number"),
+        ("soft:0", "no positive number"),
+        ("soft:-1", "no positive number"),
+        ("soft:1e-400", "no positive number"),
+        ("soft:inf", "no positive number"),
+        ("soft:nan", "no positive number"),
+        ("soft:a,hint:0.3", "'soft:a'"),
+    ],
+)
+def test_what_cannot_be_read_is_named(text, said):
+    with pytest.raises(ConfigError) as caught:
+        objective.parse(text)
+    assert str(caught.value).startswith(f"LOSS={text} ")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "features"),
+    [
+        ("label", (), ()),
+        ("hard", ("hard",), ()),
+        ("soft+label", ("logits",), ()),
+        ("attention,hard,dkd", ("hard", "logits", "map"), ("map",)),
+        ("hint,rkd", ("hidden", "map"), ("hidden", "map")),
+        ("contrastive,cosine,dist", ("logits", "hidden"), ("hidden",)),
+    ],
+)
+def test_what_is_needed_of_the_teacher(text, answers, features):
+    assert objective.required_targets(text) == answers
+    assert objective.features(text) == features
+
+
+def test_the_text_knows_every_loss_of_the_table():
+    assert list(objective.REQUIRED_TARGETS) == list(LOSSES)
+
+
+def test_reading_a_sum_loads_no_torch():
+    program = "from pipeline.tasks import objective; objective.required_targets('hint')"
+    code = f"import sys; {program}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
