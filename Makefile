@@ -64,7 +64,7 @@ Each target first makes what it needs; what is fresh is reused.
   clean            remove .venv and build files; the cache stays
 
   variable     default                         meaning
-  DATA         data/demo                       folder or CSV file of the raw dataset
+  DATA         data/demo/pain                  folder or CSV file of the raw dataset
   DATASET      auto                            its form: synpain, folders, csv
   PRESET       demo; paper when DATA is given  demo, paper, smoke: models and schedules
   TEACHER      resnet,swin,none                families or timm model names; none: no teacher

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DEMO_DATA = REPOSITORY / "data" / "demo"
-SHIPPED_WEIGHTS = DEMO_DATA / "weights"
+DEMO_SETS = REPOSITORY / "data" / "demo"
+DEMO_DATA = DEMO_SETS / "pain"
+SHIPPED_WEIGHTS = DEMO_SETS / "weights"
 NO_TEACHER = "none"
 BASELINE_LOSS = "label"  # of a student without a teacher
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it

@@ -76,7 +76,7 @@ def run(
     summary = supervised.train(
         config,
         config.loss,
-        PAIN.classes,
+        PAIN.outputs,
         parts,
         views.Plan(config.view_seed, config.views, config.mix, config.augment),
         work,
@@ -122,6 +122,6 @@ def _provider(
         ensemble = TeacherEnsemble.load([teacher.path], device, config.precision)
         return lambda learned: label_store.OnlineTargets(ensemble, kinds)
     if labels:
-        found = label_store.open_checked(labels, classes=PAIN.classes, faces=faces, wanted=config)
+        found = label_store.open_checked(labels, classes=PAIN.outputs, faces=faces, wanted=config)
         return lambda learned: label_store.CachedTargets(found, learned.sample_ids, kinds, device)
     return None

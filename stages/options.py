@@ -101,7 +101,7 @@ def _option(target: Target) -> Callable:
     stage, name = target.places[0]
     values = {preset: getattr(getattr(PRESETS[preset], stage), name) for preset in PRESETS}
     if name == "data":
-        shown = "data/demo"
+        shown = "data/demo/pain"
     elif len(set(values.values())) == 1:
         shown = _shown(next(iter(values.values())))
     else:

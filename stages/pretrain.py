@@ -54,7 +54,7 @@ def export(artifact: Artifact, out: Path) -> Path:
     from pipeline import models
 
     model, card = models.load_model(artifact.path)
-    heads = models.heads(model)
+    heads = models.output_layers(model)
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in model.state_dict().items()

@@ -54,4 +54,4 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
         "split_fingerprint": split.fingerprint,
     }
     plan = views.Plan(views.teacher_seed(config.seed), augment=config.augment)
-    return supervised.train(config, PAIN.loss, PAIN.classes, parts, plan, work, origin)
+    return supervised.train(config, "label", PAIN.outputs, parts, plan, work, origin)

@@ -60,5 +60,5 @@ def test_the_schedule_in_the_readme_and_in_make_help_is_the_presets():
 
 
 def test_the_demo_says_that_it_is_synthetic():
-    for document in (ROOT / "README.md", ROOT / "data" / "demo" / "README.md"):
+    for document in (ROOT / "README.md", ROOT / "data" / "demo" / "pain" / "README.md"):
         assert re.search(r"not clinical|nothing clinical", document.read_text().replace("*", ""))

@@ -1,7 +1,7 @@
 """Networks: one adapter file for each family of timm, and what all share."""
 
 from pipeline.inputs.views.image import InputSpec
-from pipeline.models.core import build, describe, heads, input_spec, load_model, logits, save_model
+from pipeline.models.core import build, describe, input_spec, load_model, logits, output_layers, save_model
 from pipeline.models.features import answers, observe, width
 
 __all__ = [
@@ -9,11 +9,11 @@ __all__ = [
     "answers",
     "build",
     "describe",
-    "heads",
     "input_spec",
     "load_model",
     "logits",
     "observe",
+    "output_layers",
     "save_model",
     "width",
 ]

@@ -48,9 +48,9 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
             model = _create(architecture, len(classes), pretrained=False)
     file = weights_file(architecture)
     if file is not None:
-        weights.load_backbone(model, weights.read(file), heads(model), file)
+        weights.load_backbone(model, weights.read(file), output_layers(model), file)
     if architecture.trained == "head":
-        _freeze_all_but(model, heads(model))
+        _freeze_all_but(model, output_layers(model))
     return model
 
 
@@ -69,7 +69,7 @@ def input_spec(architecture: Architecture) -> InputSpec:
     return InputSpec(architecture.image_size, tuple(found.mean), tuple(found.std))
 
 
-def heads(model: nn.Module) -> tuple[str, ...]:
+def output_layers(model: nn.Module) -> tuple[str, ...]:
     """Names of the modules that make the logits; a distilled DeiT has two."""
     names = model.pretrained_cfg["classifier"]
     return (names,) if isinstance(names, str) else tuple(names)

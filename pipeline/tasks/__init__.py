@@ -1,6 +1,38 @@
-"""What is recognised: one file for each task, each a frozen ``Task``."""
+"""What is asked: one file for each task, each with a frozen ``Task`` named ``TASK``."""
 
-from pipeline.tasks.pain import PAIN
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from pipeline.errors import ConfigError
 from pipeline.tasks.task import Task
 
-__all__ = ["PAIN", "Task"]
+_NOT_TASKS = {"task", "objective"}
+
+
+def _all() -> dict[str, Task]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NOT_TASKS)
+    tasks = [importlib.import_module(f"{__name__}.{name}").TASK for name in names]
+    return {task.name: task for task in tasks}
+
+
+TASKS = _all()
+PAIN = TASKS["pain"]
+
+
+def find(name: str) -> Task:
+    """The task of a name.
+
+    Raises
+    ------
+    ConfigError : there is none.
+    """
+    if name not in TASKS:
+        raise ConfigError(
+            f"TASK={name} is no task: there are {', '.join(TASKS)}. Choose one, or add a file to pipeline/tasks/"
+        )
+    return TASKS[name]
+
+
+__all__ = ["PAIN", "TASKS", "Task", "find"]

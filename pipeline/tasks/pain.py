@@ -4,4 +4,13 @@ from __future__ import annotations
 
 from pipeline.tasks.task import Task
 
-PAIN = Task(name="pain", kind="classify", classes=("no_pain", "pain"))
+TASK = Task(
+    name="pain",
+    kind="classify",
+    target="pain",
+    outputs=("no_pain", "pain"),
+    positive="pain",
+    hard_negatives="expressive",
+    subject="the facial expression of pain",
+    demo="pain",
+)

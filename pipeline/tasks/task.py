@@ -1,20 +1,93 @@
-"""What every task says of itself."""
+"""What every task says of itself: one frozen ``Task``, data that no code branches on by name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task: what a network is asked about a face.
+    """A task: what a network is asked about a sample, and where a dataset keeps the answer.
 
-    ``kind`` is what stages branch on, never the task's name; ``loss`` is what a network learns without a teacher, a key
-    of ``losses.LOSSES``.
+    Code branches on ``kind`` and on the modalities of ``teacher_inputs`` and ``student_inputs``, each through one
+    table, and never on ``name``.
+
+    Parameters
+    ----------
+    name : as ``TASK=`` takes it.
+    kind : ``classify``, ``multilabel``, ``regress`` or ``points``.
+    target : the column of ``samples.csv`` that answers.
+    outputs : names of the network's outputs, in their order: classes, labels, numbers or points.
+    aliases : other words of the column and the output that each means.
+    levels : for a column of numbers, (bound, output) by ascending bound: a number means the output of the last bound
+        that it reaches.
+    prepare : how inputs are prepared: ``align`` (faces), ``resize`` (frames) or ``window`` (signals).
+    teacher_inputs, student_inputs : modalities; one that only teachers read is privileged.
+    headline : the metric that compares models.
+    positive : of two classes, the one that precision, recall and ranking speak of; by default the last.
+    ordered : whether the classes are levels, so that MAE, RMSE and quadratic kappa mean something.
+    mirrored : where each output goes in a mirrored view; empty: it stays.
+    hard_negatives : a 0/1 column of samples that are easily taken for the positive class, reported apart.
+    sample, samples : what one input and several are called in sentences.
+    subject : what is recognised, in a sentence.
+    demo : the shipped demo set, a folder of ``data/demo``.
+    presets : by preset, what this task changes of it: field of ``Preset`` → value, or → fields of its stage's config.
     """
 
     name: str
     kind: str
-    classes: tuple[str, ...]
-    modalities: tuple[str, ...] = ("rgb",)
-    loss: str = "label"
+    target: str
+    outputs: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+    levels: tuple[tuple[float, str], ...] = ()
+    prepare: str = "align"
+    teacher_inputs: tuple[str, ...] = ("rgb",)
+    student_inputs: tuple[str, ...] = ("rgb",)
+    headline: str = "balanced_accuracy"
+    positive: str = ""
+    ordered: bool = False
+    mirrored: tuple[int, ...] = ()
+    hard_negatives: str = ""
+    sample: str = field(default="face", metadata={"affects": False})
+    samples: str = field(default="faces", metadata={"affects": False})
+    subject: str = field(default="", metadata={"affects": False})
+    demo: str = field(default="pain", metadata={"affects": False})
+    presets: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: MappingProxyType({}), metadata={"affects": False}, hash=False
+    )
+
+    def read(self, cell: Any) -> str | None:
+        """The output that a cell of the target column means; None where it means none of them.
+
+        Parameters
+        ----------
+        cell : a word or a number, as a table has it; empty or NaN where the dataset does not say.
+        """
+        text = str(cell).strip()
+        if self.levels:
+            number = _number(text)
+            reached = [output for bound, output in self.levels if number >= bound]  # nothing is reached by NaN
+            return reached[-1] if reached else None
+        word = dict(self.aliases).get(text, text)
+        return word if word in self.outputs else None
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Every word that means an output, and the output."""
+        return {output: output for output in self.outputs} | dict(self.aliases)
+
+    @property
+    def positive_output(self) -> int:
+        """Number of the output that two-class metrics speak of."""
+        return self.outputs.index(self.positive) if self.positive else len(self.outputs) - 1
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

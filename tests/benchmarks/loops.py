@@ -45,8 +45,8 @@ def ensemble(architecture: Architecture, device: str, precision: str) -> Teacher
     """A teacher with random weights."""
     device = devices.pick(device)
     architecture = replace(architecture, weights="random")
-    network = models.build(architecture, PAIN.classes).eval().to(device)
-    card = models.describe(network, architecture, PAIN.classes)
+    network = models.build(architecture, PAIN.outputs).eval().to(device)
+    card = models.describe(network, architecture, PAIN.outputs)
     return TeacherEnsemble((network,), (card,), models.InputSpec(**card["input"]), device, precision)
 
 
@@ -58,7 +58,7 @@ class Labelling:
         everyone = np.full(len(faces), ALL_FOLDS, np.int8)
         plan = Plan(0, drawn, augment=drawn > 1)
         self._job = label_writer.LabelJob(asked, faces.images, faces.sample_ids, everyone, faces.rows, plan)
-        self._attrs = {"classes": list(PAIN.classes), "precision": devices.arithmetic(asked.device, asked.precision)}
+        self._attrs = {"classes": list(PAIN.outputs), "precision": devices.arithmetic(asked.device, asked.precision)}
 
     def faces(self) -> int:
         """Label every face, and write the answers."""
@@ -110,11 +110,11 @@ class Training:
         provider: TargetProvider | None = None,
         plan: Plan = PLAN,
     ):
-        network = models.build(replace(architecture, weights="random"), PAIN.classes)
+        network = models.build(replace(architecture, weights="random"), PAIN.outputs)
         terms = objective.parse("hard" if provider else "label")
         self.network_with_heads = NetworkWithHeads(network, terms).to(device)
         self._objective = total(terms, LossOptions())
-        self._spec = models.InputSpec(**models.describe(network, architecture, PAIN.classes)["input"])
+        self._spec = models.InputSpec(**models.describe(network, architecture, PAIN.outputs)["input"])
         self._faces, self._batch, self._plan, self._provider = faces, batch_size, plan, provider
         self._schedule = loop.Schedule(
             1, 1e-5, 1, 1.0, precision=precision, device=devices.pick(device), checkpoint_s=float("inf")
@@ -123,7 +123,7 @@ class Training:
     def batches(self) -> loop.Batches:
         """The batches of an epoch."""
         return supervised.training_batches(
-            *(self._faces, self._plan, self._spec, self._batch, 0, len(PAIN.classes), self._schedule.device),
+            *(self._faces, self._plan, self._spec, self._batch, 0, len(PAIN.outputs), self._schedule.device),
             self._provider,
         )
 
@@ -179,7 +179,7 @@ def cached(asked: TeacherEnsemble, faces: Faces, batch_size: int) -> Iterator[Ca
     with TemporaryDirectory(dir=pictures.scratch()) as folder:
         everyone = np.full(len(faces), ALL_FOLDS, np.int8)
         job = label_writer.LabelJob(asked, faces.images, faces.sample_ids, everyone, faces.rows, Plan(0, augment=False))
-        attrs = {"classes": list(PAIN.classes), "precision": asked.precision, "views": 1}
+        attrs = {"classes": list(PAIN.outputs), "precision": asked.precision, "views": 1}
         label_writer.write_faces(Path(folder), "", job, attrs, batch_size)
         yield label_store.CachedTargets(
             label_store.LabelStore.load(Path(folder), "", False), faces.sample_ids, ("hard",), asked.device

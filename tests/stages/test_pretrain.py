@@ -72,7 +72,7 @@ def test_the_export_is_half_precision_without_outputs_and_starts_a_network(famil
     architecture = replace(PRESETS["smoke"].families[family], weights=str(file))
     model = models.build(architecture, ["no_pain", "pain"])
     taught, _ = models.load_model(built[family].path)
-    heads = models.heads(model)
+    heads = models.output_layers(model)
     compared = 0
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not name.startswith(heads):
