@@ -56,7 +56,7 @@ def run(
         supervised.join,
         arrays.read_table(samples.file("samples.csv")),
         arrays.read_table(split.file("split.csv")),
-        arrays.open_faces(faces),
+        arrays.open_inputs(faces),
     )
     origin = {
         "role": "student",

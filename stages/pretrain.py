@@ -110,16 +110,16 @@ def _faces(raw: RawData, samples: Artifact, artifact: Artifact) -> tuple[Faces, 
     from pipeline.pretraining import train as pretraining
 
     index = arrays.read_table(samples.file("samples.csv"))
-    columns = arrays.open_faces(artifact)
+    columns = arrays.open_inputs(artifact)
     rows = columns.rows(index["sample_id"])
     detected = columns["detected"][rows].astype(bool)
     index, rows = index[detected], rows[detected]
     table = arrays.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
-    size = columns["images"].shape[1]
+    size = columns["rgb"].shape[1]
     upright = template(size, artifact.config["margin"])
     matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
     known = face_targets.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
     return (
-        pretraining.Faces(columns["images"], rows, keyed_random.keys(index["sample_id"]), known),
+        pretraining.Faces(columns["rgb"], rows, keyed_random.keys(index["sample_id"]), known),
         index["subject_id"].to_numpy(),
     )

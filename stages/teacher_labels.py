@@ -86,7 +86,7 @@ def _job(
     from pipeline.inputs import split as splits
 
     device = devices.pick(config.device)
-    columns = arrays.open_faces(faces)
+    columns = arrays.open_inputs(faces)
     table = arrays.read_table(samples.file("samples.csv"))
     assigned = arrays.read_table(split.file("split.csv"))
     names = columns.sample_ids
@@ -97,7 +97,7 @@ def _job(
         who = folds.reindex(names, fill_value=ensemble.ALL_FOLDS).to_numpy(np.int8)
     return label_writer.LabelJob(
         ensemble.TeacherEnsemble.load([teacher.path for teacher in teachers], device, config.precision),
-        columns["images"],
+        columns["rgb"],
         names,
         who,
         np.flatnonzero(part == "train"),

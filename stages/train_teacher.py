@@ -34,7 +34,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, faces: Artifact, s
 
     table = arrays.read_table(samples.file("samples.csv"))
     assigned = arrays.read_table(split.file("split.csv"))
-    columns = arrays.open_faces(faces)
+    columns = arrays.open_inputs(faces)
 
     def parts(part: str) -> supervised.Faces:
         found = supervised.join(table, assigned, columns, part)

@@ -100,7 +100,7 @@ def join(samples: pd.DataFrame, split: pd.DataFrame, faces: Columns, part: str) 
             f"The part {part} has {len(chosen)} samples, {labels.isna().sum()} of them not indexed: nothing can be "
             "learned from it. See the counts of the split: make status"
         )
-    return Faces(faces["images"], faces.rows(chosen), list(chosen), labels.to_numpy(np.int64, copy=True))
+    return Faces(faces["rgb"], faces.rows(chosen), list(chosen), labels.to_numpy(np.int64, copy=True))
 
 
 def forward(
