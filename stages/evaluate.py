@@ -50,7 +50,7 @@ def run(
     from pipeline.models import cost
 
     network, card = models.load_model(model.path)
-    store = arrays.open_faces(faces)
+    store = arrays.open_inputs(faces)
     table = _faces(samples, split, store)
     logits, teacher_predicted = None, None
     if labels:
@@ -137,7 +137,7 @@ def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, c
 
     device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
     network = network.to(device)
-    batches = supervised.forward(network, store["images"], rows, spec, config.batch_size, device, config.precision)
+    batches = supervised.forward(network, store["rgb"], rows, spec, config.batch_size, device, config.precision)
     return torch.cat([logits.cpu() for logits in batches]).numpy()
 
 
