@@ -9,14 +9,18 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import AlignConfig
+
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import AlignConfig
     from pipeline.inputs.faces.aligner import Row
 
-VERSION = 3
+VERSION = 4
+CONFIG = AlignConfig
+INPUTS = ("samples",)
+OUTPUT = "inputs"
 
 BLOCK = 64
 GPU_BATCH = 16

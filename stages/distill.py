@@ -61,7 +61,7 @@ def run(
         config.task,
         train,
         val,
-        Plan(config.view_seed, config.views, config.mix, config.augment),
+        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability),
         config.loss,
         config.temperature,
         by_role,

@@ -133,6 +133,7 @@ def _attrs(config: LabelsConfig, job: LabelJob, inputs: Artifact, teachers: list
         "views": config.views,
         "view_seed": config.view_seed,
         "mix": config.mix,
+        "mix_probability": config.mix_probability,
         "folds": config.folds,
         "precision": devices.arithmetic(ensemble.device, ensemble.precision),
     }
@@ -140,7 +141,9 @@ def _attrs(config: LabelsConfig, job: LabelJob, inputs: Artifact, teachers: list
 
 def _with_most_views(relatives: list[LabelStore], config: LabelsConfig, features: tuple[str, ...]) -> LabelStore | None:
     """The relative from which most views can be copied."""
-    drawn = {"view_seed": config.view_seed, "mix": config.mix}
+    from pipeline.distillation.labels import DRAWN
+
+    drawn = {name: getattr(config, name) for name in DRAWN}
     fit = [
         relative
         for relative in relatives

@@ -21,12 +21,13 @@ from pipeline.errors import ArtifactError
 from pipeline.inputs.views.image import Plan
 from pipeline.tasks import DEFAULT
 
+DRAWN = ("view_seed", "mix", "mix_probability")  # what says which views there are, besides their number
 LABELS, VIEWS = "labels.h5", "views.h5"
 
 
 def plan_of(config: ViewsConfig) -> Plan:
     """The views that a config asks a teacher for; with one view it is the face itself."""
-    return Plan(config.view_seed, config.views, config.mix, augment=config.views > 1)
+    return Plan(config.view_seed, config.views, config.mix, config.views > 1, config.mix_probability)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def open_checked(
     if wanted:
         expected |= {"views": wanted.views, "folds": wanted.folds}
     if wanted and wanted.views > 1:
-        expected |= {"view_seed": wanted.view_seed, "mix": wanted.mix}
+        expected |= {name: getattr(wanted, name) for name in DRAWN}
     for name, value in expected.items():
         made = store.json(name) if isinstance(value, (list, dict)) else store.attrs[name]
         if made != value:
@@ -126,6 +127,6 @@ def command(attrs: Mapping[str, Any], wanted: ViewsConfig | None = None) -> str:
     chosen = attrs if wanted is None else vars(wanted)
     task = f"TASK={attrs['task']} " if attrs["task"] != DEFAULT else ""
     text = f"make teacher-labels {task}TEACHER={attrs['name']} VIEWS={chosen['views']}"
-    for name, default in (("view_seed", 0), ("mix", "none"), ("folds", 0)):
+    for name, default in (("view_seed", 0), ("mix", "none"), ("mix_probability", 1.0), ("folds", 0)):
         text += f" {name.upper()}={chosen[name]}" if chosen[name] != default else ""
     return text
