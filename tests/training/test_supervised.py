@@ -146,8 +146,19 @@ def test_a_sample_without_an_input_is_named(samples, split, tmp_path):
 
 @pytest.mark.parametrize("part", ["train", "holdout"])
 def test_a_part_that_cannot_be_learned_from_is_named(samples, split, columns, part):
-    with pytest.raises(DataError, match=part):
-        join(samples.assign(pain="yawn"), split, columns, part)
+    with pytest.raises(DataError, match=f"part {part} has"):
+        join(samples.iloc[5:], split, columns, part)
+
+
+def test_a_sample_that_is_not_indexed_is_named(samples, split, columns):
+    with pytest.raises(DataError, match=rf"train has 20 samples, and samples.csv lacks 1 .*{NAMES[4]}"):
+        join(samples.drop(4), split, columns)
+    join(samples.drop(22), split, columns)  # of another part
+
+
+def test_a_part_of_words_that_are_no_class_names_the_column_and_the_classes(samples, split, columns):
+    with pytest.raises(DataError, match=r"train has 20 samples, and none .* of pain .*no_pain, pain"):
+        join(samples.assign(pain="yawn"), split, columns)
 
 
 def test_batches_follow_the_order_and_the_views_of_the_seed(samples, split, columns):
