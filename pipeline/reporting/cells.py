@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ class Table:
 def words(name: Any) -> str:
     """An identifier as words."""
     return str(name).replace("_", " ")
+
+
+def lowered(title: str) -> str:
+    """A title inside a sentence: an abbreviation stays as it is."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def short(value: float) -> str:

@@ -11,7 +11,7 @@ from pipeline.evaluation import bootstrap, calibration, distillation_gain, signi
 from pipeline.evaluation.predictions import log_odds, probability_column
 from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
 from pipeline.reporting.effects import Effect
-from pipeline.reporting.methods import HEADLINE, Method, baseline, teacher_of, tested
+from pipeline.reporting.methods import Method, baseline, teacher_of, tested
 from pipeline.reporting.tables import identity, numbers_of
 
 FIGURES = ("ece", "brier", "slope", "intercept")
@@ -75,9 +75,9 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         if not method.is_taught or teacher is None:
             continue
         found = distillation_gain.measure(
-            method.mean(HEADLINE),
-            teacher.mean(HEADLINE),
-            untaught.mean(HEADLINE) if untaught else None,
+            method.mean(method.headline),
+            teacher.mean(teacher.headline),
+            untaught.mean(untaught.headline) if untaught else None,
             method.cost,
             teacher.cost,
             method.confidence,
