@@ -76,7 +76,7 @@ class Stage:
         work = Work(self._scratch / f"faces-{next(self._numbers)}", self._graph.faces)
         work.path.mkdir(parents=True)
         align.run(replace(self._config, workers=workers), work, self.samples)
-        return arrays.Columns(work.path / "faces.h5", "faces", work.fingerprint)
+        return arrays.Columns(work.path / "inputs.h5", "inputs", work.fingerprint)
 
 
 def run(quick: bool) -> Iterator[Figure]:

@@ -37,7 +37,7 @@ PLAN = Plan(seed=0)
 def noise(count: int) -> Iterator[Faces]:
     """Faces of noise in a file, as the align stage lays it out: what is in them does not change how long they take."""
     with TemporaryDirectory(dir=pictures.scratch()) as folder:
-        images = face_file(Path(folder) / "faces.h5", count)
+        images = face_file(Path(folder) / "inputs.h5", count)
         yield Faces(images, np.arange(count), [f"{n:06d}" for n in range(count)], np.arange(count) % 2)
 
 

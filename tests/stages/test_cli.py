@@ -144,14 +144,14 @@ def test_what_a_user_can_fix_is_one_line_and_status_2(arguments, message):
 )
 def test_a_full_or_read_only_disk_is_one_line(number, message, monkeypatch, capsys):
     def run(**_):
-        raise OSError(number, os.strerror(number), "/cache/faces.h5")
+        raise OSError(number, os.strerror(number), "/cache/inputs.h5")
 
     monkeypatch.setattr("stages.cli.cli", run)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"Error: {os.strerror(number)}: /cache/faces.h5. ")
+    assert said.startswith(f"Error: {os.strerror(number)}: /cache/inputs.h5. ")
     assert message in said
 
 

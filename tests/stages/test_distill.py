@@ -112,8 +112,8 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
     distill.run(node.config, work, **inputs, labels=turned)
     model, card = models.load_model(folder)
-    faces = arrays.open_faces(inputs["faces"])
-    pictures = views.normalise(torch.from_numpy(faces["images"].copy()), models.InputSpec(**card["input"]))
+    faces = arrays.open_inputs(inputs["faces"])
+    pictures = views.normalise(torch.from_numpy(faces["rgb"].copy()), models.InputSpec(**card["input"]))
     with torch.inference_mode():
         by_class, by_teacher = (
             head(model.forward_features(pictures)[:, i]) for i, head in enumerate((model.head, model.head_dist))
