@@ -12,8 +12,7 @@ from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
 from pipeline.reporting.recipes import pretty
 
-
-HARD_CASE = "specificity_hard"  # among hard negatives
+HARD_CASE = "specificity_hard_negatives"  # among hard negatives
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,8 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     else:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
-    return headline, (
-        f"Which teacher transfers better takes {need}. {methods[0].headline_metric.title} on held-out subjects: {reached}."
-    )
+    title = methods[0].headline_metric.title
+    return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
 
 
 def _others(found: list[Effect], order: list[str]) -> str:
@@ -154,8 +152,8 @@ def _size(student: Method | None, methods: list[Method]) -> str:
     known = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
-        f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and answers in "
-        f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
+        f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and "
+        f"answers in {short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
         f"{lowered(student.headline_metric.title)} "
         f"stands {_points(abs(against.value))} points {side} that teacher’s ({known})."
     )

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.artifacts.arrays import write_table
 from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics.weighted import Metric
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,17 @@ def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
     return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
 
 
-def figure(estimate: Estimate) -> Cell:
+def figure(estimate: Estimate, spread: float = float("nan")) -> Cell:
     """An estimate of a figure that is no share, with its interval."""
     if np.isnan(estimate.value):
         return Cell("—")
     interval = "" if np.isnan(estimate.low) else f"{number(estimate.low)} to {number(estimate.high)}"
-    return Cell(number(estimate.value), interval)
+    return Cell(number(estimate.value), interval, "" if np.isnan(spread) else f"±{number(spread)}")
+
+
+def measured(metric: Metric, estimate: Estimate, spread: float = float("nan")) -> Cell:
+    """An estimate of a metric, in percent where it is a share."""
+    return percent(estimate, spread) if metric.percent else figure(estimate, spread)
 
 
 def number(value: float) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.reporting.cells import Table, joined, words
+from pipeline.reporting.cells import Table, joined, lowered, words
 from pipeline.reporting.material import Material
-from pipeline.reporting.methods import headline
+from pipeline.reporting.runs import described
 
 ITEMS = Path(__file__).parent / "template" / "checklist.csv"
 AUTHOR = "To be filled by the author"
@@ -65,8 +65,10 @@ def facts(material: Material) -> dict[str, Any]:
         "samples": task.samples,
         "samples_title": task.samples.capitalize(),
         "classes": classes,
-        "output": f"Probability of {words(material.positive)}" if len(task.outputs) == 2 else "Probability of each class",
-        "headline": headline(task).lowered,
+        "output": f"Probability of {words(material.positive)}"
+        if len(task.outputs) == 2
+        else "Probability of each class",
+        "headline": lowered(described(task)[task.headline].title),
         "test_subjects": material.test["subjects"],
         "parts": parts,
         "networks": ", ".join(dict.fromkeys(method.architecture for method in material.methods)),
@@ -88,7 +90,8 @@ def _places(material: Material) -> dict[str, str]:
             else f"{task.samples.capitalize()} brought to one size, the same way for all"
         ),
         "lost": "A picture without a found face is marked and cropped at its centre" if task.prepare == "align" else "",
-        "source": f"Other subjects of the same sources ({', '.join(several)})" if several else
-        "Same source, other subjects; no external data",
+        "source": f"Other subjects of the same sources ({', '.join(several)})"
+        if several
+        else "Same source, other subjects; no external data",
         "clusters": "Results by source of data" if several else "Not applicable: one source of data",
     }

@@ -12,11 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipeline.evaluation import calibration, metrics
+from pipeline.evaluation import calibration
+from pipeline.evaluation.metrics.classify import confusion as counted
+from pipeline.evaluation.predictions import logits
+from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import joined, words
 from pipeline.reporting.drawing import PALETTE, RULE, STYLE, Picture, picture, plain
 from pipeline.reporting.figures import color_of, heading, slug
-from pipeline.reporting.methods import Method
+from pipeline.reporting.methods import Method, per_output
 from pipeline.reporting.runs import Run, held_out
 
 FAINT = 0.005  # of a true class: a smaller share is no number in a cell
@@ -91,9 +94,7 @@ def confusion(method: Method) -> Picture:
     """Confusion matrix: share of the true class, and the number of samples (mean over seeds)."""
     names = [words(name) for name in method.task.outputs]
     frames = [held_out(run.predictions) for run in method.runs]
-    counts = np.mean(
-        [metrics.confusion(f["label"].to_numpy(), f["predicted"].to_numpy(), len(names)) for f in frames], axis=0
-    )
+    counts = np.mean([counted(f["label"].to_numpy(), f["predicted"].to_numpy(), len(names)) for f in frames], axis=0)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(names) == 2
     figure = Figure(figsize=(2.05, 2.0) if few else (0.9 + 0.46 * len(names), 0.95 + 0.44 * len(names)))
@@ -131,10 +132,10 @@ def _cell(axes: Axes, place: tuple[float, float], share: float, count: float, fe
 
 def _reliable(method: Method) -> np.ndarray:
     """Mean probability, share that is so, and share of all samples in each bin that is not empty, shape (3, bins)."""
-    samples = pd.concat([held_out(run.predictions) for run in method.runs])
-    happened, log_odds = calibration.reliability_pairs(samples, method.task)
-    bins = calibration.curve(happened, log_odds, np.ones((1, len(samples))))
-    return np.array([(b.probability, b.share.value, b.faces / len(samples)) for b in bins if b.faces]).T
+    samples, question = pd.concat([held_out(run.predictions) for run in method.runs]), Question.of(method.task)
+    ones = np.ones((1, len(samples)))
+    bins = calibration.curve(samples["label"].to_numpy(), logits(samples, question), ones, question)
+    return np.array([(b.probability, b.share.value, b.samples / len(samples)) for b in bins if b.samples]).T
 
 
 def _class_curves(
@@ -146,12 +147,13 @@ def _class_curves(
     axes = _unit_square(figure, heading(method, 40), *axis_labels)
     if name == "roc":
         axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
-    spoken = []
+    spoken, samples = [], np.ones((1, len(held_out(method.runs[0].predictions))))
+    values = per_output(method, samples)[metric][:, 0].mean(axis=0)
     for number, output in enumerate(outputs):
         color = PALETTE[(number + 1) % len(PALETTE)]
         for run in method.runs:
             _one_curve(axes, run, number, curve, color=color, drawstyle=drawstyle, lw=0.9, alpha=0.8)
-        value = method.estimate(f"{metric}_{output}").value
+        value = values[number]
         place = 0.95 - 0.1 * number
         axes.plot([1.05, 1.12], [place, place], color=color, lw=2, transform=axes.transAxes, clip_on=False)
         axes.text(1.15, place, f"{words(output)}  {value:.3f}", va="center", size=8, transform=axes.transAxes)

@@ -6,6 +6,7 @@ A teacher is drawn dashed and hollow, its students solid and filled, the student
 from __future__ import annotations
 
 import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -150,5 +151,3 @@ def _rows(axes: Axes, names: list[tuple[str, str]], values: list[str]) -> None:
         for offset, text in zip((-0.17, 0.17) if lines[1] else (0, 0), lines, strict=True):
             axes.text(-0.03, row + offset, text, ha="right", size=8, **beside)
         axes.text(1.02, row, value, weight="bold", size=9, **beside)
-
-

@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import NO_TEACHER
-from pipeline.evaluation import bootstrap, metrics
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
-from pipeline.reporting.runs import Run, held_out
+from pipeline.reporting.runs import Run, described, held_out
+from pipeline.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,9 @@ class Method:
         return self.task.headline
 
     @property
-    def headline_metric(self) -> metrics.Metric:
+    def headline_metric(self) -> Metric:
         """How that metric is called and explained."""
-        return metrics.named(self.task)[self.headline]
+        return described(self.task)[self.headline]
 
     @property
     def is_teacher(self) -> bool:
@@ -125,7 +129,7 @@ class Method:
 
     def estimate(self, metric: str) -> bootstrap.Estimate:
         """A metric's mean over seeds with its interval over subjects."""
-        return bootstrap.interval(self.mean(metric), self.confidence, metrics.named(self.task)[metric].undefined)
+        return bootstrap.interval(self.mean(metric), self.confidence, described(self.task)[metric].undefined)
 
     def spread(self, metric: str) -> float:
         """Standard deviation of a metric over seeds; NaN for one seed."""
@@ -223,7 +227,20 @@ def _digits(value: Any) -> str:
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def outcomes(method: Method) -> list[Any]:
+    """What the metrics need of every run of a method, over its test samples in the order of `tested`."""
+    return [METRICS[method.task.kind].outcome(tested(run), Question.of(method.task)) for run in method.runs]
+
+
+def per_output(method: Method, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of every output, each of shape (runs, weightings, outputs)."""
+    per_run = [METRICS[method.task.kind].per_output(outcome, weights) for outcome in outcomes(method)]
+    return {name: np.stack([values[name] for values in per_run]) for name in per_run[0]}
+
+
 def _values(runs: tuple[Run, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of every run on the test samples and on every resample."""
-    per_run = [metrics.compute(outcome(tested(run)), weights) for run in runs]
-    return {name: np.stack([values[name] for values in per_run]) for name in metrics.METRICS}
+    task = runs[0].task
+    kind, question = METRICS[task.kind], Question.of(task)
+    per_run = [kind.compute(kind.outcome(tested(run), question), weights) for run in runs]
+    return {name: np.stack([values[name] for values in per_run]) for name in described(task)}

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import subgroups
-from pipeline.evaluation.predictions import outcome
 from pipeline.reporting.cells import Table, lowered, percent, points, words
-from pipeline.reporting.methods import Method, tested
+from pipeline.reporting.methods import Method, outcomes, tested
 from pipeline.reporting.tables import identity, level, numbers_of
 from pipeline.tasks import Task
 
@@ -25,7 +24,10 @@ def data(samples: pd.DataFrame, task: Task) -> Table:
     for part in (*PARTS, *sorted(set(samples["part"]) - set(PARTS))):
         inside = samples["part"] == part
         counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
-        subjects, missed = samples.loc[inside, "subject_id"].nunique(), int((samples.loc[inside, "detected"] == 0).sum())
+        subjects, missed = (
+            samples.loc[inside, "subject_id"].nunique(),
+            int((samples.loc[inside, "detected"] == 0).sum()),
+        )
         row = {"Part": part, "Subjects": subjects, task.samples.capitalize(): int(inside.sum()), **counts}
         rows.append(row | {f"{task.sample.capitalize()} not found": missed})
     frame = pd.DataFrame(rows)
@@ -135,10 +137,9 @@ def divide(methods: list[Method], weights: np.ndarray) -> Divided:
 
 def _division(method: Method, column: str, weights: np.ndarray) -> subgroups.Division:
     """The headline metric of a method by the values of a column."""
-    frames = [tested(run) for run in method.runs]
-    outcomes = [metrics.outcome(frame, method.task) for frame in frames]
-    group, subjects = frames[0][column].to_numpy(), frames[0]["subject_id"].to_numpy()
-    return subgroups.measure(outcomes, group, subjects, weights, method.headline, method.confidence)
+    samples = tested(method.runs[0])
+    group, subjects = samples[column].to_numpy(), samples["subject_id"].to_numpy()
+    return subgroups.measure(outcomes(method), group, subjects, weights, method.headline, method.confidence)
 
 
 def within(methods: list[Method], divided: Divided) -> Table | None:

@@ -76,7 +76,8 @@ def lost(material: Material) -> list[Shown]:
     rows = everyone[everyone["detected"] == 0].head(material.config.examples)
     names = _truth(rows, material.task)
     return [
-        Shown(data_uri(image), name, ("centre crop",)) for name, image in zip(names, _images(material, rows), strict=True)
+        Shown(data_uri(image), name, ("centre crop",))
+        for name, image in zip(names, _images(material, rows), strict=True)
     ]
 
 

@@ -14,7 +14,9 @@ import pandas as pd
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
-from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe
 from pipeline.tasks import PAIN, Task
 
@@ -90,7 +92,7 @@ def row(run: Run) -> dict[str, Any]:
     """
     recipe, config, record = run.recipe, run.model.config, run.model.record
     scores, calibration = _json(run.evaluation, "metrics.json")["metrics"], run.calibration["before"]["figures"]
-    values = {name: scores[name]["value"] for name in metrics.named(run.task)}
+    values = {name: scores[name]["value"] for name in described(run.task)}
     values |= {name: calibration[name]["value"] for name in ("ece", "brier")}
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     return {
@@ -135,6 +137,11 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
 def task_of(config: Mapping[str, Any]) -> Task:
     """The task in a stage's config, as a record holds it."""
     return Task(**{name: _tuples(value) for name, value in config["task"].items()}) if "task" in config else PAIN
+
+
+def described(task: Task) -> dict[str, Metric]:
+    """The metrics of a task, in its words."""
+    return METRICS[task.kind].metrics(Question.of(task))
 
 
 def _tuples(value: Any) -> Any:

@@ -8,30 +8,31 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.store import Artifact
-from pipeline.evaluation import metrics, significance
+from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.question import Question
 from pipeline.reporting import recipes
-from pipeline.reporting.cells import Table, lowered, percent, points, probability, short, signed, words
+from pipeline.reporting.cells import Table, lowered, measured, points, probability, short, signed, words
 from pipeline.reporting.effects import TEACHING, Effect
-from pipeline.reporting.methods import Method
-from pipeline.reporting.runs import Run, row
+from pipeline.reporting.methods import Method, per_output
+from pipeline.reporting.runs import Run, described, row
 from pipeline.tasks import Task
 
 MOST_SKIPPED = 40  # rows on the page
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
 FACTORS = {"teacher": "teacher", TEACHING: "teacher or none", "mix": "mixed pictures", "online": "online teacher"}
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard", "macro_f1", "roc_auc", "agreement")
-OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
 def comparison(methods: list[Method], shown: list[Method]) -> Table:
     """Every metric of every method in CSV, of some on the page, in percent."""
-    task, every = methods[0].task, metrics.named(methods[0].task)
-    on_page = {name: metric for name, metric in every.items() if not metric.output}
+    task, every = methods[0].task, described(methods[0].task)
     rows = [
         {"Model": method.title}
-        | {metric.title: percent(method.estimate(name), method.spread(name)) for name, metric in on_page.items()}
+        | {metric.title: measured(metric, method.estimate(name), method.spread(name)) for name, metric in every.items()}
         for method in shown
     ]
     numbers = [
@@ -46,7 +47,7 @@ def comparison(methods: list[Method], shown: list[Method]) -> Table:
     caption += _left_out(methods, shown)
     seen = [line for line in numbers if line["model"] in {method.title for method in shown}]
     missing = {line["metric"] for line in seen if np.isnan(line["value"])}
-    reasons = "; ".join(f"{metric.title} {metric.undefined}" for name, metric in on_page.items() if name in missing)
+    reasons = "; ".join(f"{metric.title} {metric.undefined}" for name, metric in every.items() if name in missing)
     caption += f" A dash has no value: {reasons}." if reasons else ""
     if any(line["value"] == line["low"] == 1 for line in seen):
         caption += (
@@ -56,29 +57,29 @@ def comparison(methods: list[Method], shown: list[Method]) -> Table:
     return Table("comparison", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
 
-def per_class(methods: list[Method], shown: Method) -> Table:
-    """Precision, recall and F1 of every class: of one method on the page, of all in CSV."""
+def per_class(methods: list[Method], shown: Method, weights: np.ndarray) -> Table:
+    """Precision, recall and F1 of every class: of one method on the page; more, and of all, in CSV.
+
+    Parameters
+    ----------
+    weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
+    """
     task = shown.task
+    every = METRICS[task.kind].per_output_metrics(Question.of(task))
     support = shown.samples["label"].value_counts()
-    rows = [
-        {"Class": words(output), "Support": str(support.get(number, 0))}
-        | {
-            metrics.named(task)[f"{name}_{output}"].short: percent(
-                shown.estimate(f"{name}_{output}"), shown.spread(f"{name}_{output}")
-            )
-            for name in OF_A_CLASS
-        }
-        for number, output in enumerate(task.outputs)
-    ]
-    numbers = [
-        identity(method)
-        | {"class": output, "support": int(support.get(number, 0)), "metric": name}
-        | numbers_of(method.estimate(f"{name}_{output}"))
-        | {"seed_sd": method.spread(f"{name}_{output}")}
-        for method in methods
-        for number, output in enumerate(task.outputs)
-        for name in OF_A_CLASS
-    ]
+    rows = [{"Class": words(name), "Support": str(support.get(c, 0))} for c, name in enumerate(task.outputs)]
+    numbers = []
+    for method in (shown, *(m for m in methods if m is not shown)):
+        values = per_output(method, weights)
+        for c, name in enumerate(task.outputs):
+            for metric, meaning in every.items():
+                one = values[metric][:, :, c]
+                estimate = bootstrap.interval(bootstrap.over_seeds(one), method.confidence, meaning.undefined)
+                spread = bootstrap.seed_spread(one)
+                if method is shown and metric in OF_A_CLASS:
+                    rows[c][meaning.title] = measured(meaning, estimate, spread)
+                line = {"class": name, "support": int(support.get(c, 0)), "metric": metric} | numbers_of(estimate)
+                numbers.append(identity(method) | line | {"seed_sd": spread})
     caption = f"{shown.title}, test {task.samples}; percent with {level([shown])} intervals over subjects."
     return Table("per-class", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
@@ -91,9 +92,9 @@ def students(methods: list[Method]) -> Table | None:
             continue
         validation = 100 * method.validation[0]
         line: dict[str, Any] = {"Model": method.title, "Validation": f"{validation:.1f}"}
-        every = metrics.named(method.task)
+        every = described(method.task)
         for name in dict.fromkeys((method.headline, *(name for name in IN_BRIEF if name in every))):
-            line[every[name].title] = percent(method.estimate(name), method.spread(name))
+            line[every[name].title] = measured(every[name], method.estimate(name), method.spread(name))
         shown.append(line)
         estimate = numbers_of(method.estimate(method.headline))
         numbers.append(identity(method) | {f"val_{method.headline}": validation / 100} | estimate)
@@ -189,7 +190,7 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
                 f"Differ, training {task.samples}": differ.get("train", "—"),
                 "validation": differ.get("val", "—"),
                 "test": differ.get("test", "—"),
-                task.samples.capitalize(): str(counts["faces"]),
+                task.samples.capitalize(): str(counts["samples"]),
                 "Views computed": str(counts["views_computed"]),
                 "copied": str(counts["views_copied"]),
                 f"Bytes per {task.sample} and view": f"{size:.1f}",

@@ -29,9 +29,11 @@ from pipeline.config import (
     SplitConfig,
     TeacherConfig,
 )
+from pipeline.evaluation import predictions
+from pipeline.evaluation.question import Question
 from pipeline.reporting.drawing import plain
 from pipeline.tasks import PAIN, TASKS, Task
-from tests.fakes.people import SOURCES, draw_face, samples_table
+from tests.fakes.people import ATTRIBUTES, SOURCES, draw_face, samples_table
 
 CLASSES = list(PAIN.outputs)
 SMALL_SWIN = Architecture(
@@ -140,7 +142,7 @@ class Fakes:
     def _labels(self, config, work, **inputs) -> dict:
         split = arrays.read_table(inputs["split"].file("split.csv"))
         drawn = config.views if config.views > 1 else 0
-        counts = {"faces": len(split), "views": config.views, "views_computed": drawn, "views_copied": 0}
+        counts = {"samples": len(split), "views": config.views, "views_computed": drawn, "views_copied": 0}
         for part, share in {"train": 0.09 if config.folds else 0.01, "val": 0.1, "test": 0.11}.items():
             counts[part] = int((split["part"] == part).sum())
             counts[f"{part}_disagrees"] = round(share * counts[part])
@@ -151,7 +153,7 @@ class Fakes:
         skipped = [{"file": "1000007_Man_Old.jpg", "reason": "truncated: 12 of 88 kB"}]
         counts = {"pictures": len(self.table) // 2 + 1, "samples": len(self.table), "skipped": 1}
         summary = {"counts": counts, "skipped": skipped, "targets": [self.task.target]}
-        summary |= {"attributes": ["gender", "age_group", "ethnicity", "age"], "dataset": "synpain"}
+        summary |= {"attributes": list(ATTRIBUTES), "dataset": "synpain"}
         return summary | ({"sources": dict.fromkeys(SOURCES, "folders")} if "source" in self.table else {})
 
     def _align(self, config, work, samples) -> dict:
@@ -185,7 +187,8 @@ class Fakes:
         architecture, parameters, _ = NETWORKS[getattr(config, "student", config.teacher)]
         task = self.task
         card = {"architecture": architecture.name, "classes": list(task.outputs), "weights": "shipped"}
-        card |= {"parameters": parameters, "task": {"name": task.name, "kind": task.kind, "target": task.target}}
+        card |= {"parameters": parameters, "inputs": {"rgb": {"size": architecture.image_size}}}
+        card |= {"task": {"name": task.name, "kind": task.kind, "target": task.target}}
         (work.path / "model.json").write_text(json.dumps(card))
         epoch = np.arange(1, config.epochs + 1)
         fall = np.exp(-epoch / 3) * 0.5
@@ -196,9 +199,7 @@ class Fakes:
             f"val_{task.headline}": 0.93 - fall + rng.normal(0, 0.01, len(epoch)),
         }
         columns |= {f"val_f1_{name}": 0.9 - fall + rng.normal(0, 0.02, len(epoch)) for name in task.outputs}
-        arrays.write_table(
-            work.path / "history.csv", pd.DataFrame(columns | {"learning_rate": config.learning_rate})
-        )
+        arrays.write_table(work.path / "history.csv", pd.DataFrame(columns | {"learning_rate": config.learning_rate}))
         return {"counts": {"epochs": config.epochs}, "skipped": []}
 
     def _evaluate(self, model: Node):
@@ -206,14 +207,14 @@ class Fakes:
             split = arrays.read_table(inputs["split"].file("split.csv"))
             frame = self._predictions(model, split)
             arrays.write_table(work.path / "predictions.csv", frame)
-            for name, content in _scores(frame, self.task, config.replicates).items():
+            for name, content in self._scores(frame, config.replicates).items():
                 (work.path / name).write_text(json.dumps(content))
             _, parameters, gmacs = NETWORKS[getattr(model.config, "student", model.config.teacher)]
             cost = {"parameters": parameters, "gmacs": gmacs, "gflops": 2 * gmacs}
             cost |= {"latency_ms": 9.0 * gmacs + 3 + model.config.seed, "latency_p90_ms": 9.9 * gmacs + 3}
             cost |= {"device": "cpu", "threads": 1, "processor": "a processor"}
             (work.path / "cost.json").write_text(json.dumps(cost))
-            return {"counts": {"faces": len(frame)}, "skipped": []}
+            return {"counts": {"samples": len(frame)}, "skipped": []}
 
         return run
 
@@ -226,7 +227,17 @@ class Fakes:
         logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
         detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
-        return _table(self, split, detected, logits, teacher.argmax(axis=1) if taught else None)
+        table = predictions.samples_table(self.table, split, detected, self.task, ATTRIBUTES)
+        return predictions.prediction_columns(table, logits, Question.of(self.task), teacher)
+
+    def _scores(self, frame: pd.DataFrame, replicates: int) -> dict[str, dict]:
+        """``metrics.json`` and ``calibration.json`` as evaluate writes them."""
+        question, drawn = Question.of(self.task), (replicates, 0.95, 0)
+        test, validation = (frame[frame["part"] == part] for part in ("test", "val"))
+        return {
+            "metrics.json": predictions.scores(test, question, *drawn),
+            "calibration.json": predictions.calibrated(test, validation, question, *drawn),
+        }
 
     def _logits(self, skill: float, seed: int) -> np.ndarray:
         """Logits that are right more often with more skill, most errors among samples that are hard for all."""
@@ -242,3 +253,19 @@ class Fakes:
         logits[np.arange(len(near)), near] += 0.6 * skill
         logits[np.arange(len(near)), self.label] += 1.2 * skill
         return (1.5 * logits).astype(np.float32)
+
+
+def build(
+    root: Path, subjects: int = 360, seeds: int = 3, sweep: bool = False, task: Task = PAIN, **config: Any
+) -> Artifact:
+    """Fake artifacts with the real report over them."""
+    from stages import report
+
+    fakes = Fakes(root, subjects, task=task)
+    models = fakes.sweep(seeds) if sweep else fakes.models(seeds)
+    return fakes.store.build(fakes.report(report.run, models, replace(fakes.config(ReportConfig), **config)))[0]
+
+
+if __name__ == "__main__":
+    [asked] = [TASKS[name] for name in sys.argv[2:] if name in TASKS] or [PAIN]
+    print(build(Path(sys.argv[1]), sweep="sweep" in sys.argv[2:], task=asked).path)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from pipeline.tasks import Task
 
 SOURCES = ("studio", "street")
+ATTRIBUTES = ("gender", "age_group", "ethnicity", "age")
 CLOSED, OPEN = (250, 250, 245), (70, 20, 20)  # teeth, and the dark of an open mouth
 # Per expression: inner and outer height of a brow, height of an eye, curve of the mouth, how far it is open.
 EXPRESSIONS = {
