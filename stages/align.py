@@ -1,6 +1,6 @@
 """Find, align and keep every face, once.
 
-Writes ``faces.h5``: a face of one size for each row of ``samples.csv``, in the same order, with its box and landmarks.
+Writes ``inputs.h5``: a face of one size for each row of ``samples.csv``, in the same order, with its box and landmarks.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import AlignConfig
+
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import AlignConfig
     from pipeline.inputs.faces.aligner import Row
 
-VERSION = 2
+VERSION = 4
+CONFIG = AlignConfig
+INPUTS = ("samples",)
+OUTPUT = "inputs"
 
 BLOCK = 64
 GPU_BATCH = 16
@@ -42,11 +46,11 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     table = arrays.read_table(samples.file("samples.csv"))
     rows = _rows(table)
     ids = arrays.sample_id_column(list(table["sample_id"]))
-    path = work.path / "faces.h5"
+    path = work.path / "inputs.h5"
     if not path.exists():
         columns = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
         attrs = {"image_size": config.face_size, "margin": config.margin}
-        arrays.create(path, "faces", work.fingerprint, columns, attrs)
+        arrays.create(path, "inputs", work.fingerprint, columns, attrs)
     writer = arrays.ColumnWriter(path, BLOCK)
     pending = writer.pending()
     left = sum(block.stop - block.start for block in pending)
@@ -58,7 +62,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     writer.finish()
     if left:
         log.info("align: %.1f faces a second", left / (time.monotonic() - start))
-    return _summary(arrays.Columns(path, "faces", work.fingerprint))
+    return _summary(arrays.Columns(path, "inputs", work.fingerprint))
 
 
 def _rows(table) -> list[Row]:

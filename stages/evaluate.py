@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import EvaluateConfig
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts.arrays import Columns
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import EvaluateConfig
 
-VERSION = 2
+VERSION = 3
+CONFIG = EvaluateConfig
+INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
+OUTPUT = "evaluations"
 
 
 def run(
@@ -50,7 +54,7 @@ def run(
     from pipeline.models import cost
 
     network, card = models.load_model(model.path)
-    store = arrays.open_faces(faces)
+    store = arrays.open_inputs(faces)
     table = _faces(samples, split, store)
     logits, teacher_predicted = None, None
     if labels:
@@ -137,7 +141,7 @@ def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, c
 
     device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
     network = network.to(device)
-    batches = supervised.forward(network, store["images"], rows, spec, config.batch_size, device, config.precision)
+    batches = supervised.forward(network, store["rgb"], rows, spec, config.batch_size, device, config.precision)
     return torch.cat([logits.cpu() for logits in batches]).numpy()
 
 

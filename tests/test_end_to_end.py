@@ -125,17 +125,17 @@ def test_a_damaged_cache_is_named_not_read(damage, data, cache, synpain, tmp_pat
     shutil.copytree(cache, copy, symlinks=True)
     shutil.rmtree(one(copy, "teacher-swin"))
     shutil.rmtree(one(copy, "labels-swin"))
-    file = one(copy, "faces") / "faces.h5"
+    file = one(copy, "faces") / "inputs.h5"
     if damage == "swapped":
         other = synpain(tmp_path / "faces", 40)
         (other / sorted(p.name for p in other.iterdir())[0]).touch()
         run("align", other, tmp_path / "other", "--margin", 0.3)
-        shutil.copy(one(tmp_path / "other", "faces") / "faces.h5", file)
+        shutil.copy(one(tmp_path / "other", "faces") / "inputs.h5", file)
     else:
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
     result = run("teacher-labels", data, copy, "--teacher", "swin", code=2)
-    assert "faces.h5" in str(result.exception)
+    assert "inputs.h5" in str(result.exception)
     assert (
         "does not belong here" in str(result.exception)
         or "its record says" in str(result.exception)

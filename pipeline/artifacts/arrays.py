@@ -32,7 +32,7 @@ def create(path: Path, kind: str, fingerprint: str, columns: Layout, attrs: Mapp
     Parameters
     ----------
     path : the new file; it appears by one rename, complete in its structure.
-    kind : what the file holds (``faces``, ``labels``); checked when it is opened.
+    kind : what the file holds (``inputs``, ``labels``); checked when it is opened.
     fingerprint : of the artifact the file belongs to; checked when it is opened.
     columns : shape and dtype of each dataset, rows first.
     attrs : further attributes; lists and dicts are stored as JSON.
@@ -241,9 +241,9 @@ def sample_id_column(sample_ids: list[str]) -> np.ndarray:
     return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1)}")
 
 
-def open_faces(artifact: Artifact) -> Columns:
-    """The faces of an ``align`` artifact."""
-    return Columns(artifact.file("faces.h5"), "faces", artifact.fingerprint)
+def open_inputs(artifact: Artifact) -> Columns:
+    """The prepared inputs of an ``align`` artifact, one row a sample."""
+    return Columns(artifact.file("inputs.h5"), "inputs", artifact.fingerprint)
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:

@@ -139,9 +139,9 @@ def _faces(config: ReportConfig, methods: list[Method], artifact: Artifact, clas
     right, wrong = page.choose_faces(method, config.examples, config.seed)
     everyone = method.runs[0].predictions
     lost = everyone[everyone["detected"] == 0].head(config.examples).assign(prob=0.0)
-    store = arrays.open_faces(artifact)
+    store = arrays.open_inputs(artifact)
 
     def shown(rows: pd.DataFrame) -> list[page.Face]:
-        return page.show_faces(rows, store["images"][store.rows(rows["sample_id"])], classes)
+        return page.show_faces(rows, store["rgb"][store.rows(rows["sample_id"])], classes)
 
     return {"shown_method": method.phrase, "right": shown(right), "wrong": shown(wrong), "lost": shown(lost)}

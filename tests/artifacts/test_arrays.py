@@ -15,23 +15,23 @@ ROWS = 10
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "faces.h5"
+    return tmp_path / "inputs.h5"
 
 
 def create(path, fingerprint="f1"):
     columns = {
-        "images": ((ROWS, 4, 4, 3), np.uint8),
+        "rgb": ((ROWS, 4, 4, 3), np.uint8),
         "sample_id": ((ROWS,), "S4"),
         "boxes": ((ROWS, 4), np.float32),
     }
-    arrays.create(path, "faces", fingerprint, columns, {"size": 4, "classes": ["no_pain", "pain"]})
+    arrays.create(path, "inputs", fingerprint, columns, {"size": 4, "classes": ["no_pain", "pain"]})
 
 
 def block(rows):
     numbers = np.arange(rows.start, rows.stop)
     images = np.broadcast_to(numbers[:, None, None, None], (len(numbers), 4, 4, 3))
     ids = arrays.sample_id_column([f"s{n}" for n in numbers])
-    return {"images": images, "sample_id": ids, "boxes": np.ones((len(numbers), 4))}
+    return {"rgb": images, "sample_id": ids, "boxes": np.ones((len(numbers), 4))}
 
 
 def fill(path):
@@ -44,20 +44,20 @@ def fill(path):
 def test_what_was_written_is_read_and_h5py_reads_the_same(path):
     create(path)
     fill(path)
-    columns = arrays.Columns(path, "faces", "f1")
-    assert columns["images"][7].max() == 7
+    columns = arrays.Columns(path, "inputs", "f1")
+    assert columns["rgb"][7].max() == 7
     assert columns.sample_ids == [f"s{n}" for n in range(ROWS)]
     assert columns.attrs["size"] == 4
     assert columns.json("classes") == ["no_pain", "pain"]
     with h5py.File(path) as file:
-        np.testing.assert_array_equal(file["images"][:], columns["images"])
-        assert file["images"].chunks is None
+        np.testing.assert_array_equal(file["rgb"][:], columns["rgb"])
+        assert file["rgb"].chunks is None
 
 
 def test_readers_cannot_write(path):
     create(path)
     with pytest.raises(ValueError, match="read-only"):
-        arrays.Columns(path, "faces", "f1")["images"][0] = 1
+        arrays.Columns(path, "inputs", "f1")["rgb"][0] = 1
 
 
 def test_a_killed_writer_goes_on_where_it_was_and_ends_with_the_same_bytes(path, tmp_path):
@@ -72,7 +72,7 @@ def test_a_killed_writer_goes_on_where_it_was_and_ends_with_the_same_bytes(path,
     create(undisturbed)
     fill(undisturbed)
     assert path.read_bytes() == undisturbed.read_bytes()
-    assert not path.with_name("faces.h5.done").exists()
+    assert not path.with_name("inputs.h5.done").exists()
 
 
 def test_finishing_early_is_a_bug(path):
@@ -83,7 +83,7 @@ def test_finishing_early_is_a_bug(path):
 
 @pytest.mark.parametrize(
     ("kind", "fingerprint", "message"),
-    [("labels", "f1", "expected 'labels'"), ("faces", "f2", "does not belong here")],
+    [("labels", "f1", "expected 'labels'"), ("inputs", "f2", "does not belong here")],
 )
 def test_another_kind_or_artifact_is_refused(path, kind, fingerprint, message):
     create(path)
@@ -95,14 +95,14 @@ def test_another_kind_or_artifact_is_refused(path, kind, fingerprint, message):
 def test_a_truncated_file_is_refused(path, keep):
     create(path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ArtifactError, match="cannot be read as faces"):
-        arrays.Columns(path, "faces", "f1")
+    with pytest.raises(ArtifactError, match="cannot be read as inputs"):
+        arrays.Columns(path, "inputs", "f1")
 
 
 def test_rows_join_by_sample_id(path):
     create(path)
     fill(path)
-    columns = arrays.Columns(path, "faces", "f1")
+    columns = arrays.Columns(path, "inputs", "f1")
     np.testing.assert_array_equal(columns.rows(["s9", "s0", "s9"]), [9, 0, 9])
     with pytest.raises(ArtifactError, match="lacks 1 of 2 samples, the first is s10"):
         columns.rows(["s1", "s10"])

@@ -193,7 +193,7 @@ def test_an_unreadable_record_is_named(store, raw, content):
 def test_a_file_that_is_not_there_names_those_that_are(store, raw):
     (artifact,) = store.build(chain(raw, Calls())[1])
     with pytest.raises(ArtifactError, match=r"holds data\.txt"):
-        artifact.file("faces.h5")
+        artifact.file("inputs.h5")
 
 
 def test_topological_order_puts_inputs_first(raw):

@@ -19,13 +19,13 @@ from PIL import Image
 from pipeline.artifacts import arrays
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Work
-from pipeline.config import PAPER
 from pipeline.inputs.faces.geometry import warp
 from stages import align
 from stages.cli import MODULES
 from stages.graph import Graph
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, alone, compare
+from tests.helpers.presets import PAPER
 
 SIZE, MARGIN, SMALLEST = 256, 0.25, 20
 
@@ -76,7 +76,7 @@ class Stage:
         work = Work(self._scratch / f"faces-{next(self._numbers)}", self._graph.faces)
         work.path.mkdir(parents=True)
         align.run(replace(self._config, workers=workers), work, self.samples)
-        return arrays.Columns(work.path / "faces.h5", "faces", work.fingerprint)
+        return arrays.Columns(work.path / "inputs.h5", "inputs", work.fingerprint)
 
 
 def run(quick: bool) -> Iterator[Figure]:

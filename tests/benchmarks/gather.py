@@ -30,13 +30,13 @@ def face_file(path: Path, faces: int, sparse: bool = False) -> np.ndarray:
         with path.open("wb") as file:
             os.truncate(file.fileno(), faces * FACE_BYTES)
         return np.memmap(path, np.uint8, "r", 0, (faces, SIZE, SIZE, 3))
-    arrays.create(path, "faces", "", {"images": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
+    arrays.create(path, "inputs", "", {"rgb": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
     writer, rng = arrays.ColumnWriter(path), np.random.default_rng(0)
     for block in writer.pending():
         noise = rng.integers(0, 256, (block.stop - block.start, SIZE, SIZE, 3), dtype=np.uint8)
-        writer.write(block, images=noise)
+        writer.write(block, rgb=noise)
     writer.finish()
-    return arrays.Columns(path, "faces", "")["images"]
+    return arrays.Columns(path, "inputs", "")["rgb"]
 
 
 def streamed(images: np.ndarray, order: np.ndarray) -> Way:
@@ -48,15 +48,15 @@ def run(quick: bool) -> Iterator[Figure]:
     """Images a second beside a copy of the same bytes and beside h5py, and memory for a file of 20 GB."""
     faces, passes, rounds = (1024, 4, 1) if quick else (4096, 8, 5)
     with TemporaryDirectory(dir=pictures.scratch()) as scratch:
-        path, rng = Path(scratch) / "faces.h5", np.random.default_rng(1)
+        path, rng = Path(scratch) / "inputs.h5", np.random.default_rng(1)
         images = face_file(path, faces)
         order = np.concatenate([rng.permutation(faces) for _ in range(passes)])
         with h5py.File(path) as file:
             ways = {
                 "ours": streamed(images, order),
                 "memory copied in order": _copied(images),
-                "h5py, a sorted list a batch": _listed(file["images"], order[: faces // 8]),
-                "h5py, face by face": _one_by_one(file["images"], order[:faces]),
+                "h5py, a sorted list a batch": _listed(file["rgb"], order[: faces // 8]),
+                "h5py, face by face": _one_by_one(file["rgb"], order[:faces]),
             }
             rates = interleaved(ways, rounds)
     for against in list(ways)[1:]:

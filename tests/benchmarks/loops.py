@@ -37,7 +37,7 @@ PLAN = Plan(seed=0)
 def noise(count: int) -> Iterator[Faces]:
     """Faces of noise in a file, as the align stage lays it out: what is in them does not change how long they take."""
     with TemporaryDirectory(dir=pictures.scratch()) as folder:
-        images = face_file(Path(folder) / "faces.h5", count)
+        images = face_file(Path(folder) / "inputs.h5", count)
         yield Faces(images, np.arange(count), [f"{n:06d}" for n in range(count)], np.arange(count) % 2)
 
 
@@ -47,7 +47,7 @@ def ensemble(architecture: Architecture, device: str, precision: str) -> Teacher
     architecture = replace(architecture, weights="random")
     network = models.build(architecture, PAIN.outputs).eval().to(device)
     card = models.describe(network, architecture, PAIN.outputs)
-    return TeacherEnsemble((network,), (card,), models.InputSpec(**card["input"]), device, precision)
+    return TeacherEnsemble((network,), (card,), models.InputSpec(**card["inputs"]["rgb"]), device, precision)
 
 
 class Labelling:
@@ -86,7 +86,7 @@ class Labelling:
         asked, steps = self._panel, len(self._faces) // self._batch
         for _ in range(steps):
             with devices.autocast(asked.device, asked.precision):
-                models.answers(asked.teachers[0], inputs(), ("logits",))["logits"].cpu()
+                models.outputs(asked.teachers[0], inputs(), ("logits",))["logits"].cpu()
         return steps * self._batch
 
 

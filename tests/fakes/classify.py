@@ -196,18 +196,18 @@ class Fakes:
         }  # fmt: skip
 
     def _align(self, config, work, samples) -> dict:
-        n, path = len(self.table), work.path / "faces.h5"
+        n, path = len(self.table), work.path / "inputs.h5"
         ids = arrays.sample_id_column(self.table["sample_id"].tolist())
         layout = {
-            "images": ((n, self.size, self.size, 3), np.uint8),
+            "rgb": ((n, self.size, self.size, 3), np.uint8),
             "sample_id": ((n,), ids.dtype),
             "detected": ((n,), np.uint8),
         }
-        arrays.create(path, "faces", work.fingerprint, layout, {})
+        arrays.create(path, "inputs", work.fingerprint, layout, {})
         writer = arrays.ColumnWriter(path)
         for rows in writer.pending():
             images = np.stack([draw_face(row, self.size) for _, row in self.table.iloc[rows].iterrows()])
-            writer.write(rows, images=images, sample_id=ids[rows], detected=self.detected.to_numpy()[rows])
+            writer.write(rows, rgb=images, sample_id=ids[rows], detected=self.detected.to_numpy()[rows])
         writer.finish()
         missed = self.table["sample_id"][~self.detected]
         skipped = [{"sample_id": name, "reason": "no face found in two looks: centre crop used"} for name in missed]

@@ -35,11 +35,11 @@ def faces(data, tmp_path_factory):
 
 
 def test_every_sample_has_a_face_in_the_same_order(faces, data):
-    columns = arrays.open_faces(faces)
+    columns = arrays.open_inputs(faces)
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
     table = arrays.read_table(samples.file("samples.csv"))
     assert columns.sample_ids == list(table["sample_id"])
-    assert columns["images"].shape == (2 * COUNT + 2, 64, 64, 3)
+    assert columns["rgb"].shape == (2 * COUNT + 2, 64, 64, 3)
     inside = columns["landmarks"][columns["detected"] == 1]
     boxes = table.loc[columns["detected"] == 1, ["x0", "y0", "x1", "y1"]].to_numpy()
     assert (inside > boxes[:, None, :2]).all()
@@ -62,7 +62,7 @@ def test_faces_without_one_are_counted_and_named(faces):
 
 def test_one_process_gives_the_same_bytes_as_two(faces, data, tmp_path):
     alone = ArtifactStore(tmp_path).build(nodes(data, workers=1))[0]
-    assert alone.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+    assert alone.file("inputs.h5").read_bytes() == faces.file("inputs.h5").read_bytes()
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_one_process_gives_the_same_bytes_as_two(faces, data, tmp_path):
 def test_a_cluster_gives_the_same_bytes(faces, data, tmp_path, backend, package):
     pytest.importorskip(package, reason="the extra cluster brings it")
     spread = ArtifactStore(tmp_path).build(nodes(data, workers=2, backend=backend))[0]
-    assert spread.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+    assert spread.file("inputs.h5").read_bytes() == faces.file("inputs.h5").read_bytes()
 
 
 def test_a_killed_run_is_resumed_without_doing_finished_blocks_again(faces, data, tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ def test_a_killed_run_is_resumed_without_doing_finished_blocks_again(faces, data
     )
     (artifact,) = store.build(node)
     assert [len(pending) for pending in left] == [1]
-    assert artifact.file("faces.h5").read_bytes() == faces.file("faces.h5").read_bytes()
+    assert artifact.file("inputs.h5").read_bytes() == faces.file("inputs.h5").read_bytes()
     assert artifact.summary == faces.summary
 
 
@@ -102,7 +102,7 @@ def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
     config = nodes(data).config
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
     rows = align._rows(arrays.read_table(samples.file("samples.csv")))
-    columns = arrays.open_faces(faces)
+    columns = arrays.open_inputs(faces)
     for block, found in align._gpu_blocks(config, "cpu", data, [slice(60, 74)], rows):
         assert np.array_equal(found["look"], columns["look"][block])
         assert np.allclose(found["landmarks"], columns["landmarks"][block], atol=0.05, equal_nan=True)

@@ -86,10 +86,10 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     [student] = fakes.store.build(network(fakes))
     [faces] = fakes.store.build(fakes.faces)
     model, card = models.load_model(student.path)
-    store = arrays.open_faces(faces)
-    spec = models.InputSpec(**card["input"])
+    store = arrays.open_inputs(faces)
+    spec = models.InputSpec(**card["inputs"]["rgb"])
     rows = np.arange(len(frame))
-    logits = torch.cat(list(supervised.forward(model, store["images"], rows, spec, 64, "cpu"))).numpy()
+    logits = torch.cat(list(supervised.forward(model, store["rgb"], rows, spec, 64, "cpu"))).numpy()
     np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], logits, atol=1e-5)
 
     test = frame[frame["part"] == "test"]

@@ -12,7 +12,7 @@ import torch
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, Node
-from pipeline.config import SMOKE, LabelsConfig
+from pipeline.config import LabelsConfig
 from pipeline.distillation import ensemble, label_writer
 from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
@@ -20,6 +20,7 @@ from pipeline.inputs import keyed_random
 from pipeline.inputs.views import image as views
 from stages import teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 
 CLASSES = ("no_pain", "pain")
 DATA = ("faces", "samples", "split")
@@ -29,7 +30,7 @@ GROWS = ("views", "features", "view_seed", "mix")
 
 
 def teacher_node(fakes: Fakes, seed: int = 0, **config) -> Node:
-    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], seed=seed, epochs=1, **config)
+    config = replace(SMOKE.train_teacher, architecture=NETWORKS["swin"], seed=seed, epochs=1, **config)
     return Node("train_teacher", f"teacher-{seed}-{config.fold}", 1, config, fakes.data, train_teacher.run)
 
 
@@ -86,11 +87,11 @@ def training_ids(made: Made) -> list[str]:
 
 
 def test_every_face_has_the_teachers_answer(made):
-    found, faces = label_store.LabelStore.of(made.labels), arrays.open_faces(made.faces)
+    found, faces = label_store.LabelStore.of(made.labels), arrays.open_inputs(made.faces)
     assert found.faces.sample_ids == faces.sample_ids
     assert found.faces["logits"].shape == (70, 2)
     assert (found.faces["logits"].dtype, found.faces["hard"].dtype) == (np.float32, np.uint16)
-    expected = teachers_logits(made, views.normalise(torch.from_numpy(np.array(faces["images"])), spec_of(made)))
+    expected = teachers_logits(made, views.normalise(torch.from_numpy(np.array(faces["rgb"])), spec_of(made)))
     np.testing.assert_allclose(found.faces["logits"], expected, atol=1e-4)
     assert np.array_equal(found.faces["hard"], expected.argmax(1))
     assert found.views is None
@@ -120,14 +121,14 @@ def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
 @pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
 def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
     found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4, mix=mix))
-    faces, names = arrays.open_faces(made.faces), training_ids(made)
+    faces, names = arrays.open_inputs(made.faces), training_ids(made)
     drawer = views.Views(views.Plan(4, 3, mix), keyed_random.keys(names))
     cached = label_store.CachedTargets(found, names, ("logits", "hard"), "cpu")
     index = np.arange(len(names))
     for view in range(3):
         drawn = drawer.draw(index, view)
         shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
-        pictures = torch.from_numpy(faces["images"][faces.rows([names[i] for i in shown])])
+        pictures = torch.from_numpy(faces["rgb"][faces.rows([names[i] for i in shown])])
         expected = teachers_logits(made, views.make(pictures, drawn, spec_of(made)))
         said = cached(index, view, pictures, drawn)
         np.testing.assert_allclose(said["logits"].numpy(), expected, atol=1e-4)
@@ -144,7 +145,7 @@ def test_views_differ_from_one_another_and_from_the_face(made):
 
 def asked_rows(monkeypatch) -> list[int]:
     """The sizes of the batches that any teacher is asked about from now on."""
-    forward, rows = models.answers, []
+    forward, rows = models.outputs, []
     monkeypatch.setattr(
         models, "answers", lambda model, images, kinds: rows.append(len(images)) or forward(model, images, kinds)
     )
@@ -183,11 +184,11 @@ def test_a_view_of_a_face_takes_few_bytes(made):
 def test_features_are_kept_in_half_precision(made):
     found = label_store.LabelStore.of(made.labels_with(views=2, features="hidden,map"))
     assert {found.views[name].dtype for name in ("hidden", "map")} == {np.dtype(np.float16)}
-    faces, names = arrays.open_faces(made.faces), training_ids(made)
+    faces, names = arrays.open_inputs(made.faces), training_ids(made)
     drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
-    pictures = torch.from_numpy(faces["images"][faces.rows(names[:4])])
+    pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
     model, _ = models.load_model(made.teacher.path)
-    expected = models.answers(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
+    expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
     said = label_store.CachedTargets(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
     for kind in ("hidden", "map"):
         torch.testing.assert_close(said[kind].float(), expected[kind], rtol=2e-3, atol=2e-3)
@@ -222,8 +223,8 @@ def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(ma
     teachers = made.fakes.store.build(*(teacher_node(made.fakes, folds=3, fold=k) for k in range(3)))
     for k, teacher in enumerate(teachers):
         assert teacher.summary["counts"]["train"] == sum(fold[name] != k for name in names)
-    faces = arrays.open_faces(made.faces)
-    inputs = views.normalise(torch.from_numpy(np.array(faces["images"])), spec_of(made))
+    faces = arrays.open_inputs(made.faces)
+    inputs = views.normalise(torch.from_numpy(np.array(faces["rgb"])), spec_of(made))
     said = np.stack([teachers_logits(made, inputs, teacher) for teacher in teachers])
     for row, name in enumerate(found.faces.sample_ids):
         expected = said.mean(0)[row] if fold[name] == ensemble.ALL_FOLDS else said[fold[name], row]
@@ -401,7 +402,7 @@ def test_the_record_says_how_near_bfloat16_is_to_float32(made):
     assert made.labels.summary["float32_agreement"] is None
     labels = made.labels_with(precision="bfloat16")
     agreement = labels.summary["float32_agreement"]
-    rows = label_writer.sample_rows(arrays.open_faces(made.faces).sample_ids, 64 / 70)
+    rows = label_writer.sample_rows(arrays.open_inputs(made.faces).sample_ids, 64 / 70)
     apart = (
         label_store.LabelStore.of(labels).faces["logits"][rows]
         - label_store.LabelStore.of(made.labels).faces["logits"][rows]

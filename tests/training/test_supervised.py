@@ -23,7 +23,7 @@ NAMES = [f"{number:02}.jpg#full" for number in range(30)]
 @pytest.fixture
 def columns(tmp_path) -> Columns:
     """Faces in an order of their own, each filled with its number."""
-    return written(tmp_path / "faces.h5", "faces", list(reversed(NAMES)), images=(16, 16, 3))
+    return written(tmp_path / "inputs.h5", "inputs", list(reversed(NAMES)), rgb=(16, 16, 3))
 
 
 def written(path, kind, names, **shapes) -> Columns:
@@ -76,7 +76,7 @@ def batches_of(faces, plan, batch_size, provider=None):
 
 
 def test_a_face_that_is_missing_is_named(samples, split, tmp_path):
-    fewer = written(tmp_path / "fewer.h5", "faces", NAMES[1:], images=(16, 16, 3))
+    fewer = written(tmp_path / "fewer.h5", "inputs", NAMES[1:], rgb=(16, 16, 3))
     with pytest.raises(ArtifactError, match=NAMES[0]):
         supervised.join(samples, split, fewer, "train")
 

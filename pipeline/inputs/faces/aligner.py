@@ -22,13 +22,13 @@ Map = Callable[[Callable, Iterable], Iterable]
 
 
 def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
-    """The columns of ``faces.h5`` but for the sample ids: shape and dtype by name.
+    """The columns of ``inputs.h5`` but for the sample ids: shape and dtype by name.
 
     ``look`` is 1 for a face found at the first look, 2 or more at a finer one, 0 if none was found. Then ``detected``
     is 0, ``probability`` 0, boxes and landmarks are NaN, and the image is the region's centre.
     """
     return {
-        "images": ((rows, size, size, 3), np.uint8),
+        "rgb": ((rows, size, size, 3), np.uint8),
         "detected": ((rows,), np.uint8),
         "look": ((rows,), np.uint8),
         "probability": ((rows,), np.float32),
@@ -89,7 +89,7 @@ class Aligner:
             found = self._find([rows[i] for i in part])
             faces = self._map(lambda item: self._cut(item[0], item[1]), found)
             for i, (region, face, look), image in zip(part, found, faces, strict=True):
-                columns["images"][i] = image
+                columns["rgb"][i] = image
                 _fill(columns, i, region, face, look)
         return columns
 

@@ -43,11 +43,11 @@ def test_landmarks_are_the_full_pictures_and_place_the_face(aligner, folder):
     assert (columns["landmarks"][0, :, 0] < 318).all()
     assert (columns["landmarks"][1, :, 0] > 322).all()
     right = warp(picture[:, 322:], columns["landmarks"][1].astype(float) - (322, 0), 128, 0.25)
-    assert np.abs(columns["images"][1].astype(int) - right).max() <= 1
+    assert np.abs(columns["rgb"][1].astype(int) - right).max() <= 1
 
 
 def test_an_aligned_face_is_upright_in_the_middle_of_the_template(aligner, detector):
-    image = aligner.align([("pair.png", RIGHT)])["images"][0]
+    image = aligner.align([("pair.png", RIGHT)])["rgb"][0]
     again = detector.detect(image)[0].landmarks
     eyes = np.linalg.norm(template(128, 0.25)[1] - template(128, 0.25)[0])
     assert np.abs(again.mean(axis=0) - template(128, 0.25).mean(axis=0)).max() < 0.03 * eyes
@@ -60,7 +60,7 @@ def test_without_a_face_the_regions_centre_is_kept_and_marked(aligner):
     assert columns["detected"][0] == columns["look"][0] == columns["probability"][0] == 0
     assert np.isnan(columns["boxes"]).all()
     assert np.isnan(columns["landmarks"]).all()
-    assert (columns["images"] == 90).all()
+    assert (columns["rgb"] == 90).all()
 
 
 def test_nothing_crosses_the_divider(detector, tmp_path, portrait):
@@ -69,7 +69,7 @@ def test_nothing_crosses_the_divider(detector, tmp_path, portrait):
     picture[:, 320:] = (255, 0, 255)
     picture[:, 200:320] = portrait(320, 360)[:, 100:220]  # so near the edge that the crop reaches beyond it
     Image.fromarray(picture).save(tmp_path / "a.png")
-    aligned = Aligner(detector, tmp_path, 128, 0.6).align([("a.png", (0, 0, 320, 360))])["images"][0].astype(int)
+    aligned = Aligner(detector, tmp_path, 128, 0.6).align([("a.png", (0, 0, 320, 360))])["rgb"][0].astype(int)
     magenta = (aligned[..., 0] > 200) & (aligned[..., 1] < 60) & (aligned[..., 2] > 200)
     assert not magenta.any()
 
@@ -82,7 +82,7 @@ def test_a_large_jpeg_is_decoded_smaller_with_the_same_result(aligner, detector,
     eyes = np.linalg.norm(whole[1] - whole[0])
     assert np.linalg.norm(reduced["landmarks"][0] - whole, axis=1).max() < 0.01 * eyes
     sharp = warp(np.asarray(Image.open(folder / "large.jpg")), whole, 128, 0.25)
-    assert np.abs(reduced["images"][0].astype(int) - sharp).mean() < 3
+    assert np.abs(reduced["rgb"][0].astype(int) - sharp).mean() < 3
 
 
 def test_a_miss_on_a_reduced_picture_is_looked_for_at_full_size(detector, tmp_path, photograph):
@@ -103,16 +103,14 @@ def test_batches_and_a_mapping_change_nothing_but_rounding(detector, folder):
         together = Aligner(detector, folder, 64, 0.25, threads.map).align(rows, batch=3)
     assert np.array_equal(alone["look"], together["look"])
     assert np.allclose(alone["landmarks"], together["landmarks"], atol=0.05, equal_nan=True)
-    assert np.abs(alone["images"].astype(int) - together["images"]).mean() < 0.5
+    assert np.abs(alone["rgb"].astype(int) - together["rgb"]).mean() < 0.5
 
 
 def test_a_block_is_the_same_in_any_process(folder, detector):
     block, columns = align_block(slice(3, 5), [("pair.png", LEFT), ("grey.png", LEFT)], folder, 64, 0.25, 0.2, 20)
     again = Aligner(detector, folder, 64, 0.25).align([("pair.png", LEFT), ("grey.png", LEFT)])
     assert block == slice(3, 5)
-    assert all(
-        np.array_equal(columns[name], again[name], equal_nan=name != "images") for name in ("images", "landmarks")
-    )
+    assert all(np.array_equal(columns[name], again[name], equal_nan=name != "rgb") for name in ("rgb", "landmarks"))
 
 
 def test_a_picture_that_changed_since_it_was_indexed_is_named(detector, tmp_path, portrait):
@@ -127,4 +125,4 @@ def test_a_picture_that_changed_since_it_was_indexed_is_named(detector, tmp_path
 
 def test_the_fallback_is_the_centre(aligner, folder):
     picture = np.asarray(Image.open(folder / "grey.png"))[:, 322:]
-    assert np.array_equal(aligner.align([("grey.png", RIGHT)])["images"][0], centre_crop(picture, 128))
+    assert np.array_equal(aligner.align([("grey.png", RIGHT)])["rgb"][0], centre_crop(picture, 128))
