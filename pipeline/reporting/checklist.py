@@ -48,6 +48,7 @@ def table(facts: dict[str, Any], rendered: bool) -> Table:
 def facts(material: Material) -> dict[str, Any]:
     """The values that the items name."""
     task, everyone = material.task, material.everyone
+    output = words(material.positive) if len(task.outputs) == 2 else "each class"
     classes = joined([words(name) for name in task.outputs])
     counts = everyone.groupby("part", sort=False)["subject_id"].agg(["nunique", "size"])
     parts = "; ".join(
@@ -65,9 +66,7 @@ def facts(material: Material) -> dict[str, Any]:
         "samples": task.samples,
         "samples_title": task.samples.capitalize(),
         "classes": classes,
-        "output": f"Probability of {words(material.positive)}"
-        if len(task.outputs) == 2
-        else "Probability of each class",
+        "output": f"Probability of {output}",
         "headline": lowered(described(task)[task.headline].title),
         "test_subjects": material.test["subjects"],
         "parts": parts,

@@ -28,11 +28,9 @@ def calibration(material: Material) -> Section:
     task = material.task
     if len(task.outputs) == 2:
         positive = words(material.positive)
-        question = (
-            f"{task.samples} that are given a probability of {positive} of 0.8 are {positive} eight times in ten."
-        )
+        question = f"{task.samples} given a probability of {positive} of 0.8, eight in ten are of that class."
     else:
-        question = f"{task.samples} whose class is given a probability of 0.8 are of that class eight times in ten."
+        question = f"{task.samples} whose class is given a probability of 0.8, eight in ten are of that class."
     return section(
         "Calibration",
         "Calibration",

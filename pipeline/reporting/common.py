@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 
+from pipeline.artifacts.store import Artifact
 from pipeline.reporting import checklist as tripod
 from pipeline.reporting import effects as comparisons
 from pipeline.reporting import figures, people, quality, tables
@@ -121,7 +122,7 @@ def reproduce(material: Material) -> Section:
         changes=changes,
         commands=again.commands(material.samples, material.runs, preset),
         packages=material.runs[0].evaluation.record["packages"],
-        configs=[(a.slug, json.dumps(a.record["fingerprinted"], ensure_ascii=False)) for a in artifacts],
+        configs=_settings(artifacts),
     )
 
 
@@ -134,6 +135,14 @@ def checklist(material: Material) -> Section:
 def limits(material: Material) -> Section:
     """What nothing here says."""
     return section("Limits and ethics", "Limits", generated=material.rendered, sources=material.sources)
+
+
+def _settings(artifacts: list[Artifact]) -> list[tuple[str, str]]:
+    """What can change each artifact, as text; the task, which all share, once."""
+    every = {artifact.slug: dict(artifact.record["fingerprinted"]) for artifact in artifacts}
+    tasks = [settings.pop("task") for settings in every.values() if "task" in settings]
+    texts = {slug: json.dumps(settings, ensure_ascii=False) for slug, settings in every.items()}
+    return [("task", json.dumps(tasks[0], ensure_ascii=False)), *texts.items()]
 
 
 def unnamed(samples: pd.DataFrame) -> bool:

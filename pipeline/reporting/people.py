@@ -77,9 +77,9 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
             inside = every[every["source"] == group.name]
             learned = int((inside["part"] == "train").sum())
             first = {"Source": words(group.name), f"Training {task.samples}": str(learned)}
-            first |= {f"Test {task.samples}": str(group.faces), "Test subjects": str(group.subjects)}
+            first |= {f"Test {task.samples}": str(group.samples), "Test subjects": str(group.subjects)}
             lines.setdefault(group.name, first)[method.title] = percent(group.estimate)
-            facts = {"source": group.name, "train": learned, "test": group.faces, "subjects": group.subjects}
+            facts = {"source": group.name, "train": learned, "test": group.samples, "subjects": group.subjects}
             rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
             numbers.append(identity(method) | facts | numbers_of(group.estimate) | rest)
     caption = (
@@ -152,7 +152,7 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
                 first = {"Group": f"{words(name)}: {words(group.name)}", "Subjects": str(group.subjects)}
                 lines.setdefault((name, group.name), first)[method.title] = percent(group.estimate)
                 rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
-                known = {"attribute": name, "group": group.name, "subjects": group.subjects, "faces": group.faces}
+                known = {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
                 numbers.append(
                     identity(method) | known | numbers_of(group.estimate) | rest | {"p_holm_against_rest": group.p}
                 )

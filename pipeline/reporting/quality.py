@@ -11,7 +11,7 @@ from pipeline.evaluation import bootstrap, calibration, distillation_gain, signi
 from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.predictions import logits
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
+from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability, words
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method, baseline, teacher_of, tested
 from pipeline.reporting.tables import identity, numbers_of
@@ -35,8 +35,8 @@ RESCALED = ("ece", "brier")  # of these the temperature says something new
 
 def definitions(task: Task) -> dict[str, str]:
     """What the columns of the table of transfer mean."""
-    of = "the positive class" if len(task.outputs) == 2 else "the true class"
-    measured = distillation_gain.DEFINITIONS
+    of = words(task.outputs[task.positive_output]) if len(task.outputs) == 2 else "the true class"
+    measured = distillation_gain.definitions(Question.of(task))
     return {TERMS[name]: measured[name] for name in TERMS if name in measured} | {
         TERMS["seeds_icc"]: (
             f"Intraclass correlation ICC(2,1) of the probability of {of} over seeds, {task.samples} as targets: 1 when "
@@ -176,9 +176,9 @@ def _discordant(e: Effect, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dic
     """McNemar's test of two runs: in words, and as numbers."""
     test = significance.mcnemar(*(frame["predicted"].to_numpy() == frame["label"].to_numpy() for frame in pair))
     counts = (test.first_only, test.second_only)
-    words = {f"Only {name} right": str(count) for name, count in zip(e.names, counts, strict=True)}
+    line = {f"Only {name} right": str(count) for name, count in zip(e.names, counts, strict=True)}
     numbers = {"first_only": test.first_only, "second_only": test.second_only, "p_mcnemar": test.p}
-    return words | {"McNemar, p": probability(test.p)}, numbers
+    return line | {"McNemar, p": probability(test.p)}, numbers
 
 
 def _areas(method: Method, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -189,10 +189,10 @@ def _areas(method: Method, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dic
     area = significance.delong(
         positive, a[column].to_numpy(), b[column].to_numpy(), a["subject_id"].to_numpy(), method.confidence
     )
-    words = {"ROC-AUC": f"{100 * area.first:.1f} and {100 * area.second:.1f}"}
-    words |= {"Difference, points": _points(area.difference), "DeLong, p": probability(area.p)}
+    line = {"ROC-AUC": f"{100 * area.first:.1f} and {100 * area.second:.1f}"}
+    line |= {"Difference, points": _points(area.difference), "DeLong, p": probability(area.p)}
     numbers = {"first_roc_auc": area.first, "second_roc_auc": area.second} | numbers_of(area.difference)
-    return words, numbers | {"p_delong": area.p}
+    return line, numbers | {"p_delong": area.p}
 
 
 def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str, bootstrap.Estimate]:
