@@ -159,8 +159,8 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
     if not lines:
         return None
     caption = (
-        f"{methods[0].headline_metric.title} within groups of test subjects, percent with {level(methods)} intervals over "
-        "subjects."
+        f"{methods[0].headline_metric.title} within groups of test subjects, percent with {level(methods)} intervals "
+        "over subjects."
     )
     return Table("groups", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 

@@ -128,8 +128,8 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
             words = run.task.samples
             raise ArtifactError(
                 f"{run.evaluation.path} has {len(samples)} test {words}, {runs[0].evaluation.path} has "
-                f"{len(tested[0])}, {len(samples & tested[0])} of them the same: only models tested on the same {words} "
-                "can be compared. Make both with one DATA= and one split: make report"
+                f"{len(tested[0])}, {len(samples & tested[0])} of them the same: only models tested on the same "
+                f"{words} can be compared. Make both with one DATA= and one split: make report"
             )
     return runs
 

@@ -127,8 +127,8 @@ def effects(found: list[Effect]) -> Table | None:
         )
     caption = (
         f"Differences of {lowered(metric.title)} in percentage points, students matched on everything else, means over "
-        "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected by "
-        "Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
+        "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected "
+        "by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
     fewest = min(len(e.per_seed) for e in found)
     if fewest < FEWEST_SEEDS:

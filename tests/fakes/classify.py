@@ -153,7 +153,7 @@ class Fakes:
         skipped = [{"file": "1000007_Man_Old.jpg", "reason": "truncated: 12 of 88 kB"}]
         counts = {"pictures": len(self.table) // 2 + 1, "samples": len(self.table), "skipped": 1}
         summary = {"counts": counts, "skipped": skipped, "targets": [self.task.target]}
-        summary |= {"attributes": list(ATTRIBUTES), "dataset": "synpain"}
+        summary |= {"attributes": list(ATTRIBUTES), "dataset": "folders" if "source" in self.table else "synpain"}
         return summary | ({"sources": dict.fromkeys(SOURCES, "folders")} if "source" in self.table else {})
 
     def _align(self, config, work, samples) -> dict:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from pipeline.tasks import Task
 
 SOURCES = ("studio", "street")
+HALVES = ("left", "right")
 ATTRIBUTES = ("gender", "age_group", "ethnicity", "age")
 CLOSED, OPEN = (250, 250, 245), (70, 20, 20)  # teeth, and the dark of an open mouth
 # Per expression: inner and outer height of a brow, height of an eye, curve of the mouth, how far it is open.
@@ -26,21 +27,23 @@ EXPRESSIONS = {
 def samples_table(subjects: int, task: Task) -> pd.DataFrame:
     """``samples.csv`` of a dataset that knows a task: two faces of every subject, and who the subject is.
 
-    With two classes both faces are halves of one picture: left neutral, right in the positive class or, without it, with
-    another expression. With more, every subject shows two classes and belongs to one of two sources.
+    With two classes both faces are halves of one picture: left neutral, right in the positive class or, without it,
+    with another expression. With more, every subject shows two classes and belongs to one of two sources.
     """
     rng, rows = np.random.default_rng(0), []
     for number in range(subjects):
-        for region, (answer, expressive) in zip(("left", "right"), _shown(number, task), strict=True):
+        for turn, (answer, expressive) in enumerate(_shown(number, task)):
             person = {
                 "gender": ["Man", "Woman"][number // 2 % 2],
                 "age_group": ["Young", "Old"][number // 4 % 2],
                 "ethnicity": ["Black", "South Asian", "Middle Eastern", "Caucasian", "Asian"][number // 8 % 5],
             }
-            file = f"1{number:05d}_{person['gender']}_{person['age_group']}.jpg"
+            name = f"1{number:05d}_{person['gender']}_{person['age_group']}"
+            two = len(task.outputs) == 2
+            file, region = (f"{name}.jpg", HALVES[turn]) if two else (f"{name}_{turn}.jpg", "full")
             row = {"sample_id": f"{file}#{region}", "file": file, "region": region}
             row |= {"x0": 0, "y0": 0, "x1": 320, "y1": 360, "subject_id": f"1{number:05d}"}
-            row |= {"source": SOURCES[number // 3 % 2]} if len(task.outputs) > 2 else {"expressive": expressive}
+            row |= {"expressive": expressive} if two else {"source": SOURCES[number // 3 % 2]}
             rows.append(row | {task.target: answer} | person | {"age": int(rng.integers(18, 85))})
     return pd.DataFrame(rows)
 
