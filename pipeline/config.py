@@ -1,4 +1,4 @@
-"""The configuration of every stage, and the presets.
+"""The configuration of every stage.
 
 One frozen dataclass per stage holds its defaults; the command line and the records read them from here and from
 nowhere else. A field made with ``affects=False`` cannot change the result (a number of processes, a device) and stays
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.tasks import Task
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_SETS = REPOSITORY / "data" / "demo"
 DEMO_DATA = DEMO_SETS / "pain"
 SHIPPED_WEIGHTS = DEMO_SETS / "weights"
 NO_TEACHER = "none"
-BASELINE_LOSS = "label"  # of a student without a teacher
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
@@ -38,24 +40,24 @@ def option(
 
 
 def fingerprinted(config: Any) -> dict[str, Any]:
-    """The fields of a config that can change the result, nested dataclasses included, as plain values."""
-    return {
-        f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("affects", True)
-    }
+    """The fields of a config that can change the result, those of nested dataclasses too, as plain values."""
+    return _plain(config, "affects")
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """All fields of a config as plain values that JSON can hold."""
-    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    """The fields of a config as plain values that JSON can hold."""
+    return _plain(config, "recorded")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, wanted: str) -> Any:
+    """A value as JSON can hold it; of dataclasses the fields whose metadata do not deny what is wanted."""
     if dataclasses.is_dataclass(value):
-        return as_dict(value)
+        fields = [f.name for f in dataclasses.fields(value) if f.metadata.get(wanted, True)]
+        return {name: _plain(getattr(value, name), wanted) for name in fields}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _plain(v, wanted) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_plain(v, wanted) for v in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -130,14 +132,15 @@ class SplitConfig:
 class TrainingConfig:
     """What teachers and students share: the schedule, the precision and the seed."""
 
+    task: Task | None = field(default=None)  # the graph says which
     seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
-    epochs: int = option(30, "Passes over the training faces.", least=1)
-    batch_size: int = option(64, "Faces per step.", least=1)
+    epochs: int = option(30, "Passes over the training samples.", least=1)
+    batch_size: int = option(64, "Samples per step.", least=1)
     learning_rate: float = option(1e-5, "Initial learning rate of Adam.", above=0)
     step_size: int = option(10, "Epochs between reductions of the learning rate.", least=1)
     gamma: float = option(0.5, "Factor of each reduction.", above=0)
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
-    augment: bool = option(True, "Train on augmented views; false: on the aligned face alone.")
+    augment: bool = option(True, "Train on augmented views; false: on the input itself alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False, least=0)
     weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
@@ -148,7 +151,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig(TrainingConfig):
-    teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
+    teacher: str = option("swin", "Family, or timm model name.", affects=False)
     folds: int = option(0, "Parts of the training subjects, one of which is left out; 0: none is.", least=0)
     fold: int = option(0, "The part that is left out.", least=0)
     architecture: Architecture = field(default=Architecture("swin_base_patch4_window7_224"))
@@ -158,9 +161,10 @@ class TeacherConfig(TrainingConfig):
 class ViewsConfig:
     """What labels and students share: which views of a training face there are, and who answered for it."""
 
-    views: int = option(1, "Seeded views of each training face that the teacher labels; 1: the face itself.", least=1)
+    views: int = option(1, "Seeded views of each training sample that are labelled; 1: the sample itself.", least=1)
     view_seed: int = option(0, "Seed of the students' views.", least=0)
-    mix: str = option("none", "Mix each view with one of another face.", choices=("none", "cutmix", "mixup"))
+    mix: str = option("none", "Mix views with those of other samples.", choices=("none", "cutmix", "mixup"))
+    mix_probability: float = option(1.0, "Share of the views that are mixed.", above=0, most=1)
     folds: int = option(
         0, "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.", least=0
     )
@@ -168,17 +172,18 @@ class ViewsConfig:
 
 @dataclass(frozen=True)
 class LabelsConfig(ViewsConfig):
-    teacher: str = option("swin", "Family (resnet, swin) or timm model name.", affects=False)
+    task: Task | None = field(default=None)  # the graph says which
+    teacher: str = option("swin", "Family, or timm model name.", affects=False)
     features: str = option("", "Features to keep besides the logits, for losses that need them: hidden, map, or both.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
+    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
-    nproc: int = option(1, "Processes that share the faces, on as many GPUs or on one CPU.", affects=False, least=1)
+    nproc: int = option(1, "Processes that share the samples, on as many GPUs or on one CPU.", affects=False, least=1)
 
 
 @dataclass(frozen=True)
 class DistillConfig(TrainingConfig, ViewsConfig):
-    student: str = option("deit", "Family (deit) or timm model name.", affects=False)
+    student: str = option("deit", "Family, or timm model name.", affects=False)
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
     temperature: float = option(4.0, "Temperature of the losses that soften logits.", above=0)
@@ -188,16 +193,18 @@ class DistillConfig(TrainingConfig, ViewsConfig):
 
 @dataclass(frozen=True)
 class EvaluateConfig:
+    task: Task | None = field(default=None)  # the graph says which
     replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
     confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
     seed: int = option(0, "Seed of the bootstrap.", least=0)
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    batch_size: int = option(64, "Faces per forward pass.", affects=False, least=1)
+    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
 
 
 @dataclass(frozen=True)
 class ReportConfig:
+    task: Task | None = field(default=None)  # the graph says which
     replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
     confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
     seed: int = option(0, "Seed of the bootstrap.", least=0)
@@ -223,7 +230,7 @@ class SynthesizeConfig:
 class PretrainConfig:
     seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
     epochs: int = option(24, "Passes over the faces.", least=1)
-    batch_size: int = option(32, "Faces per step.", least=1)
+    batch_size: int = option(32, "Samples per step.", least=1)
     learning_rate: float = option(5e-4, "Highest learning rate of AdamW.", above=0)
     held_out: float = option(0.05, "Share of identities kept for the scores.", above=0, most=1)
     guide_weight: float = option(
@@ -232,108 +239,3 @@ class PretrainConfig:
     precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
     device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
     architecture: Architecture = field(default=Architecture("resnet10t"))
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Everything one run needs: data, the members of the model families, and the config of each stage."""
-
-    name: str
-    data: str
-    families: Mapping[str, Architecture]
-    index: IndexConfig = IndexConfig()
-    align: AlignConfig = AlignConfig()
-    split: SplitConfig = SplitConfig()
-    teacher: TeacherConfig = TeacherConfig()
-    labels: LabelsConfig = LabelsConfig()
-    distill: DistillConfig = DistillConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-    report: ReportConfig = ReportConfig()
-    teachers: tuple[str, ...] = ("resnet", "swin")
-    student: str = "deit"
-    losses: tuple[str, ...] = ("hard",)
-    views: tuple[int, ...] = (1,)
-    folds: tuple[int, ...] = (0,)
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def architecture(self, name: str, default: Architecture = Architecture("")) -> Architecture:
-        """The preset's member of a family, or exactly the timm model of that name with its hub weights."""
-        return self.families.get(name) or replace(default, name=name, weights="hub")
-
-
-PAPER = Preset(
-    name="paper",
-    data="",
-    families={
-        "resnet": Architecture("resnet50", image_size=224, trained="head"),
-        "swin": Architecture("swin_base_patch4_window7_224", image_size=224),
-        "deit": Architecture("deit_base_distilled_patch16_224", image_size=256),
-    },
-)
-
-# Backbones small enough for two CPU cores, pretrained on other synthetic identities and shipped with the demo set.
-DEMO_SWIN = Architecture(
-    "swin_tiny_patch4_window7_224",
-    options=(("embed_dim", 48), ("depths", (2, 2, 6, 2)), ("num_heads", (2, 4, 8, 16))),
-    image_size=112,
-    weights="shipped",
-    label="swin-48-2262-112",
-)
-DEMO_FAMILIES = {
-    "resnet": Architecture("resnet10t", image_size=112, weights="shipped", trained="head", label="resnet10t-112"),
-    "swin": DEMO_SWIN,
-    "deit": Architecture(
-        "deit_tiny_distilled_patch16_224",
-        options=(("depth", 6),),
-        image_size=112,
-        weights="shipped",
-        label="deit-tiny-6-distilled-112",
-    ),
-}
-DEMO_SCHEDULE = {
-    "epochs": 6,
-    "batch_size": 32,
-    "learning_rate": 3e-4,
-    "step_size": 2,
-    "class_weights": "balanced",
-    "precision": "auto",
-}
-DEMO = Preset(
-    name="demo",
-    data=str(DEMO_DATA),
-    families=DEMO_FAMILIES,
-    teacher=TeacherConfig(**DEMO_SCHEDULE),
-    labels=LabelsConfig(precision="auto"),
-    distill=DistillConfig(**DEMO_SCHEDULE),
-    evaluate=EvaluateConfig(precision="auto"),
-    views=(1, DEMO_SCHEDULE["epochs"]),
-)
-
-# Seconds instead of minutes and weights that are random by choice: this preset tests the machinery, it learns nothing.
-SMOKE_SCHEDULE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "step_size": 1}
-SMOKE = Preset(
-    name="smoke",
-    data=str(DEMO_DATA),
-    families={
-        "resnet": Architecture("resnet10t", image_size=64, weights="random", trained="head"),
-        "swin": Architecture(
-            "swin_tiny_patch4_window7_224",
-            options=(("embed_dim", 24), ("depths", (1, 1)), ("num_heads", (2, 4))),
-            image_size=56,
-            weights="random",
-        ),
-        "deit": Architecture(
-            "deit_tiny_distilled_patch16_224",
-            options=(("embed_dim", 48), ("depth", 2), ("num_heads", 3)),
-            image_size=64,
-            weights="random",
-        ),
-    },
-    teacher=TeacherConfig(**SMOKE_SCHEDULE),
-    distill=DistillConfig(**SMOKE_SCHEDULE),
-    evaluate=EvaluateConfig(replicates=200),
-    report=ReportConfig(replicates=200, examples=4),
-    seeds=(0,),
-)
-
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (DEMO, PAPER, SMOKE)}

@@ -1,1 +1,7 @@
-"""What happens: one module is one command and makes one artifact; ``cli`` joins them."""
+"""What happens: one module is one command and makes one artifact; those of ``BESIDE`` join them.
+
+A stage says what it is at its top: ``VERSION``, ``CONFIG`` (its config class), ``INPUTS`` (outputs of other stages) and
+``OUTPUT``. Graph, options and documentation are derived from that.
+"""
+
+BESIDE = ("__main__", "cli", "graph", "housekeeping", "options", "sweep")

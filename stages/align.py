@@ -10,17 +10,19 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import as_dict
-from pipeline.inputs.faces import preparation
+from pipeline.config import AlignConfig, as_dict
+from pipeline.inputs.faces import card
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import AlignConfig
     from pipeline.inputs.faces.aligner import Row
 
-VERSION = preparation.VERSION
+VERSION = card.VERSION
+CONFIG = AlignConfig
+INPUTS = ("samples",)
+OUTPUT = "inputs"
 
 BLOCK = 64
 GPU_BATCH = 16
@@ -49,7 +51,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     path = work.path / "inputs.h5"
     if not path.exists():
         columns = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
-        attrs = {"image_size": config.face_size, "prepare": preparation.prepare_card(as_dict(config))}
+        attrs = {"image_size": config.face_size, "margin": config.margin}
         arrays.create(path, "inputs", work.fingerprint, columns, attrs)
     writer = arrays.ColumnWriter(path, BLOCK)
     pending = writer.pending()
@@ -84,7 +86,7 @@ def _blocks(
     from pipeline.compute import cluster, devices
     from pipeline.inputs.faces import aligner
 
-    settings = preparation.Preparation.of(as_dict(config))
+    settings = card.Preparation.of(as_dict(config))
     device = "cpu" if config.backend != "loky" or config.align == "none" else devices.pick(config.device)
     if device != "cpu":
         yield from _gpu_blocks(settings, device, pending, rows)
@@ -93,7 +95,7 @@ def _blocks(
     yield from cluster.unordered(tasks, config.backend, config.scheduler, config.workers)
 
 
-def _gpu_blocks(settings: preparation.Preparation, device: str, pending: list[slice], rows: list[Row]):
+def _gpu_blocks(settings: card.Preparation, device: str, pending: list[slice], rows: list[Row]):
     """One process: the network on the GPU, reading and warping in threads."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import logging
 import os
@@ -13,53 +12,26 @@ from typing import Any, NoReturn
 
 import click
 
-from pipeline import __version__
+from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
     NO_TEACHER,
-    PRESETS,
     REPOSITORY,
     SHIPPED_WEIGHTS,
-    AlignConfig,
-    IndexConfig,
     PredictConfig,
     PretrainConfig,
     SynthesizeConfig,
 )
 from pipeline.errors import ConfigError, PainDistillError
+from pipeline.tasks import PAIN
 from pipeline.tasks.objective import FEATURES
-from stages import (
-    align,
-    distill,
-    evaluate,
-    housekeeping,
-    index,
-    predict,
-    pretrain,
-    report,
-    split,
-    sweep,
-    synthesize,
-    train_teacher,
-)
+from stages import housekeeping, predict, pretrain, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
 from stages.options import config_options, configured, field_options, selection, store_for
 
 log = logging.getLogger(__name__)
-
-MODULES = {
-    "index": index,
-    "align": align,
-    "split": split,
-    "train_teacher": train_teacher,
-    "teacher_labels": labels_stage,
-    "distill": distill,
-    "evaluate": evaluate,
-    "report": report,
-    "pretrain": pretrain,
-}
 
 ELSEWHERE = "Choose a folder that can be written: CACHE= (OUT= for results)"
 MORE = "What is finished is kept. Free some space (make gc) or choose another disk: CACHE="
@@ -76,7 +48,7 @@ class Session:
         self.preset = configured(values, stage)
         self.store = store_for(self.preset, values["cache"])
         raw = RawData(Path(self.preset.data), self.store.root / ".hashes.json")
-        self.graph = Graph(self.preset, raw, MODULES, self.store.root / ".weights.json")
+        self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
         self.selection = selection(self.preset, values)
 
     @property
@@ -93,7 +65,7 @@ class Session:
 
     def label_caches(self) -> list[Node]:
         """The labels of the selected teachers, views and folds, with the features that are asked for."""
-        chosen, features = self.selection, self.preset.labels.features
+        chosen, features = self.selection, self.preset.teacher_labels.features
         wanted = tuple(name.strip() for name in features.split(",") if name.strip())
         if unknown := set(wanted) - set(FEATURES):
             raise ConfigError(
@@ -110,7 +82,8 @@ class Session:
         ------
         ConfigError : there is no such network.
         """
-        families = {architecture.name for architecture in self.preset.families.values()}
+        networks = (*self.preset.teacher_networks.values(), *self.preset.student_networks.values())
+        families = {network.name for network in networks}
         wanted = (getattr(node.config, "architecture", None) for node in self.store.pending(*nodes))
         names = {architecture.name for architecture in wanted if architecture} - families
         if names:
@@ -156,7 +129,7 @@ def _fail(message: str) -> NoReturn:
 @cli.command("index")
 @config_options("index")
 def index_command(**values: Any) -> None:
-    """List the faces of the raw dataset with their labels and subjects."""
+    """List the samples of the raw dataset with all that it knows of them."""
     session = Session("index", values)
     session.make(session.graph.samples)
 
@@ -166,7 +139,7 @@ def index_command(**values: Any) -> None:
 def align_command(**values: Any) -> None:
     """Find every face once and warp it to the template."""
     session = Session("align", values)
-    session.make(session.graph.faces)
+    session.make(session.graph.inputs)
 
 
 @cli.command("split")
@@ -178,29 +151,29 @@ def split_command(**values: Any) -> None:
 
 
 @cli.command("teacher")
-@config_options("teacher", models="teacher")
+@config_options("train_teacher", models="teacher")
 def teacher_command(**values: Any) -> None:
     """Train the teachers."""
-    session = Session("teacher", values)
+    session = Session("train_teacher", values)
     grid = product(session.teachers, session.selection.folds)
     session.make(*[node for name, folds in grid for node in session.graph.teachers(name, folds).values()])
 
 
 @cli.command("teacher-labels")
-@config_options("labels", models="labels")
+@config_options("teacher_labels", models="labels")
 def labels_command(**values: Any) -> None:
-    """Let each teacher answer once for every face."""
-    session = Session("labels", values)
+    """Let each teacher label every sample once."""
+    session = Session("teacher_labels", values)
     for artifact in session.make(*session.label_caches()):
         counts, size = artifact.summary["counts"], artifact.summary["bytes_per_view"]
         log.info(
-            "%s: %d of %d views computed, %d copied, %g bytes for each face and view",
+            "%s: %d of %d views computed, %d copied, %g bytes for each sample and view",
             *(artifact.slug, counts["views_computed"], counts["views"], counts["views_copied"], size),
         )
 
 
 @cli.command("verify-labels")
-@config_options("labels", models="labels")
+@config_options("teacher_labels", models="labels")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
@@ -209,15 +182,15 @@ def labels_command(**values: Any) -> None:
     help="Share of the rows to ask again.",
 )
 def verify_command(share: float, **values: Any) -> None:
-    """Ask each teacher again for some faces and compare with its cached answers."""
-    session = Session("labels", values)
+    """Ask each teacher again for some samples and compare with its cached labels."""
+    session = Session("teacher_labels", values)
     graph = session.graph
-    samples, faces, split = session.store.build(graph.samples, graph.faces, graph.split)
+    samples, inputs, split = session.store.build(graph.samples, graph.inputs, graph.split)
     for node in session.label_caches():
         teachers = session.build(*graph.teachers(node.config.teacher, node.config.folds).values())
         (labels,) = session.build(node)
-        rows = labels_stage.verify(node.config, labels, samples, faces, split, teachers, share=share)
-        click.echo(f"{labels.path.name}: {rows} rows asked again, all answers equal")
+        rows = labels_stage.verify(node.config, labels, samples, inputs, split, teachers, share=share)
+        click.echo(f"{labels.path.name}: {rows} rows asked again, all labels equal")
 
 
 @cli.command("distill")
@@ -350,13 +323,10 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
     recipe = SynthesizeConfig(n=n, seed=faces_seed, height=height, quality=92, workers=workers)
     store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}-{height}")
     folder = synthesize.run(recipe, store.root / "raw")
-    base = dataclasses.replace(
-        PRESETS["demo"],
-        index=IndexConfig(data=os.fspath(folder), workers=workers),
-        align=AlignConfig(data=os.fspath(folder), workers=workers, device=config.device),
-    )
-    graph = Graph(base, RawData(folder, store.root / ".hashes.json"), MODULES)
-    nodes = [graph.pretrained(family, config) for family in base.families]
+    place = {"data": os.fspath(folder), "workers": workers}
+    base = presets.preset(PAIN, "demo").changed({"index": place, "align": place | {"device": config.device}})
+    graph = Graph(base, RawData(folder, store.root / ".hashes.json"))
+    nodes = [graph.pretrained(family, presets.DEMO_NETWORKS, config) for family in presets.DEMO_NETWORKS]
     for artifact in store.build(*nodes):
         click.echo(housekeeping.shown(pretrain.export(artifact, out)))
 

@@ -1,62 +1,70 @@
-"""Train a student from the answers of a teacher, or, as the baseline, from the true labels alone.
+"""Train a student from what its teachers say, or, as the baseline, from the true labels alone.
 
-With cached answers nothing of the teacher is in memory: faces and labels stream from their files. Online, the teacher
-is asked in every step about the very views that the student sees. Writes ``weights.safetensors``, ``model.json`` (the
+With cached labels nothing of a teacher is in memory: inputs and labels stream from their files. Online, the teachers
+are asked in every step about the very views that the student sees. Writes ``weights.safetensors``, ``model.json`` (the
 network's card), ``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compute.launch import in_processes
+from pipeline.config import DistillConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import DistillConfig
+    from pipeline.distillation.targets import TargetsByRole
+    from pipeline.inputs.batches import Samples
 
-VERSION = 2
+VERSION = 3
+CONFIG = DistillConfig
+INPUTS = ("samples", "split", "inputs", "labels")
+OUTPUT = "students"
 
 
 @in_processes
 def run(
-    config: DistillConfig,
-    work: Work,
-    samples: Artifact,
-    faces: Artifact,
-    split: Artifact,
-    labels: Artifact | None = None,
-    teacher: Artifact | None = None,
+    config: DistillConfig, work: Work, samples: Artifact, inputs: Artifact, split: Artifact, **teachers: Artifact
 ) -> dict[str, Any]:
     """Train the student that the config names.
 
     Parameters
     ----------
-    labels : the teacher's answers.
-    teacher : the teacher itself, online; without it and labels, the student learns the true labels under otherwise
-        equal conditions.
+    teachers : for each role ``labels_<role>``, its cached labels, or ``teacher_<role>``, the teacher itself, to be
+        asked in every step; none for the baseline.
 
     Raises
     ------
-    ArtifactError : the labels were made for other faces, classes, pixels or views, by another teacher than their record
-        says, or lack what the loss learns from.
-    WeightsError : the student's initial weights cannot be had.
+    ArtifactError : labels are damaged, lack a sample, or were made for other outputs, inputs, views or teachers.
+    WeightsError : the initial weights cannot be had.
     DataError : a part is empty, or a class is missing from the training part.
     """
-    from functools import partial
-
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
-    from pipeline.inputs.views import image as views
-    from pipeline.tasks import PAIN
+    from pipeline.inputs.faces.card import prepared
+    from pipeline.inputs.views.image import Plan
     from pipeline.training import supervised
 
-    parts = partial(
-        supervised.join,
-        arrays.read_table(samples.file("samples.csv")),
-        arrays.read_table(split.file("split.csv")),
-        arrays.open_inputs(faces),
+    table = arrays.read_table(samples.file("samples.csv"))
+    assigned = arrays.read_table(split.file("split.csv"))
+    columns = arrays.open_inputs(inputs)
+    online = config.task.teacher_inputs if config.online else ()  # a teacher in the loop reads what it always reads
+    train, val = (
+        supervised.join(table, assigned, columns, part, config.task, (*config.task.student_inputs, *also))
+        for part, also in (("train", online), ("val", ()))
+    )
+    by_role = _targets(config, inputs, teachers, train)
+    lesson = supervised.Lesson(
+        config.task,
+        train,
+        val,
+        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability),
+        config.loss,
+        config.temperature,
+        by_role,
+        tuple(_by_role(teachers)),
     )
     origin = {
         "role": "student",
@@ -68,22 +76,12 @@ def run(
         "online": config.online,
         "temperature": config.temperature,
         "seed": config.seed,
-        "faces_fingerprint": faces.fingerprint,
-        "alignment": {name: faces.config[name] for name in ("face_size", "margin")},
+        "inputs_fingerprint": inputs.fingerprint,
+        "prepare": prepared(inputs),
         "split_fingerprint": split.fingerprint,
-        "labels_fingerprint": labels.fingerprint if labels else "",
+        "labels_fingerprints": {name: one.fingerprint for name, one in teachers.items()},
     }
-    summary = supervised.train(
-        config,
-        config.loss,
-        PAIN.outputs,
-        parts,
-        views.Plan(config.view_seed, config.views, config.mix, config.augment),
-        work,
-        origin,
-        provider=_provider(config, faces, labels, teacher),
-        temperature=config.temperature,
-    )
+    summary = supervised.train(config, lesson, work, origin)
     if distributed.team().chief:
         _write_card(config, work, samples, split, summary)
     return summary
@@ -108,20 +106,28 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
     (work.path / "MODEL_CARD.md").write_text(modelcard.render(card, facts), encoding="utf-8")
 
 
-def _provider(
-    config: DistillConfig, faces: Artifact, labels: Artifact | None, teacher: Artifact | None
-) -> Callable | None:
-    """Who says what the teacher thinks of the training faces; None without a teacher."""
-    from pipeline.compute import devices
-    from pipeline.distillation import labels as label_store
-    from pipeline.distillation.ensemble import TeacherEnsemble
-    from pipeline.tasks import PAIN, objective
+def _by_role(teachers: Mapping[str, Artifact]) -> dict[str, Artifact]:
+    """Labels or teachers by the role that their name ends with."""
+    return {name.partition("_")[2]: artifact for name, artifact in teachers.items()}
 
-    kinds, device = objective.required_targets(config.loss), devices.pick(config.device)
-    if teacher:
-        ensemble = TeacherEnsemble.load([teacher.path], device, config.precision)
-        return lambda learned: label_store.OnlineTargets(ensemble, kinds)
-    if labels:
-        found = label_store.open_checked(labels, classes=PAIN.outputs, faces=faces, wanted=config)
-        return lambda learned: label_store.CachedTargets(found, learned.sample_ids, kinds, device)
-    return None
+
+def _targets(
+    config: DistillConfig, inputs: Artifact, teachers: Mapping[str, Artifact], train: Samples
+) -> TargetsByRole | None:
+    """What each teacher says of the training samples; None without a teacher."""
+    from pipeline.compute import devices
+    from pipeline.distillation.ensemble import TeacherEnsemble
+    from pipeline.distillation.labels import open_checked
+    from pipeline.distillation.targets import CachedTargets, OnlineTargets, TargetsByRole
+    from pipeline.tasks.objective import required_targets
+
+    device, providers = devices.pick(config.device), {}
+    for role, artifact in _by_role(teachers).items():
+        kinds = required_targets(config.loss, role)
+        if config.online:
+            ensemble = TeacherEnsemble.load([artifact.path], device, config.precision)
+            providers[role] = OnlineTargets(ensemble, kinds)
+        else:
+            store = open_checked(artifact, outputs=config.task.outputs, inputs=inputs, wanted=config)
+            providers[role] = CachedTargets(store, train.sample_ids, kinds, device)
+    return TargetsByRole(providers) if providers else None

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import EvaluateConfig
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts.arrays import Columns
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import EvaluateConfig
 
-VERSION = 2
+VERSION = 3
+CONFIG = EvaluateConfig
+INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
+OUTPUT = "evaluations"
 
 
 def run(

@@ -1,40 +1,63 @@
 """The graph of artifacts: which node reads which, for one preset over one dataset.
 
-Building a node here costs a hash; nothing runs until ``ArtifactStore.build`` is given it.
+What a stage reads and makes, it says itself (``INPUTS``, ``OUTPUT``, ``CONFIG``, ``VERSION``). Building a node here
+costs a hash; nothing runs until ``ArtifactStore.build`` is given it.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import stages
 from pipeline.artifacts.raw_data import HashMemo, RawData
 from pipeline.artifacts.store import Node
 from pipeline.config import (
-    BASELINE_LOSS,
     NO_TEACHER,
     Architecture,
     DistillConfig,
-    Preset,
     PretrainConfig,
-    TeacherConfig,
+    TrainingConfig,
     ViewsConfig,
     weights_file,
 )
 from pipeline.errors import ConfigError, WeightsError
-from pipeline.tasks.objective import canonical, features
+from pipeline.presets import Preset
+from pipeline.tasks import DEFAULT
+from pipeline.tasks.objective import BASELINE, canonical, check_roles, features, roles
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
-GROWS = ("views", "features", "view_seed", "mix")  # labels that differ in these have answers in common
+GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
+
+
+@cache
+def all_stages() -> dict[str, ModuleType]:
+    """The stage modules by name: every file beside this one that says which config it takes."""
+    names = [module.name for module in pkgutil.iter_modules(stages.__path__)]
+    modules = {name: importlib.import_module(f"stages.{name}") for name in names if name not in stages.BESIDE}
+    return {name: module for name, module in modules.items() if hasattr(module, "CONFIG")}
+
+
+@cache
+def upstream(stage: str) -> tuple[str, ...]:
+    """The stages whose artifacts a stage needs; each stands before all that it needs itself."""
+    needed: dict[str, None] = {}
+    for maker, module in all_stages().items():
+        if maker != stage and module.OUTPUT in all_stages()[stage].INPUTS:
+            needed |= dict.fromkeys((maker, *upstream(maker)))
+    return tuple(sorted(needed, key=lambda name: -len(upstream(name))))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a student is made, its seed apart."""
+    """How a student is made, its seed apart; ``teacher`` may name several, joined by plus signs."""
 
     student: str
     teacher: str
@@ -56,8 +79,9 @@ class Selection:
 
     @property
     def real_teachers(self) -> tuple[str, ...]:
-        """The teachers without ``none``."""
-        return tuple(name for name in self.teachers if name != NO_TEACHER)
+        """Every teacher that is named, alone or among several, each once."""
+        names = [name for text in self.teachers if text != NO_TEACHER for name in roles(text).values()]
+        return tuple(dict.fromkeys(names))
 
     def recipes(self, epochs: int) -> list[Recipe]:
         """Every recipe once.
@@ -66,15 +90,15 @@ class Selection:
         ----------
         epochs : of a student; without a teacher, more views than epochs are as good as new views in every epoch.
         """
-        found: dict[Recipe, None] = {}
+        recipes: dict[Recipe, None] = {}
         for student, teacher, loss, views, folds in product(
             self.students, self.teachers, self.losses, self.views, self.folds
         ):
             if teacher == NO_TEACHER:
-                found[Recipe(student, teacher, BASELINE_LOSS, views if views < epochs else 1)] = None
+                recipes[Recipe(student, teacher, BASELINE, views if views < epochs else 1)] = None
             else:
-                found[Recipe(student, teacher, canonical(loss), views, folds)] = None
-        return list(found)
+                recipes[Recipe(student, teacher, canonical(loss), views, folds)] = None
+        return list(recipes)
 
 
 class Graph:
@@ -82,34 +106,45 @@ class Graph:
 
     Parameters
     ----------
-    preset : the configs of all stages and the members of the families.
+    preset : the task, the configs of all stages and the members of the families.
     raw : the dataset.
-    stages : the stage modules by name, each with ``VERSION`` and ``run``.
     memo : JSON file that remembers hashes of weight files.
+    modules : the stages by name; by default all that there are.
     """
 
-    def __init__(self, preset: Preset, raw: RawData, stages: Mapping[str, ModuleType], memo: Path | None = None):
-        self.preset, self.raw, self._stages = preset, raw, stages
+    def __init__(
+        self,
+        preset: Preset,
+        raw: RawData,
+        memo: Path | None = None,
+        modules: Mapping[str, ModuleType] | None = None,
+    ):
+        self.preset, self.raw, self._modules = preset, raw, modules or all_stages()
         self._memo = HashMemo(memo)
         # One object per node: fingerprints are then computed once.
         self.teacher, self.labels, self.student = cache(self._teacher), cache(self._labels), cache(self._student)
-        self.samples = self._node("index", "samples", preset.index, raw=raw)
-        self.faces = self._node("align", "faces", preset.align, samples=self.samples)
-        self.split = self._node("split", "split", preset.split, samples=self.samples)
+        self._shared: dict[str, Node | RawData] = {"raw": raw}
+        self.samples = self._node("index", "samples")
+        self._shared["samples"] = self.samples
+        self.inputs = self._node(preset.task.prepare, "inputs")
+        self.split = self._node("split", "split")
+        self._shared |= {"inputs": self.inputs, "split": self.split}
 
-    def _node(self, stage: str, slug: str, config, grows: tuple[str, ...] = (), **inputs: Node | RawData) -> Node:
-        module = self._stages[stage]
-        return Node(stage, slug, module.VERSION, config, inputs, module.run, grows)
-
-    @property
-    def _data(self) -> dict[str, Node]:
-        return {"samples": self.samples, "split": self.split, "faces": self.faces}  # what is quick may fail first
+    def _node(
+        self, stage: str, slug: str, config: Any = None, grows: tuple[str, ...] = (), **inputs: Node | RawData
+    ) -> Node:
+        """A node of a stage, with what all nodes share of the stage's inputs, and with inputs of its own."""
+        module = self._modules[stage]
+        shared = {name: self._shared[name] for name in module.INPUTS if name in self._shared}
+        return Node(
+            stage, slug, module.VERSION, config or getattr(self.preset, stage), shared | inputs, module.run, grows
+        )
 
     def _teacher(self, name: str, folds: int = 0, fold: int = 0) -> Node:
-        config = self.preset.teacher
-        config = replace(config, teacher=name, folds=folds, fold=fold, architecture=self.architecture(name, config))
-        slug = f"teacher-{_slug(name)}" + (f"-f{folds}-{fold}" if folds else "")
-        return self._node("train_teacher", slug, config, **self._data)
+        config = self.preset.train_teacher
+        network = self._network(self.preset.teacher(name), name, config)
+        config = replace(config, teacher=name, folds=folds, fold=fold, architecture=network)
+        return self._node("train_teacher", self._slug("teacher", name, f"f{folds}-{fold}" if folds else ""), config)
 
     def teachers(self, name: str, folds: int = 0) -> dict[str, Node]:
         """The teacher, or the ``folds`` cross-fitted ones, by the names that the labels' record gives them."""
@@ -118,54 +153,54 @@ class Graph:
         return {f"teacher_{fold}": self.teacher(name, folds, fold) for fold in range(folds)}
 
     def _labels(self, teacher: str, views: int = 1, folds: int = 0, wanted: tuple[str, ...] = ()) -> Node:
-        config = replace(self.preset.labels, teacher=teacher, views=views, folds=folds, features=",".join(wanted))
-        if views == 1:  # the face itself: nothing is drawn
-            config = replace(config, view_seed=0, mix="none")
-        slug = "-".join(["labels", _slug(teacher), *_drawn(config), *wanted])
-        teachers = self.teachers(teacher, folds)
-        return self._node("teacher_labels", slug, config, GROWS, **self._data, **teachers)
+        config = replace(
+            self.preset.teacher_labels, teacher=teacher, views=views, folds=folds, features=",".join(wanted)
+        )
+        if views == 1:  # the sample itself: nothing is drawn
+            config = replace(config, view_seed=0, mix="none", mix_probability=1.0)
+        slug = self._slug("labels", teacher, *_drawn(config), *wanted)
+        return self._node("teacher_labels", slug, config, GROWS, **self.teachers(teacher, folds))
 
     def _student(self, recipe: Recipe, seed: int) -> Node:
         config = self.preset.distill
+        taught = recipe.teacher != NO_TEACHER
         config = replace(
             config,
             **vars(recipe),
             seed=seed,
-            online=config.online and recipe.teacher != NO_TEACHER,
-            architecture=self.architecture(recipe.student, config),
+            online=config.online and taught,
+            architecture=self._network(self.preset.student(recipe.student), recipe.student, config),
         )
         _check(config)
-        method = [NO_TEACHER, *_drawn(config)]
-        answers: dict[str, Node] = {}
-        if recipe.teacher != NO_TEACHER:
-            method = [
-                _slug(recipe.teacher),
-                _slug(recipe.loss),
-                *_drawn(config),
-                *(["online"] if config.online else []),
-            ]
-            answers = (
-                self.teachers(recipe.teacher)
-                if config.online
-                else {"labels": self.labels(recipe.teacher, recipe.views, recipe.folds, features(recipe.loss))}
-            )
-        slug = "-".join(["student", _slug(recipe.student), *method, f"s{seed}"])
-        return self._node("distill", slug, config, **self._data, **answers)
+        method = [recipe.loss] if taught else []
+        slug = self._slug(
+            "student", recipe.student, recipe.teacher, *method, *_drawn(config), "online" * config.online, f"s{seed}"
+        )
+        return self._node("distill", slug, config, **(self._taught_by(recipe, config.online) if taught else {}))
 
-    def architecture(self, name: str, config: TeacherConfig | DistillConfig) -> Architecture:
-        """The exact network behind a family's or timm's name, with the command line's weights and input size.
+    def _taught_by(self, recipe: Recipe, online: bool) -> dict[str, Node]:
+        """For each role the teacher's labels, or the teacher itself, by the names that the student's record gives."""
+        by_role = roles(recipe.teacher)
+        check_roles(recipe.loss, tuple(by_role))
+        if online:
+            return {f"teacher_{role}": self.teacher(name) for role, name in by_role.items()}
+        return {
+            f"labels_{role}": self.labels(name, recipe.views, recipe.folds, features(recipe.loss, role))
+            for role, name in by_role.items()
+        }
+
+    def _network(self, network: Architecture, name: str, config: TrainingConfig) -> Architecture:
+        """A network with the command line's weights and input size.
 
         Raises
         ------
         WeightsError : the weights are a file that is not there.
         """
-        found = self.preset.architecture(name)
-        found = replace(
-            found, weights=config.weights or found.weights, image_size=config.image_size or found.image_size
-        )
-        file = weights_file(found)
+        weights, size = config.weights or network.weights, config.image_size or network.image_size
+        network = replace(network, weights=weights, image_size=size)
+        file = weights_file(network)
         if file is None:
-            return found
+            return network
         if not file.is_file():
             raise WeightsError(
                 f"There are no weights at {file} for {name}. Give a safetensors file, WEIGHTS=hub (timm's pretrained "
@@ -173,18 +208,24 @@ class Graph:
             )
         digest = self._memo.hash(file)
         self._memo.save()
-        return replace(found, digest=digest)
+        return replace(network, digest=digest)
+
+    def _slug(self, *parts: str) -> str:
+        """A readable name; other tasks than the first say which they are."""
+        task = [] if self.preset.task.name == DEFAULT else [self.preset.task.name]
+        return "-".join(_plain(part) for part in (*task, *parts) if part)
 
     def evaluation(self, model: Node) -> Node:
-        """The evaluation of a teacher or student; agreement and a teacher's own answers come from the label cache."""
-        labels = {"labels": self.labels_of(model)} if model.config.teacher != NO_TEACHER else {}
-        return self._node(
-            "evaluate", f"evaluation-{model.slug}", self.preset.evaluate, **self._data, model=model, **labels
-        )
+        """The evaluation of a teacher or student; agreement and a teacher's own outputs come from the label caches."""
+        labels = {f"labels_{role}": node for role, node in self.labels_of(model).items()}
+        return self._node("evaluate", f"evaluation-{model.slug}", model=model, **labels)
 
-    def labels_of(self, model: Node) -> Node:
-        """The answers that a student learned from, or those of the teacher itself."""
-        return model.inputs.get("labels") or self.labels(model.config.teacher)
+    def labels_of(self, model: Node) -> dict[str, Node]:
+        """By role, the labels that a student learned from, or those that a teacher gave itself."""
+        if model.config.teacher == NO_TEACHER:
+            return {}
+        cached = {name.partition("_")[2]: node for name, node in model.inputs.items() if name.startswith("labels_")}
+        return cached or {role: self.labels(name) for role, name in roles(model.config.teacher).items()}
 
     def runs(self, selection: Selection) -> list[Node]:
         """Every selected student; seed by seed, so that what is there of an unfinished grid is balanced."""
@@ -197,9 +238,8 @@ class Graph:
 
     def caches(self, selection: Selection) -> list[Node]:
         """The label caches that the selected models need; those with most in them first, the others copy from them."""
-        models = [model for model in self.models(selection) if model.config.teacher != NO_TEACHER]
-        found = {node.folder_name: node for node in map(self.labels_of, models)}
-        return sorted(found.values(), key=lambda node: (-len(node.config.features), -node.config.views))
+        caches = {node.folder_name: node for model in self.models(selection) for node in self.labels_of(model).values()}
+        return sorted(caches.values(), key=lambda node: (-len(node.config.features), -node.config.views))
 
     def evaluations(self, selection: Selection) -> list[Node]:
         """The evaluation of every selected model."""
@@ -210,34 +250,27 @@ class Graph:
         inputs = {node.slug: node for node in self.caches(selection)}
         for model in self.models(selection):
             inputs |= {f"model-{model.slug}": model, f"evaluation-{model.slug}": self.evaluation(model)}
-        return self._node("report", "report", self.preset.report, **self._data, **inputs)
+        return self._node("report", self._slug("report"), **inputs)
 
-    def pretrained(self, family: str, config: PretrainConfig) -> Node:
-        """The preset's member of a family, pretrained from random weights; a ResNet leads the transformers."""
-        architecture = replace(self.preset.families[family], weights="random", trained="all")
-        guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, config)}
-        return self._node(
-            "pretrain",
-            f"pretrained-{architecture.label}",
-            replace(config, architecture=architecture),
-            raw=self.raw,
-            samples=self.samples,
-            faces=self.faces,
-            **guide,
-        )
+    def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
+        """A member of a family, pretrained from random weights; a ResNet leads the transformers."""
+        architecture = replace(networks[family], weights="random", trained="all")
+        guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, networks, config)}
+        config = replace(config, architecture=architecture)
+        return self._node("pretrain", f"pretrained-{architecture.label}", config, **guide)
 
 
 def _check(config: DistillConfig) -> None:
-    """Refuse what no cached answer can be right for."""
+    """Refuse what no cached label can be right for."""
     if config.teacher == NO_TEACHER:
         return
     if config.mix != "none" and config.views == 1 and not config.online:
         raise ConfigError(
-            f"MIX={config.mix} makes pictures that VIEWS=1, one answer for each face, says nothing of. "
+            f"MIX={config.mix} makes inputs that VIEWS=1, one label for each sample, says nothing of. "
             f"Let the teacher label mixed views: VIEWS={config.epochs}"
         )
     if config.views > 1 and not config.augment:
-        raise ConfigError(f"AUGMENT=false trains on the face itself, VIEWS={config.views} are others. Give VIEWS=1")
+        raise ConfigError(f"AUGMENT=false trains on the input itself, VIEWS={config.views} are others. Give VIEWS=1")
     if config.online and config.folds:
         raise ConfigError(f"ONLINE=1 asks one teacher in every step, FOLDS={config.folds} has several. Leave one out.")
 
@@ -249,5 +282,5 @@ def _drawn(config: ViewsConfig) -> list[str]:
     return views + mix + ([f"f{config.folds}"] if config.folds else [])
 
 
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name).lower()
+def _plain(part: str) -> str:
+    return "".join(c if c.isalnum() or c == "-" else "_" for c in part).lower()

@@ -8,14 +8,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import IndexConfig
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.artifacts.raw_data import RawData
     from pipeline.artifacts.store import Work
-    from pipeline.config import IndexConfig
 
-VERSION = 1
+VERSION = 2
+CONFIG = IndexConfig
+INPUTS = ("raw",)
+OUTPUT = "samples"
 
 log = logging.getLogger(__name__)
 

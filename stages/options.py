@@ -9,34 +9,27 @@ from typing import Any
 
 import click
 
+from pipeline import presets
 from pipeline.artifacts.store import ArtifactStore
-from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, REPOSITORY, Preset, ViewsConfig
+from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, ViewsConfig
 from pipeline.errors import ConfigError
+from pipeline.presets import Preset
+from pipeline.tasks import DEFAULT, PAIN, TASKS, find
 from pipeline.tasks.objective import canonical
-from stages.graph import Selection
+from stages.graph import Selection, upstream
 
 # The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
-PREFIXES = {"split": "split_", "teacher": "teacher_", "labels": "labels_"}
+PREFIXES = {"split": "split_", "train_teacher": "teacher_", "teacher_labels": "labels_"}
 # One command's stages have seeds of different meaning.
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
 # Chosen by options that select models rather than by fields.
-SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold"}
+SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "task"}
 # Labels and students must agree on these: one option sets both.
 SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
 # Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.
-OWN_COMMAND = {("labels", "features")}
+OWN_COMMAND = {("teacher_labels", "features")}
 RANGES = {"int": click.IntRange, "float": click.FloatRange}
-
-UPSTREAM = {
-    "index": (),
-    "align": ("index",),
-    "split": ("index",),
-    "teacher": ("split", "align", "index"),
-    "labels": ("teacher", "split", "align", "index"),
-    "distill": ("labels", "teacher", "split", "align", "index"),
-    "evaluate": ("distill", "labels", "teacher", "split", "align", "index"),
-    "report": ("evaluate", "distill", "labels", "teacher", "split", "align", "index"),
-}
+SHOWN = {name: presets.preset(PAIN, name) for name in presets.PRESETS}  # whose defaults the help shows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +44,9 @@ class Target:
 def targets(stage: str) -> dict[str, Target]:
     """The options of the command of ``stage``, by name: its own fields, then those of the stages upstream."""
     found: dict[str, Target] = {}
-    for where in (stage, *UPSTREAM[stage]):
+    for where in (stage, *upstream(stage)):
         prefix = "" if where == stage else PREFIXES.get(where, "")
-        for field in dataclasses.fields(getattr(PRESETS["demo"], where)):
+        for field in dataclasses.fields(getattr(SHOWN["demo"], where)):
             if field.name in SELECTED or (where, field.name) == ("distill", "seed"):
                 continue
             if (where, field.name) in OWN_COMMAND and where != stage:
@@ -71,7 +64,7 @@ def config_options(stage: str, *, models: str = "") -> Callable:
 
     Parameters
     ----------
-    stage : a field of ``Preset`` (``align``, ``teacher`` …).
+    stage : its name (``align``, ``train_teacher`` …).
     models : what the command selects: ``""``, ``"teacher"`` (one or more), ``"labels"`` (of which teachers) or
         ``"students"``.
     """
@@ -99,7 +92,7 @@ def field_options(config: type) -> Callable:
 
 def _option(target: Target) -> Callable:
     stage, name = target.places[0]
-    values = {preset: getattr(getattr(PRESETS[preset], stage), name) for preset in PRESETS}
+    values = {preset: getattr(getattr(shown, stage), name) for preset, shown in SHOWN.items()}
     if name == "data":
         shown = "data/demo/pain"
     elif len(set(values.values())) == 1:
@@ -137,9 +130,10 @@ def _shown(value: Any) -> str:
 
 def _common_options() -> list[Callable]:
     return [
+        click.option("--task", default=DEFAULT, help=f"What is asked: {', '.join(TASKS)}.  [default: {DEFAULT}]"),
         click.option(
             "--preset",
-            type=click.Choice(tuple(PRESETS)),
+            type=click.Choice(presets.PRESETS),
             help="Models and schedules.  [default: demo, paper with DATA]",
         ),
         click.option(
@@ -154,7 +148,7 @@ def _common_options() -> list[Callable]:
 def _selection_options(models: str) -> list[Callable]:
     if not models:
         return []
-    teacher = "Teachers, separated by commas: families (resnet, swin) or timm names"
+    teacher = "Teachers, separated by commas: families (resnet, swin) or timm names; a+b teach one student together"
     views = click.option(
         "--views",
         help="Views of each training face that the teacher labels, several numbers to compare; 1: the face itself.  "
@@ -182,28 +176,28 @@ def _selection_options(models: str) -> list[Callable]:
 
 
 def configured(values: dict[str, Any], stage: str) -> Preset:
-    """The preset with the options that were given.
+    """The task's preset with the options that were given.
 
     Raises
     ------
-    ConfigError : a preset that needs data has none.
+    ConfigError : there is no such task, or a preset that needs data has none.
     """
     data = values.get("data")
-    preset = PRESETS[values["preset"] or ("paper" if data else "demo")]
+    name = values["preset"] or (presets.NEEDS_DATA if data else "demo")
+    preset = presets.preset(find(values["task"]), name)
     values = {**values, "data": data or preset.data}
     if not values["data"]:
         raise ConfigError(f"PRESET={preset.name} needs a dataset: give its folder or CSV file as DATA=/path/to/it")
     given: dict[str, dict[str, Any]] = {}
     for target in targets(stage).values():
         if values.get(target.name) is not None:
-            for where, name in target.places:
-                given.setdefault(where, {})[name] = values[target.name]
-    changed = {where: dataclasses.replace(getattr(preset, where), **fields) for where, fields in given.items()}
-    return dataclasses.replace(preset, data=values["data"], **changed)
+            for where, field in target.places:
+                given.setdefault(where, {})[field] = values[target.name]
+    return preset.changed({**given, "data": values["data"]})
 
 
 def selection(preset: Preset, values: dict[str, Any]) -> Selection:
-    """The grid that the options name, or the preset's.
+    """The grid that a command's options of models name, or the preset's.
 
     Raises
     ------
@@ -212,7 +206,7 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
     losses = (values["loss"],) if values.get("loss") else _names(values.get("losses")) or preset.losses
     return Selection(
         teachers=_names(values.get("teacher")) or (*preset.teachers, NO_TEACHER),
-        students=_names(values.get("student")) or (preset.student,),
+        students=_names(values.get("student")) or preset.students,
         seeds=_numbers("SEED", values) or preset.seeds,
         losses=tuple(map(canonical, losses)),
         views=_numbers("VIEWS", values, wrong=(0,)) or preset.views,
@@ -234,16 +228,17 @@ def store_for(preset: Preset, cache: Path) -> ArtifactStore:
 
 
 def dataset_name(preset: Preset) -> str:
-    """``demo`` for the shipped set, else the name of the data folder, or of its file without suffix."""
+    """``demo-<name>`` for a shipped set, else the name of the data folder, or of its file without suffix."""
     path = Path(preset.data).resolve()
-    if path == DEMO_DATA:
-        return "demo"
+    if path.parent == DEMO_SETS:
+        return f"demo-{path.name}"
     return path.stem if path.is_file() else path.name
 
 
 def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> tuple[int, ...]:
     """The whole numbers of an option, in their order, each once."""
-    texts = _names(values.get(name.lower()))
+    text = values.get(name.lower())
+    texts = _names(text if isinstance(text, str) else None)  # a number is the seed of another command's stage
     if not all(text.isdecimal() and int(text) not in wrong for text in texts):
         but = f", but not {', '.join(map(str, wrong))}" if wrong else ""
         raise ConfigError(

@@ -12,9 +12,12 @@ from pipeline.config import PretrainConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.pretraining.train import Faces
+    from pipeline.inputs.batches import Samples
 
-VERSION = 1
+VERSION = 2
+CONFIG = PretrainConfig
+INPUTS = ("raw", "samples", "inputs", "guide")
+OUTPUT = "pretrained"
 
 
 def run(
@@ -22,29 +25,30 @@ def run(
     work: Work,
     raw: RawData,
     samples: Artifact,
-    faces: Artifact,
+    inputs: Artifact,
     guide: Artifact | None = None,
 ) -> dict:
     """Train one backbone and keep its weights.
 
     Parameters
     ----------
-    raw : a folder made by ``synthesize``, with its face_targets.csv.
-    samples, faces : its ``index`` and ``align`` artifacts.
+    raw : a folder made by ``synthesize``, with its truth.csv.
+    samples, inputs : its ``index`` and ``align`` artifacts.
     guide : the ``pretrain`` artifact of a convolutional network that leads a transformer's features.
     """
+    import numpy as np
+
     from pipeline import models
     from pipeline.pretraining import targets as face_targets
     from pipeline.pretraining import train as pretraining
 
-    known, subjects = _faces(raw, samples, faces)
-    kept = face_targets.held_out(subjects, config.held_out)
+    faces, subjects = _faces(raw, samples, inputs)
+    held_out = face_targets.held_out(subjects, config.held_out)
+    learned, tested = (faces.at(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
     leader = models.load_model(guide.path)[0] if guide else None
-    found = pretraining.train(
-        config, known.only(~kept), known.only(kept), leader, work.path, work.fingerprint, work.node.slug
-    )
-    counts = {"faces": len(known), "identities": len(set(subjects)), "held_out_faces": int(kept.sum())}
-    return {"counts": counts, "skipped": [], **found}
+    summary = pretraining.train(config, learned, tested, leader, work.path, work.fingerprint, work.node.slug)
+    counts = {"faces": len(faces), "identities": len(set(subjects)), "held_out_faces": len(tested)}
+    return {"counts": counts, "skipped": [], **summary}
 
 
 def export(artifact: Artifact, out: Path) -> Path:
@@ -74,7 +78,7 @@ def _card(artifact: Artifact, card: dict, size: int) -> str:
     units = "\n".join(f"| {name.upper()} | {value:.2f} |" for name, value in scores.items() if name.startswith("au"))
     return f"""# {card["label"]}
 
-timm `{card["architecture"]}`{f" with {options}" if options else ""}, input {card["input"]["size"]} px,
+timm `{card["architecture"]}`{f" with {options}" if options else ""}, input {card["inputs"]["rgb"]["size"]} px,
 {card["parameters"] / 1e6:.1f} million parameters with its outputs, stored as float16 without them
 ({size / 1e6:.1f} MB).
 Licence: CC0 (weights trained from random values on synthetic faces alone).
@@ -99,27 +103,23 @@ Correlation of each action unit on the held-out faces:
 """
 
 
-def _faces(raw: RawData, samples: Artifact, artifact: Artifact) -> tuple[Faces, np.ndarray]:
+def _faces(raw: RawData, samples: Artifact, inputs: Artifact) -> tuple[Samples, np.ndarray]:
     """The detected faces with their truth in the aligned face's coordinates, and their subjects."""
     import numpy as np
 
     from pipeline.artifacts import arrays
-    from pipeline.inputs import keyed_random
+    from pipeline.inputs.batches import Samples
     from pipeline.inputs.faces.geometry import similarity, template
     from pipeline.pretraining import targets as face_targets
-    from pipeline.pretraining import train as pretraining
 
     index = arrays.read_table(samples.file("samples.csv"))
-    columns = arrays.open_inputs(artifact)
+    columns = arrays.open_inputs(inputs)
     rows = columns.rows(index["sample_id"])
     detected = columns["detected"][rows].astype(bool)
     index, rows = index[detected], rows[detected]
     table = arrays.read_table(raw.folder / "truth.csv").set_index(["file", "region"])
     size = columns["rgb"].shape[1]
-    upright = template(size, artifact.config["margin"])
+    upright = template(size, inputs.config["margin"])
     matrices = np.stack([similarity(points, upright) for points in columns["landmarks"][rows]])
-    known = face_targets.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
-    return (
-        pretraining.Faces(columns["rgb"], rows, keyed_random.keys(index["sample_id"]), known),
-        index["subject_id"].to_numpy(),
-    )
+    truth = face_targets.of_table(table.loc[list(zip(index["file"], index["region"], strict=True))], matrices, size)
+    return Samples({"rgb": columns["rgb"]}, rows, list(index["sample_id"]), truth), index["subject_id"].to_numpy()

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import ReportConfig
+
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import ReportConfig
 
-VERSION = 3
+VERSION = 4
+CONFIG = ReportConfig
+INPUTS = ("samples", "split", "inputs", "evaluations")
+OUTPUT = "report"
 
 
 def run(

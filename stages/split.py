@@ -8,11 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config import SplitConfig
+
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import SplitConfig
 
-VERSION = 1
+VERSION = 2
+CONFIG = SplitConfig
+INPUTS = ("samples",)
+OUTPUT = "split"
 
 log = logging.getLogger(__name__)
 

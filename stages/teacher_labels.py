@@ -1,9 +1,9 @@
-"""Let a trained teacher answer once for every aligned face and view, and keep its raw logits.
+"""Let trained teachers label every sample and view once, and keep their raw outputs.
 
-Writes ``labels.h5``: for every face its logits float32 (N, C), hard label, the fold whose teacher answered, and sample
-id. With several views, or with features, also ``views.h5``: the same for V views of the M training faces, features as
-float16. Views that labels with fewer of them have are copied. Who answered, for what, and how is kept in the files'
-attributes and checked when they are read.
+Writes ``labels.h5``: for every sample its raw outputs float32 (N, C), hard label, the fold whose teacher labelled it,
+and sample id. With several views, or with features, also ``views.h5``: the same for V views of the M training samples,
+features as float16. Views that labels with fewer of them have are copied. Who labelled, for what, and how is kept in
+the files' attributes and checked when they are read.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compute.launch import in_processes
+from pipeline.config import LabelsConfig
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
-    from pipeline.config import LabelsConfig
     from pipeline.distillation.label_writer import LabelJob
     from pipeline.distillation.labels import LabelStore
 
-VERSION = 2
+VERSION = 3
+CONFIG = LabelsConfig
+INPUTS = ("samples", "split", "inputs", "teachers")
+OUTPUT = "labels"
 
 
 @in_processes
 def run(
-    config: LabelsConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **teachers: Artifact
+    config: LabelsConfig, work: Work, samples: Artifact, inputs: Artifact, split: Artifact, **teachers: Artifact
 ) -> dict[str, Any]:
-    """Label every face of every part with the teacher, or, cross-fitted, with the one that has not seen the person.
+    """Label every sample of every part with the teacher, or, cross-fitted, with the one that has not seen its subject.
 
     Parameters
     ----------
@@ -33,28 +36,31 @@ def run(
 
     Raises
     ------
-    ArtifactError : a teacher or the faces are damaged, or a feature cannot be kept.
+    ArtifactError : a teacher or the inputs are damaged, or a feature cannot be kept.
     """
     from pipeline.compute import devices
     from pipeline.distillation import label_writer
-    from pipeline.distillation import labels as label_store
+    from pipeline.distillation.labels import LabelStore
 
     devices.seed_everything(0)
-    job = _job(config, samples, faces, split, list(teachers.values()))
-    attrs = _attrs(config, job, faces, list(teachers.values()))
+    job = _job(config, samples, inputs, split, list(teachers.values()))
+    attrs = _attrs(config, job, inputs, list(teachers.values()))
     features = tuple(name for name in config.features.split(",") if name)
     several = config.views > 1 or bool(features)
-    had = [label_store.LabelStore.of(relative) for relative in work.relatives]
-    asked = label_writer.write_faces(work.path, work.fingerprint, job, attrs, config.batch_size, next(iter(had), None))
-    counts = {"faces_asked": asked, "views": config.views, "views_computed": 0, "views_copied": 0}
+    relatives = [LabelStore.of(relative) for relative in work.relatives]
+    asked = label_writer.write_samples(
+        work.path, work.fingerprint, job, attrs, config.batch_size, next(iter(relatives), None)
+    )
+    counts = {"samples_asked": asked, "views": config.views, "views_computed": 0, "views_copied": 0}
     if several:
-        source = _with_most_views(had, config, features)
+        source = _with_most_views(relatives, config, features)
         copied = label_writer.write_views(work.path, work.fingerprint, job, features, attrs, config.batch_size, source)
         counts |= {"views_computed": config.views - copied, "views_copied": copied}
-    made = label_store.LabelStore.load(work.path, work.fingerprint, several)
+    made = LabelStore.load(work.path, work.fingerprint, several)
     return {
-        "counts": _counts(samples, split, made) | counts,
+        "counts": _counts(config, samples, split, made) | counts,
         "skipped": [],
+        "reads": job.ensemble.cards[0]["inputs"],
         "bytes_per_view": _bytes(made, ("logits", "hard")),
         "feature_bytes_per_view": _bytes(made, features),
         "float32_agreement": _agreement(config, work, made, job, attrs["precision"]),
@@ -64,103 +70,111 @@ def run(
 def _agreement(
     config: LabelsConfig, work: Work, made: LabelStore, job: LabelJob, precision: str
 ) -> dict[str, float] | None:
-    """How near the answers are to those of float32, as a relative recorded it where the answers are its; or None."""
+    """How near the labels are to those of float32, as a relative recorded it where the labels are its; or None."""
     from pipeline.distillation import label_writer
 
     if precision == "float32":
         return None
-    known = [relative.summary.get("float32_agreement") for relative in work.relatives[:1]]
-    return next(filter(None, known), None) or label_writer.float32_agreement(made, job, config.batch_size)
+    recorded = [relative.summary.get("float32_agreement") for relative in work.relatives[:1]]
+    return next(filter(None, recorded), None) or label_writer.float32_agreement(made, job, config.batch_size)
 
 
 def _job(
-    config: LabelsConfig, samples: Artifact, faces: Artifact, split: Artifact, teachers: list[Artifact]
+    config: LabelsConfig, samples: Artifact, inputs: Artifact, split: Artifact, teachers: list[Artifact]
 ) -> LabelJob:
-    """The questions: which faces there are, which of them are for training, and who may answer for each."""
+    """What is to be labelled: which samples there are, which of them are for training, and who may label each."""
     import numpy as np
 
     from pipeline.artifacts import arrays
     from pipeline.compute import devices
-    from pipeline.distillation import ensemble, label_writer
-    from pipeline.distillation import labels as label_store
-    from pipeline.inputs import split as splits
+    from pipeline.distillation.ensemble import ALL_FOLDS, TeacherEnsemble
+    from pipeline.distillation.kinds import KINDS
+    from pipeline.distillation.label_writer import LabelJob
+    from pipeline.distillation.labels import plan_of
+    from pipeline.inputs.batches import Samples
+    from pipeline.inputs.split import fold_of
 
-    device = devices.pick(config.device)
-    columns = arrays.open_inputs(faces)
+    columns = arrays.open_inputs(inputs)
     table = arrays.read_table(samples.file("samples.csv"))
     assigned = arrays.read_table(split.file("split.csv"))
     names = columns.sample_ids
-    part = assigned.set_index("sample_id")["part"].reindex(names)
-    who = np.full(len(names), ensemble.ALL_FOLDS, np.int8)
+    fold = np.full(len(names), ALL_FOLDS, np.int8)
     if config.folds:
-        folds = splits.fold_of(table, assigned, samples.summary["attributes"], config.folds)
-        who = folds.reindex(names, fill_value=ensemble.ALL_FOLDS).to_numpy(np.int8)
-    return label_writer.LabelJob(
-        ensemble.TeacherEnsemble.load([teacher.path for teacher in teachers], device, config.precision),
-        columns["rgb"],
-        names,
-        who,
-        np.flatnonzero(part == "train"),
-        label_store.plan_of(config),
+        folds = fold_of(table, assigned, samples.summary, config.folds)
+        fold = folds.reindex(names, fill_value=ALL_FOLDS).to_numpy(np.int8)
+    answered = KINDS[config.task.kind].read(
+        table.set_index("sample_id")[config.task.target].reindex(names), config.task
+    )
+    training = np.flatnonzero(assigned.set_index("sample_id")["part"].reindex(names) == "train")
+    modalities = {name: columns[name] for name in config.task.teacher_inputs}
+    return LabelJob(
+        TeacherEnsemble.load([teacher.path for teacher in teachers], devices.pick(config.device), config.precision),
+        config.task,
+        Samples(modalities, np.arange(len(names)), names),
+        fold,
+        np.intersect1d(training, answered),
+        plan_of(config),
     )
 
 
-def _attrs(config: LabelsConfig, job: LabelJob, faces: Artifact, teachers: list[Artifact]) -> dict[str, Any]:
-    """Who answers, for what, and how."""
+def _attrs(config: LabelsConfig, job: LabelJob, inputs: Artifact, teachers: list[Artifact]) -> dict[str, Any]:
+    """Who labels, for what, and how."""
     from pipeline.compute import devices
 
     card, ensemble = job.ensemble.cards[0], job.ensemble
     return {
-        "classes": card["classes"],
+        "task": config.task.name,
+        "outputs": card["classes"],
         "name": config.teacher,
         "teacher": card["architecture"],
         "teachers": [teacher.fingerprint for teacher in teachers],
-        "faces": faces.fingerprint,
-        "mean": card["input"]["mean"],
-        "std": card["input"]["std"],
-        "image_size": card["input"]["size"],
+        "inputs": inputs.fingerprint,
+        "reads": card["inputs"],
         "views": config.views,
         "view_seed": config.view_seed,
         "mix": config.mix,
+        "mix_probability": config.mix_probability,
         "folds": config.folds,
         "precision": devices.arithmetic(ensemble.device, ensemble.precision),
     }
 
 
-def _with_most_views(had: list[LabelStore], config: LabelsConfig, features: tuple[str, ...]) -> LabelStore | None:
+def _with_most_views(relatives: list[LabelStore], config: LabelsConfig, features: tuple[str, ...]) -> LabelStore | None:
     """The relative from which most views can be copied."""
-    drawn = {"view_seed": config.view_seed, "mix": config.mix}
+    from pipeline.distillation.labels import DRAWN
+
+    drawn = {name: getattr(config, name) for name in DRAWN}
     fit = [
         relative
-        for relative in had
+        for relative in relatives
         if relative.views is not None
-        and (relative.attrs["views"] > 1) == (config.views > 1)  # one view is the face itself, not the first of many
+        and (relative.attrs["views"] > 1) == (config.views > 1)  # one view is the sample itself, not the first of many
         and all(relative.attrs[name] == value for name, value in drawn.items())
         and all(name in relative.views for name in features)
     ]
     return max(fit, key=lambda relative: relative.attrs["views"], default=None)
 
 
-def _counts(samples: Artifact, split: Artifact, made: LabelStore) -> dict[str, int]:
-    """Faces, hard labels of each class, and how often the teacher disagrees with the truth in each part."""
+def _counts(config: LabelsConfig, samples: Artifact, split: Artifact, made: LabelStore) -> dict[str, int]:
+    """Samples labelled, and how often the hard label disagrees with the truth in each part."""
     from pipeline.artifacts import arrays
+    from pipeline.distillation.kinds import KINDS
 
-    truth = arrays.read_table(samples.file("samples.csv")).merge(
+    kind = KINDS[config.task.kind]
+    table = arrays.read_table(samples.file("samples.csv")).merge(
         arrays.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
     )
-    hard = made.faces["hard"][made.faces.rows(truth["sample_id"])]
-    counts = {"faces": len(made.faces["hard"])}
-    counts |= {
-        name: int((made.faces["hard"] == number).sum()) for number, name in enumerate(made.faces.json("classes"))
-    }
-    for part, rows in truth.groupby("part").indices.items():
-        counts[f"{part}_disagrees"] = int((hard[rows] != truth["label"].to_numpy()[rows]).sum())
-        counts[part] = len(rows)
+    truth, places = kind.read(table[config.task.target], config.task)
+    table = table.iloc[places]
+    hard = made.samples["hard"][made.samples.rows(table["sample_id"])]
+    counts = {"samples": len(made.samples["hard"])}
+    for part, rows in table.groupby("part").indices.items():
+        counts |= {f"{part}_disagrees": kind.disagreement(hard[rows], truth[rows]), part: len(rows)}
     return counts
 
 
 def _bytes(made: LabelStore, names: tuple[str, ...]) -> float:
-    """Bytes on disk for one view of one face, its name apart."""
+    """Bytes on disk for one view of one sample, its name apart."""
     return sum(made.learned[name].nbytes / len(made.learned[name]) for name in names)
 
 
@@ -168,26 +182,26 @@ def verify(
     config: LabelsConfig,
     labels: Artifact,
     samples: Artifact,
-    faces: Artifact,
+    inputs: Artifact,
     split: Artifact,
     teachers: list[Artifact],
     share: float = 0.01,
 ) -> int:
-    """Ask the teachers again for a share of the faces and of the views, at least eight of each; return how many.
+    """Ask the teachers again for a share of the samples and of the views, at least eight of each; return how many.
 
     Raises
     ------
-    ArtifactError : the labels belong to other teachers, faces or views, or an answer differs; rows are named.
+    ArtifactError : the labels belong to other teachers, inputs or views, or one differs; rows are named.
     """
     from pipeline.distillation import label_writer
-    from pipeline.distillation import labels as label_store
+    from pipeline.distillation.labels import open_checked
 
-    job = _job(config, samples, faces, split, teachers)
-    found = label_store.open_checked(
+    job = _job(config, samples, inputs, split, teachers)
+    store = open_checked(
         labels,
-        classes=job.ensemble.cards[0]["classes"],
-        faces=faces,
+        outputs=job.ensemble.cards[0]["classes"],
+        inputs=inputs,
         wanted=config,
         teachers=[teacher.fingerprint for teacher in teachers],
     )
-    return label_writer.compare(found, job, share, config.batch_size)
+    return label_writer.compare(store, job, share, config.batch_size)

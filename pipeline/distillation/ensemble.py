@@ -1,10 +1,11 @@
-"""Who answers for a face: one teacher, or, cross-fitted, the one of several that has not seen the person."""
+"""Who labels a sample: one teacher, or, cross-fitted, the one of several that has not seen its subject."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 from pipeline import models
 from pipeline.compute import devices
 from pipeline.errors import ArtifactError
-from pipeline.inputs.views import image as views
-from pipeline.inputs.views.image import Drawn, InputSpec
+from pipeline.inputs import batches
+from pipeline.inputs.batches import Batch
 
-ALL_FOLDS = -1
+ALL_FOLDS = -1  # the mean of all teachers
+SAME = ("architecture", "classes", "inputs")  # what teachers that label together must have in common
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,13 @@ class TeacherEnsemble:
     ----------
     teachers : one network, or one for each fold.
     cards : their cards.
-    spec : what they read.
+    specs : by modality, what they read.
     precision : of the forward pass.
     """
 
     teachers: tuple[nn.Module, ...]
     cards: tuple[dict, ...]
-    spec: InputSpec
+    specs: Mapping[str, Any]
     device: str
     precision: str
 
@@ -43,48 +45,51 @@ class TeacherEnsemble:
 
         Raises
         ------
-        ArtifactError : one is damaged, or they do not answer the same question of the same pixels.
+        ArtifactError : one is damaged, or they do not answer the same question of the same inputs.
         """
         loaded = [models.load_model(folder) for folder in folders]
         cards = tuple(card for _, card in loaded)
         for folder, card in zip(folders, cards, strict=True):
-            for name in ("architecture", "classes", "input"):
+            for name in SAME:
                 if card[name] != cards[0][name]:
                     raise ArtifactError(
                         f"{folder.name} has {name} {card[name]}, {folders[0].name} has {cards[0][name]}: they cannot "
                         "label together. Train both anew: make teacher"
                     )
         teachers = tuple(network.to(device) for network, _ in loaded)
-        return cls(teachers, cards, InputSpec(**cards[0]["input"]), device, precision)
+        return cls(teachers, cards, batches.specs(cards[0]), device, precision)
 
-    def ask(self, images: Tensor, drawn: Drawn, who: np.ndarray, features: Sequence[str] = ()) -> dict[str, Tensor]:
-        """LabelStore for one view of each face.
+    def predict(self, batch: Batch, fold: np.ndarray, features: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Raw outputs for one view of each sample.
 
         Parameters
         ----------
-        images : uint8, shape (B, S, S, 3), partners after them where views are mixed.
-        drawn : the B views.
-        who : int, shape (B,), the fold whose teacher answers; ``ALL_FOLDS``: the mean of all.
-        features : of ``hidden`` and ``map``, to answer besides the logits.
+        batch : of B views.
+        fold : int, shape (B,), the fold whose teacher labels; ``ALL_FOLDS``: the mean of all.
+        features : of ``hidden`` and ``map``, to give besides the logits.
 
         Returns
         -------
         float32 tensors on the device: ``logits`` (B, C) and the features.
         """
-        inputs, kinds = views.make(images, drawn, self.spec), ("logits", *features)
+        inputs, kinds = batch.make(self.specs), ("logits", *features)
         if len(self.teachers) == 1:
-            return self._answers(0, inputs, kinds)
-        found: dict[str, Tensor] = {}
-        for number in np.unique(who):
-            rows = torch.from_numpy(np.flatnonzero(who == number)).to(inputs.device)
+            return self._outputs(0, inputs, kinds)
+        outputs: dict[str, Tensor] = {}
+        for number in np.unique(fold):
+            rows = torch.from_numpy(np.flatnonzero(fold == number)).to(self.device)
             asked = range(len(self.teachers)) if number == ALL_FOLDS else [int(number)]
-            said = [self._answers(n, inputs[rows], kinds) for n in asked]
+            each = [self._outputs(n, _rows(inputs, rows), kinds) for n in asked]
             for kind in kinds:
-                mean = torch.stack([answer[kind] for answer in said]).mean(0)
-                whole = found.setdefault(kind, mean.new_empty((len(inputs), *mean.shape[1:])))
+                mean = torch.stack([answer[kind] for answer in each]).mean(0)
+                whole = outputs.setdefault(kind, mean.new_empty((len(fold), *mean.shape[1:])))
                 whole[rows] = mean
-        return found
+        return outputs
 
-    def _answers(self, number: int, inputs: Tensor, kinds: Sequence[str]) -> dict[str, Tensor]:
+    def _outputs(self, number: int, inputs: Tensor | dict[str, Tensor], kinds: Sequence[str]) -> dict[str, Tensor]:
         with devices.autocast(self.device, self.precision):
-            return models.answers(self.teachers[number], inputs, kinds)
+            return models.outputs(self.teachers[number], inputs, kinds)
+
+
+def _rows(inputs: Tensor | dict[str, Tensor], rows: Tensor) -> Tensor | dict[str, Tensor]:
+    return {name: t[rows] for name, t in inputs.items()} if isinstance(inputs, dict) else inputs[rows]

@@ -1,4 +1,4 @@
-"""Ask teachers: once for every face and view, only for what is new when more is wanted, and again to be sure."""
+"""Ask teachers: once for every sample and view, only for what is new when more is wanted, and again to be sure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from tqdm import tqdm
 from pipeline.artifacts.arrays import Behind, Columns, ColumnWriter, create, sample_id_column
 from pipeline.compute import distributed
 from pipeline.distillation.ensemble import TeacherEnsemble
-from pipeline.distillation.labels import FACES, VIEWS, LabelStore, OnlineTargets, command, features_among
+from pipeline.distillation.kinds import KINDS
+from pipeline.distillation.labels import LABELS, VIEWS, LabelStore, command
+from pipeline.distillation.targets import OnlineTargets
 from pipeline.errors import ArtifactError
-from pipeline.inputs import keyed_random, streaming
-from pipeline.inputs.views.image import Drawn, Plan, Views
+from pipeline.inputs import batches, keyed_random
+from pipeline.inputs.batches import Samples
+from pipeline.inputs.views.image import Drawn, Plan
+from pipeline.tasks import Task
+from pipeline.tasks.objective import FEATURES
 
 # Logits asked again in other batches or on another device differ in their last digits; another teacher, face or
 # normalisation changes the first.
@@ -28,56 +33,55 @@ FEATURE_TYPE = np.float16
 
 @dataclass(frozen=True)
 class LabelJob:
-    """Questions to the teachers about N faces, M of which are for training.
+    """What teachers are to label: N samples, M of which are for training.
 
     Attributes
     ----------
     ensemble : the teachers.
-    images : uint8, shape (N, S, S, 3), aligned faces.
-    sample_ids : their names.
-    who : int8, shape (N,), which teacher answers; ``ensemble.ALL_FOLDS``: their mean.
+    task : that they were trained for.
+    samples : all N, in the order in which labels are kept.
+    fold : int8, shape (N,), which teacher labels; ``ensemble.ALL_FOLDS``: their mean.
     training : int64, shape (M,), which of the N are for training, ascending.
     plan : of the views.
     """
 
     ensemble: TeacherEnsemble
-    images: np.ndarray
-    sample_ids: Sequence[str]
-    who: np.ndarray
+    task: Task
+    samples: Samples
+    fold: np.ndarray
     training: np.ndarray
     plan: Plan
 
     def of_samples(self, blocks: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        """LabelStore for blocks of the N faces."""
-        return self._ask([(block, Drawn(), self.who[block]) for block in blocks], ())
+        """Raw outputs for blocks of the N samples."""
+        return self._predict(self.samples, [(block, Drawn()) for block in blocks], self.fold, ())
 
     def of_views(self, blocks: Sequence[np.ndarray], features: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
-        """LabelStore for blocks of views; number ``v * M + i`` is view v of the i-th training face."""
-        views = Views(self.plan, keyed_random.keys([self.sample_ids[row] for row in self.training]))
-        batches = []
+        """Raw outputs for blocks of views; number ``v * M + i`` is view v of the i-th training sample."""
+        learned = self.samples.at(self.training)
+        views, parts = learned.views(self.plan), []
         for block in blocks:
-            view, index = np.divmod(block, len(self.training))
-            drawn = views.draw(index, view)
-            shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
-            batches.append((self.training[shown], drawn, self.who[self.training[index]]))
-        return self._ask(batches, features)
+            view, index = np.divmod(block, len(learned))
+            parts.append((index, views.draw(index, view)))
+        return self._predict(learned, parts, self.fold[self.training], features)
 
-    def _ask(self, batches: Sequence[tuple], features: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
-        stream = streaming.chunks(self.images, [rows for rows, _, _ in batches], self.ensemble.device)
-        for (_, drawn, who), pictures in zip(batches, stream, strict=True):
-            answers = self.ensemble.ask(pictures, drawn, who, features)
-            yield {name: value.cpu().numpy() for name, value in answers.items()}
+    def _predict(
+        self, samples: Samples, parts: Sequence[batches.Part], fold: np.ndarray, features: Sequence[str]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        for batch in batches.stream(samples, parts, self.ensemble.device):
+            outputs = self.ensemble.predict(batch, fold[batch.index], features)
+            yield {name: value.cpu().numpy() for name, value in outputs.items()}
 
 
-def write_faces(
+def write_samples(
     folder: Path,
     fingerprint: str,
     job: LabelJob,
     attrs: Mapping[str, Any],
     batch_size: int,
-    had: LabelStore | None = None,
+    relative: LabelStore | None = None,
 ) -> int:
-    """Ask about every face itself, or copy what a relative has; blocks that are done are not asked again.
+    """Ask about every sample itself, or copy what a relative has; blocks that are done are not asked again.
 
     Processes that work together share the blocks.
 
@@ -85,37 +89,37 @@ def write_faces(
     ----------
     folder : gets ``labels.h5``.
     fingerprint : of the artifact it belongs to.
-    job : about the faces, in the order in which they are to be kept.
-    attrs : ``classes`` and ``precision`` among them.
-    had : answers of the same teachers for the same faces.
+    job : of the samples, in the order in which they are to be kept.
+    attrs : ``outputs`` and ``precision`` among them.
+    relative : labels of the same teachers for the same samples.
 
     Returns
     -------
-    The number of faces that the teachers were asked about now.
+    The number of samples that the teachers were asked about now.
     """
-    count, names = len(job.sample_ids), sample_id_column(list(job.sample_ids))
+    count, names = len(job.samples), sample_id_column(job.samples.sample_ids)
     columns = {
-        "logits": ((count, len(attrs["classes"])), np.float32),
+        "logits": ((count, len(attrs["outputs"])), np.float32),
         "hard": ((count,), np.uint16),
         "fold": ((count,), np.int8),
         "training": ((count,), np.uint8),
         "sample_id": ((count,), names.dtype),
     }
-    writer = _writer(folder / FACES, "labels", fingerprint, columns, attrs, batch_size)
+    writer = _writer(folder / LABELS, "labels", fingerprint, columns, attrs, batch_size)
     training, team = np.isin(np.arange(count), job.training), distributed.team()
     pending = writer.pending()
     blocks = team.share(pending)
-    if had:
-        kept = had.faces.rows(list(job.sample_ids))
-        answers: Iterator = ({"logits": had.faces["logits"][kept[block]]} for block in blocks)
+    if relative:
+        rows = relative.samples.rows(job.samples.sample_ids)
+        outputs: Iterator = ({"logits": relative.samples["logits"][rows[block]]} for block in blocks)
     else:
-        answers = job.of_samples([np.arange(block.start, block.stop) for block in blocks])
+        outputs = job.of_samples([np.arange(block.start, block.stop) for block in blocks])
     with Behind() as behind:
-        for block, answer in _shown(blocks, answers, _rows(blocks), "faces"):
-            rest = {"fold": job.who[block], "training": training[block], "sample_id": names[block]}
-            behind(writer.write, block, **_columns(answer), **rest)
+        for block, answer in _shown(blocks, outputs, _rows(blocks), "samples"):
+            rest = {"fold": job.fold[block], "training": training[block], "sample_id": names[block]}
+            behind(writer.write, block, **_columns(job, answer), **rest)
     team.once(writer.finish)
-    return 0 if had else _rows(pending)
+    return 0 if relative else _rows(pending)
 
 
 def write_views(
@@ -125,9 +129,9 @@ def write_views(
     features: Sequence[str],
     attrs: Mapping[str, Any],
     batch_size: int,
-    had: LabelStore | None = None,
+    relative: LabelStore | None = None,
 ) -> int:
-    """Ask about the views of the training faces; those that a relative has are copied.
+    """Ask about the views of the training samples; those that a relative has are copied.
 
     Processes that work together share the blocks.
 
@@ -135,7 +139,7 @@ def write_views(
     ----------
     folder : gets ``views.h5``.
     features : to keep besides the logits, as float16.
-    had : answers of the same teachers for the first views of the same faces, with these features.
+    relative : labels of the same teachers for the first views of the same samples, with these features.
 
     Returns
     -------
@@ -146,22 +150,22 @@ def write_views(
     columns = {"logits": ((views * count, *shapes["logits"]), np.float32), "hard": ((views * count,), np.uint16)}
     columns |= {name: ((views * count, *shapes[name]), FEATURE_TYPE) for name in features}
     writer = _writer(folder / VIEWS, "views", fingerprint, columns, attrs, batch_size)
-    copied = min(had.attrs["views"], views) if had else 0
+    copied = min(relative.attrs["views"], views) if relative else 0
     new, team = [], distributed.team()
     for block in team.share(writer.pending()):
         # A block in which old and new views meet is copied up to there: answers do not depend on their neighbours
         # beyond rounding, but asking for a view twice is what this cache is there to avoid.
         old = min(block.stop, copied * count)
         if block.start < old:
-            writer.fill(slice(block.start, old), **{name: had.views[name][block.start : old] for name in columns})
+            writer.fill(slice(block.start, old), **{name: relative.views[name][block.start : old] for name in columns})
         if old < block.stop:
             new.append((block, np.arange(max(block.start, old), block.stop)))
         else:
             writer.mark(block)
-    answers = job.of_views([rows for _, rows in new], features)
+    outputs = job.of_views([rows for _, rows in new], features)
     with Behind() as behind:
-        for (block, rows), answer in _shown(new, answers, sum(len(rows) for _, rows in new), "views"):
-            behind(writer.write, slice(rows[0], rows[-1] + 1), block, **_columns(answer))
+        for (block, rows), answer in _shown(new, outputs, sum(len(rows) for _, rows in new), "views"):
+            behind(writer.write, slice(rows[0], rows[-1] + 1), block, **_columns(job, answer))
     team.once(writer.finish)
     return copied
 
@@ -184,23 +188,23 @@ def _writer(
     return open_or_create()
 
 
-def _columns(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """An answer as it is kept.
+def _columns(job: LabelJob, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Raw outputs as they are kept.
 
     Raises
     ------
     ArtifactError : a feature is too large for float16.
     """
-    kept = {"logits": answer["logits"], "hard": answer["logits"].argmax(1).astype(np.uint16)}
-    for name in features_among(list(answer)):
+    columns = {"logits": outputs["logits"], "hard": KINDS[job.task.kind].harden(outputs["logits"])}
+    for name in outputs.keys() & set(FEATURES):
         with np.errstate(over="ignore"):
-            kept[name] = answer[name].astype(FEATURE_TYPE)
-        if not np.isfinite(kept[name]).all():
+            columns[name] = outputs[name].astype(FEATURE_TYPE)
+        if not np.isfinite(columns[name]).all():
             raise ArtifactError(
-                f"The teacher's {name} reaches {np.abs(answer[name]).max():.3g}, float16 ends at 65504: it cannot be "
+                f"The teacher's {name} reaches {np.abs(outputs[name]).max():.3g}, float16 ends at 65504: it cannot be "
                 "kept. Choose another loss or teacher."
             )
-    return kept
+    return columns
 
 
 def _rows(blocks: Sequence[slice]) -> int:
@@ -209,43 +213,43 @@ def _rows(blocks: Sequence[slice]) -> int:
 
 def _shown(blocks: Sequence[Any], answers: Iterator, rows: int, title: str) -> Iterator[tuple[Any, Any]]:
     """Blocks with their answers, and a progress bar."""
-    with tqdm(total=rows, desc=title, unit="face", disable=None, leave=False) as bar:
+    with tqdm(total=rows, desc=title, unit="sample", disable=None, leave=False) as bar:
         for block, answer in zip(blocks, answers, strict=True):
             yield block, answer
             bar.update(len(answer["logits"]))
 
 
-def compare(answers: LabelStore, job: LabelJob, share: float, batch_size: int) -> int:
-    """Ask again about a share of the faces and of the views, at least eight of each, and return about how many.
+def compare(labels: LabelStore, job: LabelJob, share: float, batch_size: int) -> int:
+    """Ask again about a share of the samples and of the views, at least eight of each, and return about how many.
 
     Raises
     ------
     ArtifactError : an answer differs by more than the tolerance of its precision; the rows are named.
     """
-    names = list(job.sample_ids)
+    names = job.samples.sample_ids
     rows = sample_rows(names, share)
-    _compare(answers.faces, job.of_samples(_batches(rows, batch_size)), rows, names)
-    if answers.views is None:
+    _compare(labels.samples, job.of_samples(_batches(rows, batch_size)), rows, names)
+    if labels.views is None:
         return len(rows)
     trained = [names[row] for row in job.training]
-    names = [f"{name}, view {view}" for view in range(answers.attrs["views"]) for name in trained]
+    names = [f"{name}, view {view}" for view in range(labels.attrs["views"]) for name in trained]
     again = sample_rows(names, share)
-    _compare(answers.views, job.of_views(_batches(again, batch_size)), again, names)
+    _compare(labels.views, job.of_views(_batches(again, batch_size)), again, names)
     return len(rows) + len(again)
 
 
-def float32_agreement(answers: LabelStore, job: LabelJob, batch_size: int) -> dict[str, float]:
-    """How near answers of a lower precision are to those of float32, for a fixed random choice of faces.
+def float32_agreement(labels: LabelStore, job: LabelJob, batch_size: int) -> dict[str, float]:
+    """How near answers of a lower precision are to those of float32, for a fixed random choice of samples.
 
     Returns
     -------
     ``faces``: how many were asked about; ``hard``: the share with the same hard label; ``logits``: the largest
     difference between two logits.
     """
-    rows = sample_rows(job.sample_ids, AGREEMENT_FACES / len(job.sample_ids))
+    rows = sample_rows(job.samples.sample_ids, AGREEMENT_FACES / len(job.samples.sample_ids))
     exact = replace(job, ensemble=replace(job.ensemble, precision="float32"))
     found = np.concatenate([answer["logits"] for answer in exact.of_samples(_batches(rows, batch_size))])
-    kept = np.asarray(answers.faces["logits"][rows])
+    kept = np.asarray(labels.samples["logits"][rows])
     same = found.argmax(1) == kept.argmax(1)
     return {"faces": len(rows), "hard": float(same.mean()), "logits": float(np.abs(found - kept).max())}
 

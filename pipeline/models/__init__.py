@@ -2,11 +2,10 @@
 
 from pipeline.inputs.views.image import InputSpec
 from pipeline.models.core import build, describe, input_spec, load_model, logits, output_layers, save_model
-from pipeline.models.features import answers, observe, width
+from pipeline.models.features import observe, outputs, width
 
 __all__ = [
     "InputSpec",
-    "answers",
     "build",
     "describe",
     "input_spec",
@@ -14,6 +13,7 @@ __all__ = [
     "logits",
     "observe",
     "output_layers",
+    "outputs",
     "save_model",
     "width",
 ]

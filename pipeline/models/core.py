@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from pipeline.config import PAPER, Architecture, as_dict, weights_file
+from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs.views.image import InputSpec
 from pipeline.models import deit, generic, resnet, swin, weights
@@ -55,9 +55,9 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
 
 
 def check_name(name: str) -> None:
-    """Raise ConfigError, with the nearest names of families and networks, unless timm knows the name."""
+    """Raise ConfigError, with the nearest names of networks, unless timm knows the name."""
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name.lower(), [*PAPER.families, *timm.list_models()], n=3)
+        near = difflib.get_close_matches(name.lower(), timm.list_models(), n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
         raise ConfigError(f"timm has no network named {name}. {hint}")
 
@@ -99,7 +99,7 @@ def describe(model: nn.Module, architecture: Architecture, classes: list[str] | 
         "weights": source,
         "network": as_dict(architecture),
         "classes": list(classes),
-        "input": dataclasses.asdict(input_spec(architecture)),
+        "inputs": {"rgb": dataclasses.asdict(input_spec(architecture))},
         "parameters": sum(p.numel() for p in parameters),
         "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
     }

@@ -42,7 +42,7 @@ def observe(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str,
     return found
 
 
-def answers(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
+def outputs(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
     """What a teacher says of a batch, in evaluation mode: float32, without gradients, fit to be a student's target.
 
     Parameters

@@ -23,7 +23,7 @@ class Outputs:
     tokens : float, shape (B, C), one or two of them: logits, or those of the class and of the distillation token.
     hidden : float32, shape (B, D): pooled features before the classifier, where a loss reads them.
     map : float32, shape (B, D', h, w): the last feature map before the final norm, where a loss reads it.
-    heads : trainable modules by name, which losses apply to the features of the student or of the teacher.
+    heads : trainable modules by ``role/name``, which losses apply to the features of the student or of the teacher.
     """
 
     tokens: tuple[Tensor, ...]
@@ -39,7 +39,8 @@ class NetworkWithHeads(nn.Module):
     ----------
     network : trained in place.
     terms : of the objective.
-    answer_shapes : shape of the teacher's ``hidden`` (D,) and ``map`` (D', h, w) for one face, where terms need them.
+    target_shapes : by ``role/what``, the shape of each teacher's ``hidden`` (D,) and ``map`` (D', h, w) for one sample,
+        where terms need them.
     seed : of the heads' first weights. They are drawn apart: the network's own never depend on the loss.
 
     Raises
@@ -51,7 +52,7 @@ class NetworkWithHeads(nn.Module):
         self,
         network: nn.Module,
         terms: Iterable[Term],
-        answer_shapes: Mapping[str, tuple[int, ...]] | None = None,
+        target_shapes: Mapping[str, tuple[int, ...]] | None = None,
         seed: int = 0,
     ):
         super().__init__()
@@ -61,28 +62,30 @@ class NetworkWithHeads(nn.Module):
         self.network = network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.heads = nn.ModuleDict(_heads(network, names, answer_shapes or {}))
+            self.heads = nn.ModuleDict(_heads(network, names, target_shapes or {}))
 
-    def forward(self, images: Tensor) -> Outputs:
+    def forward(self, inputs: Tensor) -> Outputs:
         """Run the network as it is; only where a loss reads features are they gathered.
 
         Parameters
         ----------
-        images : float, shape (B, 3, size, size), normalised, on the network's device.
+        inputs : what the network reads, on its device: float, shape (B, 3, size, size), normalised.
         """
-        found = models.observe(self.network, images, ("tokens", *self.features))
-        features = {kind: found[kind].float() for kind in self.features}
-        return Outputs(found["tokens"], **features, heads=self.heads)
+        observed = models.observe(self.network, inputs, ("tokens", *self.features))
+        features = {kind: observed[kind].float() for kind in self.features}
+        return Outputs(observed["tokens"], **features, heads=self.heads)
 
 
 def _heads(network: nn.Module, names: set[str], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, nn.Module]:
-    """The trainable heads that losses need, always in the same order."""
+    """The trainable heads that losses need of each teacher, by ``role/name``, always in the same order."""
     heads: dict[str, nn.Module] = {}
-    if "cosine" in names:
-        heads["cosine"] = nn.Linear(models.width(network, "hidden"), shapes["hidden"][0])
-    if "hint" in names:
-        heads["hint"] = nn.Conv2d(models.width(network, "map"), shapes["map"][0], kernel_size=1)
-    if "contrastive" in names:
-        heads["contrastive_student"] = nn.Linear(models.width(network, "hidden"), EMBEDDING)
-        heads["contrastive_teacher"] = nn.Linear(shapes["hidden"][0], EMBEDDING)
+    for role in dict.fromkeys(key.partition("/")[0] for key in shapes):
+        hidden, feature_map = (shapes.get(f"{role}/{kind}") for kind in ("hidden", "map"))
+        if "cosine" in names and hidden:
+            heads[f"{role}/cosine"] = nn.Linear(models.width(network, "hidden"), hidden[0])
+        if "hint" in names and feature_map:
+            heads[f"{role}/hint"] = nn.Conv2d(models.width(network, "map"), feature_map[0], kernel_size=1)
+        if "contrastive" in names and hidden:
+            heads[f"{role}/contrastive_student"] = nn.Linear(models.width(network, "hidden"), EMBEDDING)
+            heads[f"{role}/contrastive_teacher"] = nn.Linear(hidden[0], EMBEDDING)
     return heads

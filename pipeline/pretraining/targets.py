@@ -44,7 +44,7 @@ class FaceTargets:
         """Which columns are action units."""
         return [n for n, name in enumerate(self.names) if name.startswith("au")]
 
-    def rows(self, rows: np.ndarray) -> FaceTargets:
+    def __getitem__(self, rows: np.ndarray) -> FaceTargets:
         """The truth of some faces."""
         return FaceTargets(self.names, self.values[rows], self.landmarks[rows])
 

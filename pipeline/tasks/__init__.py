@@ -18,7 +18,8 @@ def _all() -> dict[str, Task]:
 
 
 TASKS = _all()
-PAIN = TASKS["pain"]
+DEFAULT = "pain"  # the task where none is named
+PAIN = TASKS[DEFAULT]
 
 
 def find(name: str) -> Task:
@@ -35,4 +36,4 @@ def find(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["PAIN", "TASKS", "Task", "find"]
+__all__ = ["DEFAULT", "PAIN", "TASKS", "Task", "find"]

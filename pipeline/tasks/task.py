@@ -57,7 +57,7 @@ class Task:
     subject: str = field(default="", metadata={"affects": False})
     demo: str = field(default="pain", metadata={"affects": False})
     presets: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: MappingProxyType({}), metadata={"affects": False}, hash=False
+        default_factory=lambda: MappingProxyType({}), metadata={"affects": False, "recorded": False}, hash=False
     )
 
     def read(self, cell: Any) -> str | None:

@@ -1,270 +1,211 @@
-"""Learning to classify aligned faces: what training a teacher and training a student have in common.
+"""Learning from prepared inputs: what training a teacher and training a student have in common.
 
-Faces, labels, parts and teacher's answers meet here by sample id. The order of the faces and the new weights of a
+Inputs, truth, parts and teachers' targets meet here by sample id. The order of the samples and the new weights of a
 network depend on the seed alone, their views on the plan: runs that differ by their teacher or loss differ by nothing
 else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline import models
 from pipeline.artifacts.arrays import Columns
 from pipeline.compute import devices, distributed
 from pipeline.compute.distributed import ALONE, Team
-from pipeline.config import TrainingConfig
-from pipeline.distillation.losses.table import LossOptions, balanced_weights, total
+from pipeline.config import TrainingConfig, fingerprinted
+from pipeline.distillation.kinds import KINDS
+from pipeline.distillation.losses.table import LossOptions, total
+from pipeline.distillation.targets import TargetsByRole
 from pipeline.errors import DataError
-from pipeline.inputs import keyed_random, streaming
-from pipeline.inputs.views import image as views
-from pipeline.inputs.views.image import Drawn, InputSpec, Plan
+from pipeline.inputs import batches, streaming
+from pipeline.inputs.batches import Samples, Specs
+from pipeline.inputs.views.image import Plan
 from pipeline.models.heads import NetworkWithHeads
-from pipeline.tasks import objective
+from pipeline.tasks import Task, objective
 from pipeline.training import loop
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Work
 
 
-@dataclass(frozen=True)
-class Faces:
-    """The faces of one part.
+def join(
+    table: pd.DataFrame, split: pd.DataFrame, inputs: Columns, part: str, task: Task, modalities: Sequence[str]
+) -> Samples:
+    """The samples of one part of which the dataset answers the task's question, with the answer.
 
     Parameters
     ----------
-    images : uint8, shape (N, S, S, 3), of all parts; a memory map.
-    rows : int64, shape (M,), this part's rows of ``images``.
-    sample_ids : M names.
-    labels : int64, shape (M,).
-    """
-
-    images: np.ndarray
-    rows: np.ndarray
-    sample_ids: list[str]
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def without(self, left_out: np.ndarray) -> Faces:
-        """The faces that are not left out: bool, shape (M,)."""
-        kept = np.flatnonzero(~left_out)
-        return Faces(self.images, self.rows[kept], [self.sample_ids[i] for i in kept], self.labels[kept])
-
-
-class TargetProvider(Protocol):
-    """Who says what the teacher thinks of the views of a batch: its cache, or the teacher itself."""
-
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """The shape of each answer for one view."""
-
-    def __call__(self, index: np.ndarray, view: int, images: Tensor, drawn: Drawn) -> dict[str, Tensor]:
-        """LabelStore for one view of some training faces.
-
-        Parameters
-        ----------
-        index : int64, shape (B,), which training faces.
-        view : its number.
-        images : uint8, the faces themselves (and their partners), on the device.
-        drawn : the views' parameters.
-        """
-
-
-def join(samples: pd.DataFrame, split: pd.DataFrame, faces: Columns, part: str) -> Faces:
-    """The faces of one part with their labels.
-
-    Parameters
-    ----------
-    samples, split : tables of the ``index`` and ``split`` stages.
-    faces : of the ``align`` stage.
+    table, split : of the ``index`` and ``split`` stages.
+    inputs : prepared.
     part : train, val or test.
+    task : names the column of ``table`` that answers.
+    modalities : that are read.
 
     Raises
     ------
-    DataError : the part is empty, or one of its samples is not indexed.
-    ArtifactError : a sample has no face.
+    DataError : the table has no such column, or the part has no sample that answers.
+    ArtifactError : a sample has no input.
     """
     chosen = split.loc[split["part"] == part, "sample_id"]
-    labels = samples.set_index("sample_id")["label"].reindex(chosen)
-    if chosen.empty or labels.isna().any():
+    if task.target not in table:
         raise DataError(
-            f"The part {part} has {len(chosen)} samples, {labels.isna().sum()} of them not indexed: nothing can be "
-            "learned from it. See the counts of the split: make status"
+            f"The dataset says nothing of {task.target}, which TASK={task.name} asks for: samples.csv has "
+            f"{', '.join(table.columns)}. Choose another task or dataset"
         )
-    return Faces(faces["rgb"], faces.rows(chosen), list(chosen), labels.to_numpy(np.int64, copy=True))
+    truth, places = KINDS[task.kind].read(table.set_index("sample_id")[task.target].reindex(chosen), task)
+    if not len(places):
+        raise DataError(
+            f"The part {part} has {len(chosen)} samples, and none of them says anything of {task.target} that "
+            f"TASK={task.name} knows ({', '.join(task.outputs)}): nothing can be learned from it. "
+            "See the counts of the split: make status"
+        )
+    names = chosen.iloc[places]
+    return Samples({name: inputs[name] for name in dict.fromkeys(modalities)}, inputs.rows(names), list(names), truth)
 
 
 def forward(
     model: nn.Module,
-    images: np.ndarray,
-    rows: np.ndarray,
-    spec: InputSpec,
+    samples: Samples,
+    specs: Specs,
     batch_size: int,
     device: str,
     precision: str = "float32",
+    places: np.ndarray | None = None,
 ) -> Iterator[Tensor]:
-    """Logits of the identity view, batch by batch.
+    """Raw outputs for the samples themselves, batch by batch.
 
     Parameters
     ----------
-    images : uint8, shape (N, S, S, 3).
-    rows : int64, shape (M,), in the order wanted.
+    samples : whose columns the network reads.
+    specs : what it reads of them.
+    places : int64, which samples, in the order wanted; by default all.
 
     Yields
     ------
     float32, shape (B, C), on the device.
     """
-    for _, batch in streaming.batches(images, rows, batch_size, device):
+    places = np.arange(len(samples)) if places is None else places
+    for batch in batches.identity(samples, places, batch_size, device):
         with devices.autocast(device, precision):
-            yield models.logits(model, views.normalise(batch, spec))
+            yield models.logits(model, batch.make(specs))
 
 
-def training_batches(
-    faces: Faces,
-    plan: Plan,
-    spec: InputSpec,
-    batch_size: int,
-    seed: int,
-    classes: int,
-    device: str,
-    provider: TargetProvider | None = None,
-    team: Team = ALONE,
-) -> loop.Batches:
-    """The batches of an epoch as ``training.fit`` wants them.
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is trained on, and how.
 
     Parameters
     ----------
+    task : what it is asked.
+    train, val : the samples.
     plan : of the views.
-    seed : of the order.
-    classes : number of classes, for the labels of mixed views.
-    provider : says what the teacher thinks; None for a network without one.
+    loss : a name or a sum, as ``objective.parse`` reads it.
+    temperature : of the losses that soften logits.
+    teachers : what each teacher says of the training samples; None without one.
+    roles : of the teachers.
+    """
+
+    task: Task
+    train: Samples
+    val: Samples
+    plan: Plan
+    loss: str
+    temperature: float = 1.0
+    teachers: TargetsByRole | None = None
+    roles: tuple[str, ...] = (objective.ONE_TEACHER,)
+
+
+def training_batches(
+    lesson: Lesson, specs: Specs, batch_size: int, seed: int, device: str, sampling: str = "shuffle", team: Team = ALONE
+) -> loop.Batches:
+    """The batches of an epoch as ``loop.fit`` wants them.
+
+    Parameters
+    ----------
+    specs : what the network reads.
+    seed, sampling : of the order.
     team : of which this process takes its slice of each batch.
     """
-    drawer = views.Views(plan, keyed_random.keys(faces.sample_ids))
+    samples, kind = lesson.train, KINDS[lesson.task.kind]
+    views = samples.views(lesson.plan)
 
-    def batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        order = streaming.epoch_order(seed, epoch, len(faces))[first_step * batch_size :]
-        view = plan.number(epoch)
+    def epoch_batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        order = streaming.epoch_order(seed, epoch, len(samples))[first_step * batch_size :]
+        view = lesson.plan.number(epoch)
         whole = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        chunks = [team.mine(batch) for batch in whole]
-        drawn = [drawer.draw(chunk, view) for chunk in chunks]
-        rows = [faces.rows[_with_partners(chunk, d)] for chunk, d in zip(chunks, drawn, strict=True)]
-        stream = streaming.chunks(faces.images, rows, device)
-        for batch, chunk, d, images in zip(whole, chunks, drawn, stream, strict=True):
-            targets = team.mark(len(batch)) | {"label": _labels(faces.labels, chunk, d, classes).to(device)}
-            if provider:
-                targets |= provider(chunk, view, images, d)
-            yield views.make(images, d, spec), targets
+        parts = [(mine, views.draw(mine, view)) for mine in map(team.mine, whole)]
+        for rows, batch in zip(map(len, whole), batches.stream(samples, parts, device), strict=True):
+            label = kind.targets(samples.truth, batch.index, batch.drawn, lesson.task).to(device)
+            targets = team.mark(rows) | {"label": label}
+            if lesson.teachers:
+                targets |= lesson.teachers(batch, view)
+            yield batch.make(specs), targets
 
-    return batches
-
-
-def _with_partners(index: np.ndarray, drawn: Drawn) -> np.ndarray:
-    return index if drawn.partners is None else np.concatenate([index, drawn.partners])
-
-
-def _labels(labels: np.ndarray, index: np.ndarray, drawn: Drawn, classes: int) -> Tensor:
-    """True classes, int64 (B,), or, of mixed views, the share of each class, float32 (B, C)."""
-    own = torch.from_numpy(labels[index])
-    if drawn.partners is None:
-        return own
-    kept = torch.from_numpy(drawn.kept)[:, None]
-    both = [F.one_hot(y, classes).float() for y in (own, torch.from_numpy(labels[drawn.partners]))]
-    return kept * both[0] + (1 - kept) * both[1]
+    return epoch_batches
 
 
 def validation(
-    faces: Faces,
-    spec: InputSpec,
-    batch_size: int,
-    class_weights: Tensor | None,
-    device: str,
-    precision: str,
-    team: Team = ALONE,
+    lesson: Lesson, specs: Specs, batch_size: int, weights: Tensor | None, device: str, precision: str, team: Team
 ) -> loop.Validate:
-    """Cross-entropy with the true labels and balanced accuracy, over the identity view; a team shares the faces."""
-    truth = torch.from_numpy(faces.labels)
+    """The row of the history that the task's kind gives, over the validation samples; a team shares them."""
+    samples, kind = lesson.val, KINDS[lesson.task.kind]
 
-    def validate(network_with_heads: nn.Module) -> dict[str, float]:
-        rows = team.mine(faces.rows)
-        batches = forward(network_with_heads.network, faces.images, rows, spec, batch_size, device, precision)
-        logits = team.whole(torch.cat(list(batches)), len(faces)).cpu()
-        weights = None if class_weights is None else class_weights.cpu()
-        return {
-            "val_loss": F.cross_entropy(logits, truth, weight=weights).item(),
-            "val_balanced_accuracy": balanced_accuracy(logits.argmax(1), truth),
-        }
+    def validate(network: nn.Module) -> dict[str, float]:
+        places = team.mine(np.arange(len(samples)))
+        outputs = torch.cat(list(forward(network.network, samples, specs, batch_size, device, precision, places)))
+        whole = team.whole(outputs, len(samples)).cpu()
+        return kind.validate(whole, samples.truth, None if weights is None else weights.cpu(), lesson.task)
 
     return validate
 
 
-def balanced_accuracy(predicted: Tensor, truth: Tensor) -> float:
-    """The mean over the classes that occur of the share of their samples predicted right."""
-    return float(np.mean([(predicted[truth == c] == c).double().mean().item() for c in truth.unique()]))
-
-
-def train(
-    config: TrainingConfig,
-    loss: str,
-    classes: tuple[str, ...],
-    parts: Callable[[str], Faces],
-    plan: Plan,
-    work: Work,
-    origin: Mapping[str, Any],
-    provider: Callable[[Faces], TargetProvider] | None = None,
-    temperature: float = 1.0,
-) -> dict[str, Any]:
+def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[str, Any]) -> dict[str, Any]:
     """Train one network and save it with its card and history.
 
     Parameters
     ----------
     config : of a teacher or a student.
-    loss : a name or a sum, as ``objectives.parse`` reads it.
-    classes : names of the classes.
-    parts : gives the faces of a part.
-    plan : of the views.
+    lesson : what it learns.
     work : where the network goes; a killed run resumes there.
     origin : what the card says besides the network.
-    provider : makes, of the training faces, who says what the teacher thinks of them.
-    temperature : of the losses that soften logits.
 
     Returns
     -------
     The summary for the record.
     """
-    device, team = devices.pick(config.device), distributed.team()
-    learned, held_out = parts("train"), parts("val")
-    weights = _class_weights(config.class_weights, learned.labels, classes, device)
-    network = models.build(config.architecture, classes, config.seed)
-    card = models.describe(network, config.architecture, classes)
-    spec = models.InputSpec(**card["input"])
-    answers = provider(learned) if provider else None
-    terms = objective.parse(loss)
-    network_with_heads = NetworkWithHeads(network, terms, answers.shapes() if answers else {}, config.seed)
+    device, team, kind = devices.pick(config.device), distributed.team(), KINDS[lesson.task.kind]
+    kind.check(lesson.train.truth, lesson.task)
+    weights = kind.weights(config.class_weights, lesson.train.truth, lesson.task)
+    weights = None if weights is None else weights.to(device)
+    network = models.build(config.architecture, lesson.task.outputs, config.seed)
+    card = models.describe(network, config.architecture, lesson.task.outputs)
+    specs, terms = batches.specs(card), objective.parse(lesson.loss)
+    shapes = lesson.teachers.shapes() if lesson.teachers else {}
+    options = LossOptions(lesson.temperature, weights)
     progress = loop.fit(
-        network_with_heads,
-        training_batches(learned, plan, spec, config.batch_size, config.seed, len(classes), device, answers, team),
-        total(terms, LossOptions(temperature, weights)),
-        validation(held_out, spec, config.batch_size, weights, device, config.precision, team),
+        NetworkWithHeads(network, terms, shapes, config.seed),
+        training_batches(lesson, specs, config.batch_size, config.seed, device, team=team),
+        total(terms, options, lesson.roles),
+        validation(lesson, specs, config.batch_size, weights, device, config.precision, team),
         schedule(config, device),
         work.path,
         work.fingerprint,
-        steps=-(-len(learned) // config.batch_size),
+        steps=-(-len(lesson.train) // config.batch_size),
         title=work.node.slug,
         team=team,
     )
     best = progress.history[progress.best["epoch"] - 1]
     card |= {
-        "loss": objective.canonical(loss),
+        "task": fingerprinted(lesson.task),
+        "loss": objective.canonical(lesson.loss),
         "precision": devices.arithmetic(device, config.precision),
         "best_epoch": best["epoch"],
         **origin,
@@ -272,11 +213,8 @@ def train(
     if team.chief:
         models.save_model(work.path, network, card)
         loop.finish(work.path)
-    return {
-        "counts": {"train": len(learned), "val": len(held_out), "epochs": len(progress.history)},
-        "skipped": [],
-        "best": best,
-    }
+    counts = {"train": len(lesson.train), "val": len(lesson.val), "epochs": len(progress.history)}
+    return {"counts": counts, "skipped": [], "best": best}
 
 
 def schedule(config: TrainingConfig, device: str) -> loop.Schedule:
@@ -291,14 +229,3 @@ def schedule(config: TrainingConfig, device: str) -> loop.Schedule:
         device=device,
         checkpoint_s=config.checkpoint_s,
     )
-
-
-def _class_weights(kind: str, labels: np.ndarray, classes: tuple[str, ...], device: str) -> Tensor | None:
-    counts = np.bincount(labels, minlength=len(classes))
-    absent = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if absent:
-        raise DataError(
-            f"No training face is {', '.join(absent)}: {len(labels)} faces, all of other classes. "
-            "See the counts of the split: make status"
-        )
-    return balanced_weights(torch.from_numpy(labels), len(classes)).to(device) if kind == "balanced" else None

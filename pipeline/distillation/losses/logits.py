@@ -12,7 +12,9 @@ from torch import Tensor
 FLAT = 1e-3  # probabilities that vary less than this, as a vector's length, have no direction worth following
 
 
-def label_loss(student_logits: Tensor, label: Tensor, class_weights: Tensor | None = None) -> Tensor:
+def label_loss(
+    student_logits: Tensor, label: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy with labels. For two classes: the binary cross-entropy of the difference of the two logits.
 
     Parameters
@@ -21,8 +23,12 @@ def label_loss(student_logits: Tensor, label: Tensor, class_weights: Tensor | No
     label : int64, shape (B,), or float, shape (B, C), the classes' shares of each picture.
     class_weights : float, shape (C,), or None for equal weights. The weighted mean is divided by the weights of what
         is there, so that shares of 0 and 1 give the value of the labels that they say (torch divides by B instead).
+    smoothing : share of each label that is spread over all classes (Szegedy et al. 2016, arXiv:1512.00567, section 7).
     """
     logits = wide(student_logits)
+    if smoothing:
+        shares = label if label.is_floating_point() else F.one_hot(label, logits.shape[1]).to(logits.dtype)
+        label = (1 - smoothing) * shares + smoothing / logits.shape[1]
     if label.is_floating_point() and class_weights is not None:
         return F.cross_entropy(logits, label, weight=class_weights, reduction="sum") / (label @ class_weights).sum()
     return F.cross_entropy(logits, label, weight=class_weights)

@@ -1,12 +1,12 @@
 """What students and teachers minimise: functions of a network's outputs and a batch's targets, chosen by name.
 
-A new loss is a pure function, an entry of ``LOSSES`` here and one of ``objectives.REQUIRED_TARGETS``.
+A new loss is a pure function, an entry of ``LOSSES`` here and one of ``objective.REQUIRED_TARGETS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,25 +14,7 @@ from torch import Tensor
 from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss, wide
 from pipeline.models.heads import Outputs
-from pipeline.tasks.objective import Term
-
-__all__ = [
-    "LOSSES",
-    "Loss",
-    "LossOptions",
-    "attention_loss",
-    "balanced_weights",
-    "contrastive_loss",
-    "cosine_loss",
-    "dist_loss",
-    "dkd_loss",
-    "hard_loss",
-    "hint_loss",
-    "label_loss",
-    "rkd_loss",
-    "soft_loss",
-    "total",
-]
+from pipeline.tasks.objective import ONE_TEACHER, REQUIRED_TARGETS, Term
 
 Targets = Mapping[str, Tensor]
 
@@ -45,17 +27,12 @@ class LossOptions:
     ----------
     temperature : of ``soft``, ``dkd`` and ``dist``.
     class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; None for equal weights.
+    label_smoothing : share of the true label that ``label`` spreads over all classes.
     """
 
     temperature: float = 4.0
     class_weights: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A loss of a network's outputs, a batch's targets and the options."""
-
-    function: Callable[[Outputs, Targets, LossOptions], Tensor]
+    label_smoothing: float = 0.0
 
 
 def hard_loss(
@@ -76,18 +53,47 @@ def hard_loss(
     return (label_loss(by_class, label, class_weights) + label_loss(by_teacher, teacher, class_weights)) / 2
 
 
-def total(terms: Iterable[Term], options: LossOptions) -> Callable[[Outputs, Targets], Tensor]:
-    """The weighted sum of the terms' losses, as ``training.fit`` wants it.
+def total(
+    terms: Iterable[Term], options: LossOptions, roles: Sequence[str] = (ONE_TEACHER,)
+) -> Callable[[Outputs, Targets], Tensor]:
+    """The weighted sum of the terms' losses, as ``loop.fit`` wants it.
 
     The tokens of a network that has two learn ``label`` and ``hard`` as these say; any other loss of logits is the mean
-    of both tokens' losses.
+    of both tokens' losses. A loss about all of several teachers is the mean over them.
+
+    Parameters
+    ----------
+    terms : of the objective.
+    options : that the losses share.
+    roles : of the teachers; targets are keyed ``role/what``, heads ``role/name``.
     """
-    parts = [(term.weight, LOSSES[term.name].function) for term in terms]
+    parts = [
+        (term.weight / len(played), LOSSES[term.name], role)
+        for term in terms
+        for played in [_roles(term, roles)]
+        for role in played
+    ]
 
     def loss(outputs: Outputs, targets: Targets) -> Tensor:
-        return sum(weight * function(outputs, targets, options) for weight, function in parts)
+        return sum(
+            weight * function(replace(outputs, heads=_of(role, outputs.heads)), _of(role, targets), options)
+            for weight, function, role in parts
+        )
 
     return loss
+
+
+def _roles(term: Term, roles: Sequence[str]) -> Sequence[str]:
+    """The roles that a term is counted for; the true label is no teacher's."""
+    if term.role or not REQUIRED_TARGETS[term.name]:
+        return (term.role,)
+    return roles
+
+
+def _of(role: str, by_role: Mapping) -> dict:
+    """What is one role's, under its own name, and what is nobody's."""
+    own = {name.removeprefix(f"{role}/"): value for name, value in by_role.items() if name.startswith(f"{role}/")}
+    return {name: value for name, value in by_role.items() if "/" not in name} | own
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -111,7 +117,9 @@ def _over_tokens(loss: Callable[[Tensor], Tensor], outputs: Outputs) -> Tensor:
 
 
 def _label(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
-    return _over_tokens(lambda logits: label_loss(logits, targets["label"], options.class_weights), outputs)
+    return _over_tokens(
+        lambda logits: label_loss(logits, targets["label"], options.class_weights, options.label_smoothing), outputs
+    )
 
 
 def _hard(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
@@ -158,14 +166,14 @@ def _contrastive(outputs: Outputs, targets: Targets, options: LossOptions) -> Te
 
 
 LOSSES = {
-    "label": Loss(_label),
-    "hard": Loss(_hard),
-    "soft": Loss(_soft),
-    "dkd": Loss(_dkd),
-    "dist": Loss(_dist),
-    "cosine": Loss(_cosine),
-    "hint": Loss(_hint),
-    "attention": Loss(_attention),
-    "rkd": Loss(_rkd),
-    "contrastive": Loss(_contrastive),
+    "label": _label,
+    "hard": _hard,
+    "soft": _soft,
+    "dkd": _dkd,
+    "dist": _dist,
+    "cosine": _cosine,
+    "hint": _hint,
+    "attention": _attention,
+    "rkd": _rkd,
+    "contrastive": _contrastive,
 }

@@ -18,8 +18,8 @@ from PIL import Image
 
 from pipeline.errors import DataError
 from pipeline.inputs.faces.boxes import same_face, side_by_side
+from pipeline.inputs.faces.card import Preparation
 from pipeline.inputs.faces.geometry import centre_crop, squeezed, warp
-from pipeline.inputs.faces.preparation import Preparation
 from pipeline.inputs.images import Box, halves, load_reduced
 
 if TYPE_CHECKING:

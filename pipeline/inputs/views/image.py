@@ -23,7 +23,7 @@ from pipeline.inputs.keyed_random import hashed, uniform
 
 PARAMETERS = ("scale", "shift_x", "shift_y", "flip", "angle", "brightness", "contrast", "saturation")
 IDENTITY = np.array([1, 0, 0, 0, 0, 1, 1, 1], dtype=np.float32)
-SHARE, CENTRE_X, CENTRE_Y, PARTNER = range(8, 12)  # further draws of a mixed view, after those of PARAMETERS
+SHARE, CENTRE_X, CENTRE_Y, PARTNER, MIXED = range(8, 13)  # further draws of a mixed view, after those of PARAMETERS
 
 TEACHERS = 1  # part of a key
 SMALLEST_CROP = 0.80  # side of the crop, as a share of the aligned face's side
@@ -52,12 +52,14 @@ class Plan:
     mix : ``none``, ``cutmix`` (a box of another face, Yun et al. 2019, arXiv:1905.04899) or ``mixup`` (an average with
         another face, Zhang et al. 2018, arXiv:1710.09412); the share of the other face is uniform, Beta(1, 1).
     augment : False: the face itself is the only view.
+    mix_probability : share of the views that are mixed.
     """
 
     seed: int
     views: int = 1
     mix: str = "none"
     augment: bool = True
+    mix_probability: float = 1.0
 
     def number(self, epoch: int) -> int:
         """The view that an epoch sees."""
@@ -122,7 +124,7 @@ class Views:
             return Drawn(own)
         places = np.minimum(uniform(seed, keys, view, PARTNER) * len(self._keys), len(self._keys) - 1)
         partners = self._sorted[places.astype(np.int64)]
-        kept, boxes = _mixture(self.plan.mix, seed, keys, view)
+        kept, boxes = _mixture(self.plan, keys, view)
         return Drawn(own, partners, view_parameters(seed, self._keys[partners], view), kept, boxes)
 
 
@@ -157,13 +159,17 @@ def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int | np.ndar
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _mixture(mix: str, seed: int, keys: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The share that stays the face's own, and the partner's box; a box that leaves the picture is cut at its edge."""
-    kept = uniform(seed, keys, view, SHARE)
-    if mix == "mixup":
-        return kept.astype(np.float32), np.zeros((len(keys), 4), np.float32)
-    half = np.sqrt(1 - kept) / 2
-    centre = np.stack([uniform(seed, keys, view, CENTRE_X), uniform(seed, keys, view, CENTRE_Y)])
+def _mixture(plan: Plan, keys: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The share that stays the face's own, and the partner's box; a box that leaves the picture is cut at its edge.
+
+    A view that is not mixed is all its own.
+    """
+    mixed = uniform(plan.seed, keys, view, MIXED) < plan.mix_probability
+    share = uniform(plan.seed, keys, view, SHARE)
+    if plan.mix == "mixup":
+        return np.where(mixed, share, 1).astype(np.float32), np.zeros((len(keys), 4), np.float32)
+    half = np.where(mixed, np.sqrt(1 - share) / 2, 0)
+    centre = np.stack([uniform(plan.seed, keys, view, CENTRE_X), uniform(plan.seed, keys, view, CENTRE_Y)])
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)  # (2, B)
     area = (high - low).prod(axis=0)
     return (1 - area).astype(np.float32), np.concatenate([low, high]).T.astype(np.float32)

@@ -9,12 +9,15 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ArtifactError
 
-KIND = "align"
-VERSION = 3  # of the code: another one makes other pixels, or another file, of the same pictures
+if TYPE_CHECKING:
+    from pipeline.artifacts.store import Artifact
+
+STAGE = "align"
+VERSION = 4  # the stage's: another one makes other pixels, or another file, of the same pictures
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,15 @@ class Preparation:
                 f"{model} does not say how its faces were prepared: model.json lacks {lacking}. "
                 "Train it anew: make distill"
             )
-        if (entry["kind"], entry["version"]) != (KIND, VERSION):
+        if (entry["kind"], entry["version"]) != (STAGE, VERSION):
             raise ArtifactError(
-                f"{model} was trained on inputs of {entry['kind']} version {entry['version']}, here is {KIND} version "
+                f"{model} was trained on inputs of {entry['kind']} version {entry['version']}, here is {STAGE} version "
                 f"{VERSION}: its faces would not be what it learned. Train it anew: make distill"
             )
         return cls.of(entry)
 
 
-def prepare_card(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry ``prepare`` of a network's card.
-
-    Parameters
-    ----------
-    config : of the ``align`` artifact that the network reads, as its record holds it.
-    """
-    return {"kind": KIND, "version": VERSION, **dataclasses.asdict(Preparation.of(config))}
+def prepared(inputs: Artifact) -> dict[str, Any]:
+    """The entry ``prepare`` of the card of a network that reads an artifact of ``align``."""
+    made_by = {"kind": inputs.record["stage"], "version": inputs.record["version"]}
+    return made_by | dataclasses.asdict(Preparation.of(inputs.config))

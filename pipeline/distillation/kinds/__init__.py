@@ -1,0 +1,44 @@
+"""What training does differently for each kind of task: one module a kind, one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipeline.distillation.kinds import classify
+
+
+class Kind(NamedTuple):
+    """The training half of a kind.
+
+    Parameters
+    ----------
+    read : cells of the target column and the task → truth of the samples, NaN-free, and which of the cells it is of.
+    check : refuses training samples that nothing can be learned from.
+    targets : truth, which samples and their views, the task → the batch's ``label`` (mixed where views are).
+    weights : of the outputs in the loss, by the option CLASS_WEIGHTS; None for equal ones.
+    harden : raw outputs → the hard labels that are kept beside them.
+    validate : raw outputs, truth, weights and the task → a row of the history.
+    disagreement : hard labels and truth → how many differ.
+    """
+
+    read: Callable
+    check: Callable
+    targets: Callable
+    weights: Callable
+    harden: Callable
+    validate: Callable
+    disagreement: Callable
+
+
+KINDS = {
+    "classify": Kind(
+        classify.read,
+        classify.check,
+        classify.targets,
+        classify.weights,
+        classify.harden,
+        classify.validate,
+        classify.disagreement,
+    )
+}
