@@ -90,7 +90,7 @@ class Session:
             from pipeline.models.core import check_name  # imports timm
 
             for name in sorted(names):
-                check_name(name)
+                check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
         return self.store.build(*nodes)
 
     def make(self, *nodes: Node) -> list[Artifact]:

@@ -11,11 +11,11 @@ import torch
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
-from pipeline.config import SMOKE
 from pipeline.inputs import keyed_random, streaming
 from pipeline.inputs.views import image as views
 from stages import train_teacher
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 from tests.stages.test_distill import student
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -67,7 +67,7 @@ def test_training_repeats_itself(tmp_path, precision):
     found = []
     for name in ("a", "b"):
         fakes = Fakes(tmp_path / name, subjects=40, size=64)
-        config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], precision=precision, device="cuda")
+        config = replace(SMOKE.train_teacher, architecture=NETWORKS["swin"], precision=precision, device="cuda")
         node = Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run)
         (artifact,) = fakes.store.build(node)
         found.append(models.load_model(artifact.path)[0].state_dict())

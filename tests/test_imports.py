@@ -17,6 +17,7 @@ BESIDE_STAGES = {"cli", "options", "graph", "sweep", "housekeeping", "__main__"}
 ROOMS = {
     "errors": "",
     "config": "tasks",
+    "presets": "tasks",
     "tasks": "",
     "artifacts": "",
     "compute": "",
@@ -31,7 +32,7 @@ ROOMS = {
     "pretraining": "tasks artifacts compute inputs models distillation training",
 }
 COMMON = {"errors", "config", "__version__"}
-TORCH_FREE = {"errors", "config", "tasks", "artifacts", "evaluation", "reporting"}
+TORCH_FREE = {"errors", "config", "presets", "tasks", "artifacts", "evaluation", "reporting"}
 HEAVY = {
     "torch",
     "timm",

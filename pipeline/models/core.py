@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,10 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
     return model
 
 
-def check_name(name: str) -> None:
-    """Raise ConfigError, with the nearest names of networks, unless timm knows the name."""
+def check_name(name: str, families: Iterable[str] = ()) -> None:
+    """Raise ConfigError, with the nearest names of families and networks, unless timm knows the name."""
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name.lower(), timm.list_models(), n=3)
+        near = difflib.get_close_matches(name.lower(), [*families, *timm.list_models()], n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
         raise ConfigError(f"timm has no network named {name}. {hint}")
 

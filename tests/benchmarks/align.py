@@ -19,13 +19,13 @@ from PIL import Image
 from pipeline.artifacts import arrays
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Work
-from pipeline.config import PAPER
 from pipeline.inputs.faces.geometry import warp
 from stages import align
 from stages.cli import MODULES
 from stages.graph import Graph
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, alone, compare
+from tests.helpers.presets import PAPER
 
 SIZE, MARGIN, SMALLEST = 256, 0.25, 20
 

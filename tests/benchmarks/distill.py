@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
-from pipeline.config import DEMO
 from tests.benchmarks import loops
 from tests.benchmarks.measure import Figure, Way, figure, interleaved
+from tests.helpers.presets import DEMO
 
 BATCH = 32
 

@@ -19,10 +19,11 @@ from timm.optim import create_optimizer_v2
 from timm.utils import NativeScaler
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.config import PAPER, REPOSITORY
+from pipeline.config import REPOSITORY
 from pipeline.errors import MissingDependencyError
 from tests.benchmarks import align, loops, measure, pictures, table
 from tests.benchmarks.measure import Figure, Way, alone, compare, figure, interleaved
+from tests.helpers.presets import PAPER, networks
 
 DEVICE, ROUNDS = "cuda", 5
 FACES, LABEL_BATCH, BATCH = 4096, 256, 64
@@ -39,7 +40,7 @@ def run() -> Iterator[Figure]:
 
 def _labels(faces: loops.Faces) -> Iterator[Figure]:
     for name in PAPER.teachers:
-        network = PAPER.families[name]
+        network = networks(PAPER)[name]
         asked = loops.Labelling(loops.ensemble(network, DEVICE, "bfloat16"), faces, LABEL_BATCH, drawn=2)
         what = f"{network.name} at {network.image_size} px, bfloat16, batch {LABEL_BATCH}"
         for way, shown in ((asked.faces, "the faces"), (asked.views, "drawn views")):
@@ -47,7 +48,7 @@ def _labels(faces: loops.Faces) -> Iterator[Figure]:
 
 
 def _distill(faces: loops.Faces) -> Iterator[Figure]:
-    network = PAPER.families["deit"]
+    network = networks(PAPER)["deit"]
     torch.cuda.reset_peak_memory_stats()
     ours = loops.Training(network, faces, BATCH, DEVICE, "bfloat16")
     ours.ours()

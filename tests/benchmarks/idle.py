@@ -12,11 +12,13 @@ from types import SimpleNamespace
 
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, topological
-from pipeline.config import DEMO, NO_TEACHER, REPOSITORY, Preset
+from pipeline.config import NO_TEACHER, REPOSITORY
+from pipeline.presets import Preset
 from stages.cli import MODULES
 from stages.graph import Graph, Selection
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, Way, interleaved
+from tests.helpers.presets import DEMO
 
 ARTIFACTS = 1000
 

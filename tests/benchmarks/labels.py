@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.config import DEMO, PAPER, Architecture
+from pipeline.config import Architecture
 from tests.benchmarks import loops
 from tests.benchmarks.measure import Figure, figure, interleaved
+from tests.helpers.presets import DEMO, PAPER, networks
 
 BARE, VIEWS = "the bare teacher on random tensors", 2
 
@@ -20,7 +21,7 @@ def run(quick: bool) -> Iterator[Figure]:
             yield from _demo(DEMO.families[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
     with loops.noise(16 if quick else 64) as some, loops.noise(16) as few:
         for name in PAPER.teachers:
-            network = PAPER.families[name]
+            network = networks(PAPER)[name]
             asked = loops.Labelling(loops.ensemble(network, "cpu", "auto"), some, 16)
             single = loops.Labelling(loops.ensemble(network, "cpu", "float32"), few, 16)
             rates = interleaved({"ours": asked.faces, BARE: asked.bare, "float32": single.faces}, rounds)

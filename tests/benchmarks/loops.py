@@ -47,7 +47,7 @@ def ensemble(architecture: Architecture, device: str, precision: str) -> Teacher
     architecture = replace(architecture, weights="random")
     network = models.build(architecture, PAIN.outputs).eval().to(device)
     card = models.describe(network, architecture, PAIN.outputs)
-    return TeacherEnsemble((network,), (card,), models.InputSpec(**card["input"]), device, precision)
+    return TeacherEnsemble((network,), (card,), models.InputSpec(**card["inputs"]["rgb"]), device, precision)
 
 
 class Labelling:
@@ -86,7 +86,7 @@ class Labelling:
         asked, steps = self._panel, len(self._faces) // self._batch
         for _ in range(steps):
             with devices.autocast(asked.device, asked.precision):
-                models.answers(asked.teachers[0], inputs(), ("logits",))["logits"].cpu()
+                models.outputs(asked.teachers[0], inputs(), ("logits",))["logits"].cpu()
         return steps * self._batch
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from pipeline.config import DEMO, PAPER, Preset
 from pipeline.distillation import labels as label_store
+from pipeline.presets import Preset
 from tests.benchmarks import loops
 from tests.benchmarks.measure import Figure, alone, interleaved
+from tests.helpers.presets import DEMO, PAPER
 
 SYNPAIN_TRAINING_FACES = 7_497  # 70% of 10,710
 DEMO_TRAINING_FACES = 504

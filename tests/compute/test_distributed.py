@@ -23,7 +23,7 @@ from pipeline.artifacts.store import Node
 from pipeline.compute import distributed, launch
 from pipeline.compute.distributed import Ranks
 from pipeline.compute.launch import in_processes
-from pipeline.config import SMOKE, LabelsConfig
+from pipeline.config import LabelsConfig
 from pipeline.distillation.losses import table as losses
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.heads import NetworkWithHeads
@@ -33,6 +33,7 @@ from pipeline.training.loop import Schedule
 from stages import distill, teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
 from tests.fakes.stages import WORK, Processes, failing, killed
+from tests.helpers.presets import NETWORKS, SMOKE
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD = 11  # rows of a batch that two processes cannot halve
@@ -80,7 +81,7 @@ def gradients(config: Processes, work) -> dict[str, dict[str, np.ndarray]]:
     found = {}
     for name in losses.LOSSES:
         terms = objective.parse(name if name == "label" else f"label:0.5,{name}:1")
-        network = models.build(SMOKE.families["deit"], ("no_pain", "pain"), seed=1)
+        network = models.build(NETWORKS["deit"], ("no_pain", "pain"), seed=1)
         network_with_heads = NetworkWithHeads(network, terms, SHAPES, seed=2).to(config.device)
         whole = team.parallel(loop._Objective(network_with_heads, losses.total(terms, options), schedule, team))
         value = whole(inputs, team.mark(ODD) | targets)
@@ -147,7 +148,7 @@ def fakes(tmp_path_factory) -> Fakes:
 
 
 def labels(fakes: Fakes, nproc: int = 1) -> Node:
-    teacher = replace(SMOKE.teacher, teacher="swin", architecture=SMOKE.families["swin"], epochs=1)
+    teacher = replace(SMOKE.train_teacher, teacher="swin", architecture=NETWORKS["swin"], epochs=1)
     node = Node("train_teacher", "teacher-swin", train_teacher.VERSION, teacher, fakes.data, train_teacher.run)
     config = LabelsConfig(teacher="swin", views=2, features="hidden", batch_size=16, nproc=nproc)
     inputs = {**fakes.data, "teacher": node}
@@ -157,7 +158,7 @@ def labels(fakes: Fakes, nproc: int = 1) -> Node:
 def student(fakes: Fakes, loss: str, nproc: int) -> Node:
     changes = {"loss": loss, "nproc": nproc, "epochs": EPOCHS[loss], "checkpoint_s": 0}
     shared = {"teacher": "swin", "views": 2, "batch_size": ODD, "class_weights": "balanced"}
-    config = replace(SMOKE.distill, architecture=SMOKE.families["deit"], **shared, **changes)
+    config = replace(SMOKE.distill, architecture=NETWORKS["deit"], **shared, **changes)
     inputs = {**fakes.data, "labels": labels(fakes)}
     return Node("distill", "student", distill.VERSION, config, inputs, distill.run)
 
@@ -211,6 +212,7 @@ def test_a_student_of_two_processes_has_the_same_weights(fakes, together, loss):
 PROGRAM = """
 import sys
 from tests.compute import test_distributed as t
+from tests.helpers.presets import NETWORKS, SMOKE
 if __name__ == "__main__":
     fakes = t.opened(t.Path(sys.argv[1]))
     fakes.store.build(t.student(fakes, sys.argv[2], 2))

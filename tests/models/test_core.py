@@ -11,12 +11,13 @@ from safetensors.torch import load_file, save_file
 
 from pipeline import config as configuration
 from pipeline import models
-from pipeline.config import PAPER, SMOKE, Architecture
+from pipeline.config import Architecture
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
 from pipeline.models import weights
+from tests.helpers.presets import NETWORKS, PAPER, networks
 
 CLASSES = ["no_pain", "pain"]
-RESNET, SWIN, DEIT = (SMOKE.families[name] for name in ("resnet", "swin", "deit"))
+RESNET, SWIN, DEIT = (NETWORKS[name] for name in ("resnet", "swin", "deit"))
 VIT = Architecture(
     "vit_tiny_patch16_224", (("embed_dim", 48), ("depth", 1), ("num_heads", 3)), image_size=32, weights="random"
 )
@@ -36,7 +37,7 @@ def test_every_family_gives_logits(architecture):
 
 
 def test_the_paper_preset_names_exactly_these_networks():
-    found = {name: (a.name, a.image_size, a.trained, a.weights) for name, a in PAPER.families.items()}
+    found = {name: (a.name, a.image_size, a.trained, a.weights) for name, a in networks(PAPER).items()}
     assert found == {
         "resnet": ("resnet50", 224, "head", "hub"),
         "swin": ("swin_base_patch4_window7_224", 224, "all", "hub"),
@@ -84,7 +85,7 @@ def test_saved_and_loaded_is_the_same(architecture, tmp_path):
     assert not loaded.training
     assert torch.equal(models.logits(loaded, images(architecture)), models.logits(model, images(architecture)))
     assert (card["architecture"], card["classes"], card["seed"]) == (architecture.name, CLASSES, 1)
-    assert models.InputSpec(**card["input"]).size == architecture.image_size
+    assert models.InputSpec(**card["inputs"]["rgb"]).size == architecture.image_size
     assert card["weights"] == "random"
     assert card["parameters"] == sum(p.numel() for p in model.parameters())
 

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from pipeline import models
-from pipeline.config import SMOKE, Architecture
+from pipeline.config import Architecture
 from pipeline.errors import ConfigError
+from tests.helpers.presets import NETWORKS
 
 CLASSES = ["no_pain", "pain"]
 SMALL = (("embed_dim", 48), ("depth", 2), ("num_heads", 3))
 NETWORKS = [
-    *(replace(architecture, trained="all") for architecture in SMOKE.families.values()),
+    *(replace(architecture, trained="all") for architecture in NETWORKS.values()),
     Architecture("deit_tiny_patch16_224", SMALL, image_size=32, weights="random"),
     Architecture("vit_tiny_patch16_224", (*SMALL, ("drop_rate", 0.5)), image_size=32, weights="random"),
     Architecture("mobilenetv3_small_050", (("drop_rate", 0.5),), image_size=64, weights="random"),
@@ -54,7 +55,7 @@ def test_tokens_in_training_are_those_of_a_plain_step(network):
 
 def test_answers_are_the_logits_and_features_in_use(network):
     model, batch = network
-    found = models.answers(model.train(), batch, ("map", "logits", "hidden"))
+    found = models.outputs(model.train(), batch, ("map", "logits", "hidden"))
     assert list(found) == ["map", "logits", "hidden"]
     assert torch.equal(found["logits"], models.logits(model, batch))
     assert not model.training
@@ -71,9 +72,9 @@ def test_answers_are_the_logits_and_features_in_use(network):
 
 def test_one_kind_alone_is_the_same(network):
     model, batch = network
-    together = models.answers(model, batch, ("logits", "hidden", "map"))
+    together = models.outputs(model, batch, ("logits", "hidden", "map"))
     for kind, expected in together.items():
-        assert torch.equal(models.answers(model, batch, [kind])[kind], expected)
+        assert torch.equal(models.outputs(model, batch, [kind])[kind], expected)
 
 
 def test_features_are_differentiable(network):
@@ -87,27 +88,27 @@ def test_features_are_differentiable(network):
 
 def test_the_map_lies_on_the_picture():
     """Its cells are those of the picture: a change in one corner changes that corner's cell."""
-    swin = SMOKE.families["swin"]
+    swin = NETWORKS["swin"]
     model, batch = models.build(swin, CLASSES), images(swin)
     changed = batch.clone()
     size = swin.image_size
     changed[:, :, : size // 4, -size // 4 :] += 3
-    before, after = (models.answers(model, pictures, ["map"])["map"] for pictures in (batch, changed))
+    before, after = (models.outputs(model, pictures, ["map"])["map"] for pictures in (batch, changed))
     moved = (after - before).square().sum((0, 1))
     assert all(moved[0, -1] > 100 * moved[other] for other in ((0, 0), (-1, 0), (-1, -1)))
 
 
 def test_a_residual_networks_pooled_map_is_its_hidden_features():
-    resnet = SMOKE.families["resnet"]
-    found = models.answers(models.build(resnet, CLASSES), images(resnet), ("hidden", "map"))
+    resnet = NETWORKS["resnet"]
+    found = models.outputs(models.build(resnet, CLASSES), images(resnet), ("hidden", "map"))
     torch.testing.assert_close(found["map"].mean((2, 3)), found["hidden"])
 
 
 def test_a_distilled_networks_hidden_features_are_the_mean_of_its_tokens():
-    model, batch = models.build(SMOKE.families["deit"], CLASSES), images(SMOKE.families["deit"])
+    model, batch = models.build(NETWORKS["deit"], CLASSES), images(NETWORKS["deit"])
     with torch.no_grad():
         tokens = model.eval().forward_features(batch)[:, :2]
-    torch.testing.assert_close(models.answers(model, batch, ["hidden"])["hidden"], tokens.mean(1))
+    torch.testing.assert_close(models.outputs(model, batch, ["hidden"])["hidden"], tokens.mean(1))
 
 
 class _Odd(nn.Module):
@@ -123,6 +124,6 @@ class _Odd(nn.Module):
 @pytest.mark.parametrize(("kind", "what"), [("map", "feature map"), ("hidden", "pooled features")])
 def test_a_network_that_has_none_is_named(kind, what):
     with pytest.raises(ConfigError, match=rf"odd gives no {what} \({kind}\)"):
-        models.answers(_Odd(), torch.zeros(1, 3, 4, 4), [kind])
+        models.outputs(_Odd(), torch.zeros(1, 3, 4, 4), [kind])
     with pytest.raises(ConfigError, match=f"odd gives no {what}"):
         models.width(_Odd(), kind)

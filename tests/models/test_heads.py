@@ -11,16 +11,16 @@ from torch import nn
 
 from pipeline import models
 from pipeline.compute import devices
-from pipeline.config import SMOKE
 from pipeline.distillation.losses.table import LOSSES, LossOptions, total
 from pipeline.errors import ConfigError
 from pipeline.models.heads import EMBEDDING, NetworkWithHeads
 from pipeline.tasks import objective
 from pipeline.training import loop
 from pipeline.training.loop import Schedule
+from tests.helpers.presets import NETWORKS
 
 CLASSES = ["no_pain", "pain"]
-FAMILIES = SMOKE.families
+FAMILIES = NETWORKS
 ALL = "+".join(LOSSES)
 
 
@@ -30,7 +30,7 @@ def images(name: str, batch: int = 4) -> torch.Tensor:
 
 
 def answers(name: str, batch: int = 4) -> dict[str, torch.Tensor]:
-    found = models.answers(models.build(FAMILIES[name], CLASSES, 7), images(name, batch), ("logits", "hidden", "map"))
+    found = models.outputs(models.build(FAMILIES[name], CLASSES, 7), images(name, batch), ("logits", "hidden", "map"))
     return found | {"label": torch.arange(batch) % 2, "hard": found["logits"].argmax(1)}
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pipeline import models
-from pipeline.config import PAPER
 from pipeline.distillation.losses.table import hard_loss
 from pipeline.inputs.views.image import normalise
+from tests.helpers.presets import PAPER, networks
 
 CLASSES = ["no_pain", "pain"]
 FACES = torch.randint(0, 256, (2, 256, 256, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -19,8 +19,8 @@ FACES = torch.randint(0, 256, (2, 256, 256, 3), dtype=torch.uint8, generator=tor
 @pytest.mark.slow
 @pytest.mark.parametrize("teacher", ["resnet", "swin"])
 def test_a_step_of_the_student_with_each_teacher(teacher):
-    answering = replace(PAPER.families[teacher], weights="random")
-    learning = replace(PAPER.families["deit"], weights="random")
+    answering = replace(networks(PAPER)[teacher], weights="random")
+    learning = replace(networks(PAPER)["deit"], weights="random")
     answers = models.logits(models.build(answering, CLASSES), normalise(FACES, models.input_spec(answering)))
     student = models.build(learning, CLASSES).train()
     assert student.patch_embed.grid_size == (16, 16)

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from pipeline import models
-from pipeline.config import PRESETS, Architecture
+from pipeline.config import Architecture
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
 from pipeline.pretraining.network import Cosine, FaceLoss, PretrainedNetwork
 from pipeline.pretraining.targets import FaceTargets
+from tests.helpers.presets import NETWORKS
 
-SMOKE = PRESETS["smoke"].families
+SMOKE = NETWORKS
 
 
 def table(rows=6, seed=0):

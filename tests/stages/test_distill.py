@@ -17,19 +17,20 @@ from safetensors.torch import load_file
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, Node
-from pipeline.config import SMOKE, LabelsConfig
+from pipeline.config import LabelsConfig
 from pipeline.errors import ArtifactError
 from pipeline.inputs.views import image as views
 from pipeline.tasks import objective
 from pipeline.training import loop
 from stages import distill, teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def teacher_node(fakes: Fakes, family: str = "swin") -> Node:
-    config = replace(SMOKE.teacher, teacher=family, architecture=SMOKE.families[family], epochs=1)
+    config = replace(SMOKE.train_teacher, teacher=family, architecture=NETWORKS[family], epochs=1)
     return Node("train_teacher", f"teacher-{family}", 1, config, fakes.data, train_teacher.run)
 
 
@@ -40,7 +41,7 @@ def labels(fakes: Fakes, family: str = "swin", **changes) -> Node:
 
 
 def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
-    config = replace(SMOKE.distill, teacher=teacher, architecture=SMOKE.families["deit"], **changes)
+    config = replace(SMOKE.distill, teacher=teacher, architecture=NETWORKS["deit"], **changes)
     if teacher == "none":
         answers, config = {}, replace(config, loss="label")
     elif config.online:
@@ -113,7 +114,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     distill.run(node.config, work, **inputs, labels=turned)
     model, card = models.load_model(folder)
     faces = arrays.open_inputs(inputs["faces"])
-    pictures = views.normalise(torch.from_numpy(faces["rgb"].copy()), models.InputSpec(**card["input"]))
+    pictures = views.normalise(torch.from_numpy(faces["rgb"].copy()), models.InputSpec(**card["inputs"]["rgb"]))
     with torch.inference_mode():
         by_class, by_teacher = (
             head(model.forward_features(pictures)[:, i]) for i, head in enumerate((model.head, model.head_dist))
@@ -193,6 +194,7 @@ from tests.fakes.classify import Fakes
 from tests.stages.test_distill import student
 from pipeline.distillation import label_writer
 from pipeline.training import loop
+from tests.helpers.presets import NETWORKS, SMOKE
 loop._Run._save_is_due = lambda self: True
 step = loop._Run._step
 loop._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]

@@ -87,7 +87,7 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     [faces] = fakes.store.build(fakes.faces)
     model, card = models.load_model(student.path)
     store = arrays.open_inputs(faces)
-    spec = models.InputSpec(**card["input"])
+    spec = models.InputSpec(**card["inputs"]["rgb"])
     rows = np.arange(len(frame))
     logits = torch.cat(list(supervised.forward(model, store["rgb"], rows, spec, 64, "cpu"))).numpy()
     np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], logits, atol=1e-5)

@@ -7,13 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline import presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import topological
-from pipeline.config import PRESETS, Architecture, fingerprinted, weights_file
+from pipeline.config import Architecture, fingerprinted, weights_file
 from pipeline.errors import ConfigError, WeightsError
-from stages.graph import Graph, Recipe, Selection
+from pipeline.tasks import PAIN, TASKS
+from stages.graph import Graph, Recipe, Selection, all_stages, upstream
+from tests.helpers.presets import NETWORKS, PRESETS, networks
 
-STAGES = ("index", "align", "split", "train_teacher", "teacher_labels", "distill", "evaluate", "report")
 SELECTION = Selection(("resnet", "swin", "none"), ("deit",), (0, 1, 2))
 
 
@@ -24,8 +26,11 @@ def raw(tmp_path):
 
 
 def graph(raw, preset=PRESETS["smoke"], **versions):
-    stages = {name: SimpleNamespace(VERSION=versions.get(name, 1), run=None) for name in STAGES}
-    return Graph(preset, raw, stages)
+    modules = {
+        name: SimpleNamespace(VERSION=versions.get(name, module.VERSION), INPUTS=module.INPUTS, run=None)
+        for name, module in all_stages().items()
+    }
+    return Graph(preset, raw, modules=modules)
 
 
 def fingerprints(found):
@@ -40,19 +45,19 @@ def changed(one, two):
 def test_a_report_reads_every_model_once(raw):
     slugs = [node.slug for node in topological([graph(raw).report(SELECTION)])]
     assert len(slugs) == len(set(slugs))
-    assert {"samples", "faces", "split", "teacher-swin", "labels-resnet", "student-deit-swin-hard-s2"} <= set(slugs)
+    assert {"samples", "inputs", "split", "teacher-swin", "labels-resnet", "student-deit-swin-hard-s2"} <= set(slugs)
     assert {"student-deit-none-s0", "evaluation-teacher-resnet", "evaluation-student-deit-none-s1"} <= set(slugs)
     assert len(slugs) == 3 + 2 * 2 + 9 + 11 + 1
 
 
 def test_a_split_that_fails_does_so_before_hours_of_alignment(raw):
     slugs = [node.slug for node in topological([graph(raw).report(SELECTION)])]
-    assert slugs[:3] == ["samples", "split", "faces"]
+    assert slugs[:3] == ["samples", "split", "inputs"]
 
 
 def test_faces_are_independent_of_the_split_and_the_baseline_of_the_labels(raw):
     found = graph(raw)
-    assert "split" not in {node.slug for node in topological([found.faces])}
+    assert "split" not in {node.slug for node in topological([found.inputs])}
     assert not {n.slug for n in topological([found.student(Recipe("deit", "none", "label"), 0)])} & {
         "labels-swin",
         "labels-resnet",
@@ -61,15 +66,15 @@ def test_faces_are_independent_of_the_split_and_the_baseline_of_the_labels(raw):
 
 def test_a_teachers_change_reaches_its_students_and_no_others(raw):
     base = PRESETS["smoke"]
-    other = replace(base, families={**base.families, "swin": replace(base.families["swin"], image_size=112)})
+    other = replace(base, teacher_networks={**NETWORKS, "swin": replace(NETWORKS["swin"], image_size=112)})
     reached = changed(graph(raw), graph(raw, other))
     assert {"teacher-swin", "labels-swin", "student-deit-swin-hard-s0", "evaluation-teacher-swin", "report"} <= reached
-    assert not reached & {"samples", "faces", "split", "teacher-resnet", "labels-resnet", "student-deit-none-s0"}
+    assert not reached & {"samples", "inputs", "split", "teacher-resnet", "labels-resnet", "student-deit-none-s0"}
 
 
 def test_a_stage_version_reaches_what_depends_on_it(raw):
-    assert changed(graph(raw), graph(raw, report=2)) == {"report"}
-    assert changed(graph(raw), graph(raw, index=2)) == set(fingerprints(graph(raw)))
+    assert changed(graph(raw), graph(raw, report=99)) == {"report"}
+    assert changed(graph(raw), graph(raw, index=99)) == set(fingerprints(graph(raw)))
 
 
 def test_devices_and_workers_reach_nothing(raw):
@@ -77,7 +82,7 @@ def test_devices_and_workers_reach_nothing(raw):
     other = replace(
         base,
         align=replace(base.align, workers=7, device="cuda"),
-        labels=replace(base.labels, batch_size=1),
+        teacher_labels=replace(base.teacher_labels, batch_size=1),
         distill=replace(base.distill, device="cuda"),
     )
     assert changed(graph(raw), graph(raw, other)) == set()
@@ -85,26 +90,26 @@ def test_devices_and_workers_reach_nothing(raw):
 
 def test_any_timm_name_is_exactly_that_model(raw):
     for preset in PRESETS.values():
-        assert graph(raw, preset).architecture("resnet50", preset.teacher) == Architecture("resnet50", weights="hub")
+        assert graph(raw, preset).teacher("resnet50").config.architecture == Architecture("resnet50", weights="hub")
 
 
 def test_weights_of_the_command_line_win_and_their_content_counts(raw, tmp_path):
     file = tmp_path / "mine.safetensors"
+    given = PRESETS["smoke"].changed({"train_teacher": {"weights": str(file)}})
     with pytest.raises(WeightsError, match="WEIGHTS=random"):
-        graph(raw).architecture("swin", replace(PRESETS["smoke"].teacher, weights=str(file)))
+        graph(raw, given).teacher("swin")
     file.write_bytes(b"one")
-    config = replace(PRESETS["smoke"].teacher, weights=str(file))
-    first = graph(raw).architecture("swin", config)
+    first = graph(raw, given).teacher("swin").config.architecture
     assert weights_file(first) == file
     file.write_bytes(b"two")
-    assert graph(raw).architecture("swin", config).digest != first.digest
+    assert graph(raw, given).teacher("swin").config.architecture.digest != first.digest
 
 
 def test_presets_name_the_papers_models_and_schedule():
     paper = PRESETS["paper"]
-    assert paper.families["deit"] == Architecture("deit_base_distilled_patch16_224", image_size=256)
-    assert paper.families["resnet"] == Architecture("resnet50", trained="head")
-    assert paper.families["swin"] == Architecture("swin_base_patch4_window7_224")
+    assert networks(paper)["deit"] == Architecture("deit_base_distilled_patch16_224", image_size=256)
+    assert networks(paper)["resnet"] == Architecture("resnet50", trained="head")
+    assert networks(paper)["swin"] == Architecture("swin_base_patch4_window7_224")
     schedule = fingerprinted(paper.distill)
     expected = {"epochs": 30, "batch_size": 64, "learning_rate": 1e-5, "step_size": 10, "gamma": 0.5, "loss": "hard"}
     assert expected.items() <= schedule.items()
@@ -132,10 +137,10 @@ def test_runs_come_seed_by_seed(raw):
 
 def test_a_loss_asks_for_the_features_it_learns_from(raw):
     found = graph(raw).student(Recipe("deit", "swin", "soft:0.7,hint:0.3", 6), 0)
-    assert found.inputs["labels"].config.features == "map"
-    assert found.inputs["labels"].slug == "labels-swin-v6-map"
+    assert found.inputs["labels_teacher"].config.features == "map"
+    assert found.inputs["labels_teacher"].slug == "labels-swin-v6-map"
     plain = graph(raw).student(Recipe("deit", "swin", "soft", 6), 0)
-    assert plain.inputs["labels"].config.features == ""
+    assert plain.inputs["labels_teacher"].config.features == ""
 
 
 def test_cross_fitted_labels_read_every_folds_teacher(raw):
@@ -149,8 +154,8 @@ def test_online_the_student_reads_the_teacher_and_no_labels(raw):
     base = PRESETS["smoke"]
     online = replace(base, distill=replace(base.distill, online=True))
     found = graph(raw, online).student(Recipe("deit", "swin", "hard", 2), 0)
-    assert "labels" not in found.inputs
-    assert found.inputs["teacher"].slug == "teacher-swin"
+    assert "labels_teacher" not in found.inputs
+    assert found.inputs["teacher_teacher"].slug == "teacher-swin"
     assert found.fingerprint != graph(raw).student(Recipe("deit", "swin", "hard", 2), 0).fingerprint
     baseline = Recipe("deit", "none", "label")
     assert graph(raw, online).student(baseline, 0).fingerprint == graph(raw).student(baseline, 0).fingerprint
@@ -172,6 +177,28 @@ def test_what_no_cached_answer_can_be_right_for_is_refused(raw, recipe, changes,
 
 def test_labels_of_the_face_itself_depend_on_no_view_seed(raw):
     base = PRESETS["smoke"]
-    other = replace(base, labels=replace(base.labels, view_seed=9))
+    other = replace(base, teacher_labels=replace(base.teacher_labels, view_seed=9))
     assert graph(raw).labels("swin").fingerprint == graph(raw, other).labels("swin").fingerprint
     assert graph(raw).labels("swin", 2).fingerprint != graph(raw, other).labels("swin", 2).fingerprint
+
+
+def test_several_teachers_each_play_the_role_of_their_name(raw):
+    found = graph(raw).student(Recipe("deit", "resnet+swin", "soft,hint@swin", 2), 0)
+    assert found.inputs["labels_resnet"].slug == "labels-resnet-v2"
+    assert found.inputs["labels_swin"].slug == "labels-swin-v2-map"
+    assert Selection(("resnet+swin", "swin", "none"), ("deit",), (0,)).real_teachers == ("resnet", "swin")
+    with pytest.raises(ConfigError, match=r"speaks of vit, the teachers are resnet, swin"):
+        graph(raw).student(Recipe("deit", "resnet+swin", "soft@vit"), 0)
+
+
+def test_tasks_over_one_dataset_share_what_asks_nothing(raw):
+    pain, expression = (graph(raw, presets.preset(task, "smoke")) for task in (PAIN, TASKS["expression"]))
+    for name in ("samples", "inputs", "split"):
+        assert getattr(pain, name).fingerprint == getattr(expression, name).fingerprint
+    assert pain.teacher("swin").fingerprint != expression.teacher("swin").fingerprint
+    assert expression.teacher("swin").slug == "expression-teacher-swin"
+
+
+def test_stages_stand_in_the_order_that_their_inputs_say():
+    assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "split", "index")
+    assert set(upstream("report")) == set(all_stages()) - {"report", "pretrain"}

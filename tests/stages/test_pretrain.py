@@ -13,9 +13,10 @@ import torch
 from pipeline import models
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore
-from pipeline.config import PRESETS, PretrainConfig
+from pipeline.config import PretrainConfig
 from stages import align, index, pretrain, split
 from stages.graph import Graph
+from tests.helpers.presets import NETWORKS, PRESETS
 
 CONFIG = PretrainConfig(epochs=2, batch_size=4, precision="float32", device="cpu")
 
@@ -39,7 +40,7 @@ def folder(synpain, tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(folder, tmp_path_factory):
     smoke = PRESETS["smoke"]
-    labelled = {name: replace(a, label=f"tiny-{name}") for name, a in smoke.families.items()}
+    labelled = {name: replace(a, label=f"tiny-{name}") for name, a in NETWORKS.items()}
     preset = replace(
         smoke,
         families=labelled,
@@ -69,7 +70,7 @@ def test_the_transformer_is_led_by_the_convolutional_network(built):
 @pytest.mark.parametrize("family", ["resnet", "deit"])
 def test_the_export_is_half_precision_without_outputs_and_starts_a_network(family, built, tmp_path):
     file = pretrain.export(built[family], tmp_path)
-    architecture = replace(PRESETS["smoke"].families[family], weights=str(file))
+    architecture = replace(NETWORKS[family], weights=str(file))
     model = models.build(architecture, ["no_pain", "pain"])
     taught, _ = models.load_model(built[family].path)
     heads = models.output_layers(model)

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from pipeline.artifacts.store import ArtifactStore, Node
-from pipeline.config import SMOKE
 from stages import sweep
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 
 
 def run_node(seed: int, epochs: int = 2, loss: str = "hard") -> Node:
-    config = replace(SMOKE.distill, architecture=SMOKE.families["deit"], seed=seed, epochs=epochs, loss=loss)
+    config = replace(SMOKE.distill, architecture=NETWORKS["deit"], seed=seed, epochs=epochs, loss=loss)
     return Node("distill", f"student-{loss}-{epochs}-s{seed}", 1, config, {}, lambda config, work: {})
 
 
@@ -53,7 +53,7 @@ def test_runs_of_the_same_loss_count_more_than_others(store, monkeypatch):
 
 
 def test_before_any_student_was_trained_teachers_stand_in_for_it(store):
-    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], epochs=4)
+    config = replace(SMOKE.train_teacher, architecture=NETWORKS["swin"], epochs=4)
     store.build(Node("train_teacher", "teacher", 1, config, {}, lambda config, work: {}))
     assert sweep.left(store, [run_node(0)]) == "about 10 s left"
 

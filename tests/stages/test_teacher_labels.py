@@ -12,7 +12,7 @@ import torch
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, Node
-from pipeline.config import SMOKE, LabelsConfig
+from pipeline.config import LabelsConfig
 from pipeline.distillation import ensemble, label_writer
 from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
@@ -20,6 +20,7 @@ from pipeline.inputs import keyed_random
 from pipeline.inputs.views import image as views
 from stages import teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 
 CLASSES = ("no_pain", "pain")
 DATA = ("faces", "samples", "split")
@@ -29,7 +30,7 @@ GROWS = ("views", "features", "view_seed", "mix")
 
 
 def teacher_node(fakes: Fakes, seed: int = 0, **config) -> Node:
-    config = replace(SMOKE.teacher, architecture=SMOKE.families["swin"], seed=seed, epochs=1, **config)
+    config = replace(SMOKE.train_teacher, architecture=NETWORKS["swin"], seed=seed, epochs=1, **config)
     return Node("train_teacher", f"teacher-{seed}-{config.fold}", 1, config, fakes.data, train_teacher.run)
 
 
@@ -144,7 +145,7 @@ def test_views_differ_from_one_another_and_from_the_face(made):
 
 def asked_rows(monkeypatch) -> list[int]:
     """The sizes of the batches that any teacher is asked about from now on."""
-    forward, rows = models.answers, []
+    forward, rows = models.outputs, []
     monkeypatch.setattr(
         models, "answers", lambda model, images, kinds: rows.append(len(images)) or forward(model, images, kinds)
     )
@@ -187,7 +188,7 @@ def test_features_are_kept_in_half_precision(made):
     drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
     model, _ = models.load_model(made.teacher.path)
-    expected = models.answers(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
+    expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
     said = label_store.CachedTargets(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
     for kind in ("hidden", "map"):
         torch.testing.assert_close(said[kind].float(), expected[kind], rtol=2e-3, atol=2e-3)

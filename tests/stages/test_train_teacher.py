@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 
 from pipeline import models
 from pipeline.artifacts.store import Node
-from pipeline.config import SMOKE
 from pipeline.errors import DataError, WeightsError
 from stages import train_teacher
 from tests.fakes.classify import Fakes
+from tests.helpers.presets import NETWORKS, SMOKE
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def fakes(tmp_path_factory) -> Fakes:
 
 
 def teacher(fakes: Fakes, family: str = "resnet", **changes) -> Node:
-    config = replace(SMOKE.teacher, teacher=family, architecture=SMOKE.families[family], **changes)
+    config = replace(SMOKE.train_teacher, teacher=family, architecture=NETWORKS[family], **changes)
     return Node("train_teacher", f"teacher-{family}", train_teacher.VERSION, config, fakes.data, train_teacher.run)
 
 
@@ -34,11 +34,11 @@ def test_a_teacher_is_a_folder_that_loads(fakes, family):
     files = {name.split("/")[0] for name in artifact.record["files"]}
     assert files == {"weights.safetensors", "model.json", "history.csv", "tensorboard"}
     model, card = models.load_model(artifact.path)
-    assert card["architecture"] == SMOKE.families[family].name
+    assert card["architecture"] == NETWORKS[family].name
     assert card["faces_fingerprint"] == fakes.faces.fingerprint
     assert card["split_fingerprint"] == fakes.split.fingerprint
     assert card["loss"] == "label"
-    size = card["input"]["size"]
+    size = card["inputs"]["rgb"]["size"]
     assert models.logits(model, torch.zeros(1, 3, size, size)).shape == (1, 2)
     history = pd.read_csv(artifact.file("history.csv"))
     assert len(history) == artifact.summary["counts"]["epochs"] == 2
@@ -49,7 +49,7 @@ def test_a_teacher_is_a_folder_that_loads(fakes, family):
 def test_a_frozen_backbone_is_the_one_it_began_with(fakes):
     (artifact,) = fakes.store.build(teacher(fakes, "resnet"))
     trained = load_file(artifact.file("weights.safetensors"))
-    initial = models.build(SMOKE.families["resnet"], ["no_pain", "pain"], seed=0).state_dict()
+    initial = models.build(NETWORKS["resnet"], ["no_pain", "pain"], seed=0).state_dict()
     assert {name for name in trained if not torch.equal(trained[name], initial[name])} == {"fc.weight", "fc.bias"}
 
 
@@ -61,10 +61,17 @@ def test_the_same_config_gives_the_same_files(fakes, tmp_path):
 
 
 def test_weights_that_are_not_there_are_an_error_before_training(fakes):
-    missing = replace(SMOKE.families["swin"], weights="shipped", label="nothing")
+    missing = replace(NETWORKS["swin"], weights="shipped", label="nothing")
     with pytest.raises(WeightsError, match=r"nothing\.safetensors"):
         fakes.store.build(
-            Node("train_teacher", "t", 1, replace(SMOKE.teacher, architecture=missing), fakes.data, train_teacher.run)
+            Node(
+                "train_teacher",
+                "t",
+                1,
+                replace(SMOKE.train_teacher, architecture=missing),
+                fakes.data,
+                train_teacher.run,
+            )
         )
 
 
@@ -84,8 +91,8 @@ def test_the_card_is_plain_json(fakes):
 
 def test_a_network_learns_what_the_faces_show(tmp_path):
     fakes = Fakes(tmp_path, subjects=80, size=64)
-    whole = replace(SMOKE.families["resnet"], trained="all")
+    whole = replace(NETWORKS["resnet"], trained="all")
     schedule = {"epochs": 5, "step_size": 5, "learning_rate": 1e-3, "class_weights": "balanced", "precision": "auto"}
-    config = replace(SMOKE.teacher, architecture=whole, **schedule)
+    config = replace(SMOKE.train_teacher, architecture=whole, **schedule)
     (artifact,) = fakes.store.build(Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run))
     assert artifact.summary["best"]["val_balanced_accuracy"] > 0.9

@@ -12,8 +12,8 @@ from torch import nn
 from torchdistill.losses.mid_level import ATLoss, RKDLoss
 
 from pipeline import models
-from pipeline.config import SMOKE
 from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from tests.helpers.presets import NETWORKS
 
 HIDDEN = {"cosine": cosine_loss, "rkd": rkd_loss, "contrastive": contrastive_loss}
 MAPS = {"hint": hint_loss, "attention": attention_loss}
@@ -62,11 +62,11 @@ def test_averaging_is_torchs_adaptive_pooling(grid):
 
 
 def test_hint_on_pooled_features_is_timms():
-    student, teacher = (models.build(SMOKE.families["resnet"], ["a", "b"], seed) for seed in (0, 1))
+    student, teacher = (models.build(NETWORKS["resnet"], ["a", "b"], seed) for seed in (0, 1))
     task = FeatureDistillationTask(student, teacher, nn.CrossEntropyLoss(), verbose=False).eval()
     images = draw(0, 2, 3, 32, 32).float()
     expected = task(images, torch.tensor([0, 1]))["kd_loss"].detach()
-    as_maps = (models.answers(m, images, ["hidden"])["hidden"][..., None, None] for m in (student, teacher))
+    as_maps = (models.outputs(m, images, ["hidden"])["hidden"][..., None, None] for m in (student, teacher))
     torch.testing.assert_close(hint_loss(*as_maps), expected)
 
 

@@ -43,7 +43,7 @@ def batch():
 
 
 def value(name: str, outputs: Outputs, targets: dict, **options) -> torch.Tensor:
-    return LOSSES[name].function(outputs, targets, LossOptions(**options))
+    return LOSSES[name](outputs, targets, LossOptions(**options))
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -117,7 +117,7 @@ def test_the_sum_is_weighted(batch):
     outputs, targets = batch
     options = LossOptions(temperature=2.0, class_weights=WEIGHTS)
     found = total(objective.parse("soft:0.7+hint:0.3"), options)(outputs, targets)
-    parts = {name: LOSSES[name].function(outputs, targets, options) for name in ("soft", "hint")}
+    parts = {name: LOSSES[name](outputs, targets, options) for name in ("soft", "hint")}
     torch.testing.assert_close(found, 0.7 * parts["soft"] + 0.3 * parts["hint"])
 
 
