@@ -1,8 +1,9 @@
-"""Whether probabilities mean what they say, for many weightings of the same faces at once.
+"""Whether probabilities mean what they say, for many weightings of the same samples at once.
 
-Weightings are those of `pipeline.statistics.resamples`, so that one function serves the value and its interval.
-Probabilities are given as log-odds of pain, which keep their digits where a probability is all but 0 or 1. What has no
-value is NaN; `Metric.undefined` says why.
+Weightings are those of `pipeline.evaluation.bootstrap.resamples`, so that one function serves the value and its
+interval. Of two classes everything speaks of the probability of the positive one; of more, ECE and the reliability
+curve speak of the class that the model chose, and the Brier score sums over the classes. Logits keep their digits where
+a probability is all but 0 or 1. What has no value is NaN; `Metric.undefined` says why.
 """
 
 from __future__ import annotations
@@ -11,37 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
+from scipy.special import expit, log_softmax, logsumexp
 
 from pipeline.evaluation import bootstrap, logistic
-from pipeline.evaluation.metrics.classify import BLOCK, Metric, ratio
+from pipeline.evaluation.metrics.weighted import BLOCK, Metric, checked, ratio
+from pipeline.evaluation.question import Question
 
 BINS = 10
 TOLERANCE = 1e-9  # of the logarithm of a temperature
-WIDEST = 1e3  # temperatures are looked for between 1 / WIDEST and WIDEST times the mean size of the log-odds
-
-FIGURES = {
-    "ece": Metric(
-        "ECE", f"expected calibration error of the probability of pain, {BINS} bins of equal width", "needs a face"
-    ),
-    "brier": Metric("Brier score", "mean squared distance of the probability of pain from the truth", "needs a face"),
-    "nll": Metric("Log loss", "mean negative logarithm of the probability given to the truth", "needs a face"),
-    "slope": Metric(
-        "Calibration slope",
-        "of the truth on the log-odds of pain in logistic regression: 1 is right, less is too sure",
-        "needs classes that the log-odds do not separate",
-    ),
-    "intercept": Metric(
-        "Calibration intercept",
-        "of the same regression: 0 is right",
-        "needs classes that the log-odds do not separate",
-    ),
-    "in_the_large": Metric(
-        "Calibration in the large",
-        "intercept with the slope fixed at 1: 0 is right, above 0 pain is more frequent than the probabilities say",
-        "needs faces with and without pain",
-    ),
-}
+WIDEST = 1e3  # temperatures are looked for between 1 / WIDEST and WIDEST times the mean size of the margins
 
 
 @dataclass(frozen=True)
@@ -50,125 +29,200 @@ class Bin:
 
     Parameters
     ----------
-    low, high : probabilities of pain that fall in it; ``high`` belongs to the next bin, save for the last.
-    faces : how many.
-    probability : their mean probability; NaN without faces.
-    share : of them in pain, with its interval.
+    low, high : probabilities that fall in it; ``high`` belongs to the next bin, save for the last.
+    samples : how many.
+    probability : their mean probability; NaN without samples.
+    share : of them in the positive class (two classes) or classified correctly (more), with its interval.
     """
 
     low: float
     high: float
-    faces: int
+    samples: int
     probability: float
     share: bootstrap.Estimate
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """What to divide log-odds by; NaN with a reason where no temperature is best."""
+    """What to divide logits by; NaN with a reason where no temperature is best."""
 
     value: float
     reason: str = ""
 
 
-def compute(label: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of `FIGURES` under every weighting; NaN where it is undefined.
+def figures(question: Question) -> dict[str, Metric]:
+    """What calibration is measured by, in the words of the task; slope and intercepts for two classes only."""
+    one, bins = question.one, f"{BINS} bins of equal width"
+    if not question.binary:
+        return {
+            "ece": Metric("ECE", f"expected calibration error of the chosen class, {bins}", f"needs {one}"),
+            "brier": Metric("Brier score", "squared distances from the truth, summed over the classes", f"needs {one}"),
+            "nll": Metric("Log loss", "mean negative logarithm of the probability given to the truth", f"needs {one}"),
+        }
+    name = question.names[question.positive_output]
+    overlap = "needs classes that the log-odds do not separate"
+    return {
+        "ece": Metric("ECE", f"expected calibration error of the probability of {name}, {bins}", f"needs {one}"),
+        "brier": Metric(
+            "Brier score", f"mean squared distance of the probability of {name} from the truth", f"needs {one}"
+        ),
+        "nll": Metric("Log loss", "mean negative logarithm of the probability given to the truth", f"needs {one}"),
+        "slope": Metric(
+            "Calibration slope",
+            f"of the truth on the log-odds of {name} in logistic regression: 1 is right, less is too sure",
+            overlap,
+        ),
+        "intercept": Metric("Calibration intercept", "of the same regression: 0 is right", overlap),
+        "in_the_large": Metric(
+            "Calibration in the large",
+            "intercept with the slope fixed at 1: 0 is right, "
+            f"above 0 {name} is more frequent than the probabilities say",
+            f"needs {question.samples} of both classes",
+        ),
+    }
 
-    Sources: ECE as Naeini et al. 2015 and Guo et al. 2017 (arXiv:1706.04599), of the positive class; Brier 1950; slope
-    and intercepts as Cox 1958 and Van Calster et al. 2019 (BMC Medicine 17:230).
+
+def log_odds(logits: np.ndarray, question: Question) -> np.ndarray:
+    """log(p / (1 - p)) of the probability p of the positive class, float64, shape (N,).
 
     Parameters
     ----------
-    label : int, shape (N,); 1 is the positive class, pain.
-    log_odds : float, shape (N,), finite: log(p / (1 - p)) of the probability p of pain.
+    logits : float, shape (N, C).
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    others = np.delete(logits, question.positive_output, axis=1)
+    return logits[:, question.positive_output] - np.logaddexp.reduce(others, axis=1)
+
+
+def compute(label: np.ndarray, logits: np.ndarray, weights: np.ndarray, question: Question) -> dict[str, np.ndarray]:
+    """Every figure of `figures` under every weighting; NaN where it is undefined.
+
+    Sources: ECE as Naeini et al. 2015 and Guo et al. 2017 (arXiv:1706.04599), for two classes of the positive one;
+    Brier 1950; slope and intercepts as Cox 1958 and Van Calster et al. 2019 (BMC Medicine 17:230).
+
+    Parameters
+    ----------
+    label : int, shape (N,), numbers of the true classes.
+    logits : float, shape (N, C), finite.
     weights : float, shape (R, N), not negative.
 
     Returns
     -------
     dict of float64 arrays, shape (R,)
     """
-    weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    log_odds, positive = np.asarray(log_odds, dtype=np.float64), np.asarray(label) == 1
-    blocks = [_compute(positive, log_odds, weights[i : i + BLOCK]) for i in range(0, len(weights), BLOCK)]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in FIGURES}
+    weights, label, logits = checked(weights), np.asarray(label), np.asarray(logits, dtype=np.float64)
+    measured = _binary if question.binary else _many
+    blocks = [measured(label, logits, weights[i : i + BLOCK], question) for i in range(0, len(weights), BLOCK)]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in figures(question)}
 
 
-def curve(label: np.ndarray, log_odds: np.ndarray, weights: np.ndarray, confidence: float = 0.95) -> list[Bin]:
-    """The reliability curve: share of pain against its probability, in `BINS` bins of equal width.
+def curve(
+    label: np.ndarray, logits: np.ndarray, weights: np.ndarray, question: Question, confidence: float = 0.95
+) -> list[Bin]:
+    """The reliability curve: share of what the probability speaks of against it, in `BINS` bins of equal width.
 
     Equal widths put the bins at the same probabilities for all models, and those of a confident model's middle are
     nearly empty; their wide intervals say so.
 
     Parameters
     ----------
-    label, log_odds, weights : as in `compute`; row 0 of the weights is the sample.
+    label, logits, weights : as in `compute`; row 0 of the weights is the samples themselves.
     """
-    weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    positive, probability = np.asarray(label) == 1, expit(np.asarray(log_odds, dtype=np.float64))
+    weights = checked(weights)
+    probability, true = _spoken_of(np.asarray(label), np.asarray(logits, dtype=np.float64), question)
     members = _members(probability)
-    faces, pain = weights @ members, weights @ (members * positive[:, None])
-    share = ratio(pain, faces)
-    mean = ratio(weights[:1] @ (members * probability[:, None]), faces[:1])[0]
+    counts, hits = weights @ members, weights @ (members * true[:, None])
+    share = ratio(hits, counts)
+    mean = ratio(weights[:1] @ (members * probability[:, None]), counts[:1])[0]
     return [
         Bin(
             low=i / BINS,
             high=(i + 1) / BINS,
-            faces=int(members[:, i].sum()),
+            samples=int(members[:, i].sum()),
             probability=float(mean[i]),
-            share=bootstrap.interval(share[:, i], confidence, "needs a face"),
+            share=bootstrap.interval(share[:, i], confidence, f"needs {question.one}"),
         )
         for i in range(BINS)
     ]
 
 
-def temperature(label: np.ndarray, log_odds: np.ndarray) -> Temperature:
-    """The temperature with the smallest log loss, to be found on faces that are not used for the test.
+def temperature(label: np.ndarray, logits: np.ndarray, question: Question) -> Temperature:
+    """The temperature with the smallest log loss, to be found on samples that are not used for the test.
 
-    No temperature is best when all log-odds lie on the right side of zero (the loss falls for ever as it cools) or on
-    the wrong one, on the whole (it falls as it heats).
+    No temperature is best when the model is right about all of them (the loss falls for ever as it cools), or when the
+    true class has no more than the classes' mean logit (it falls as it heats).
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
 
     Parameters
     ----------
     label : int, shape (N,)
-    log_odds : float, shape (N,)
+    logits : float, shape (N, C)
     """
-    margin = np.where(np.asarray(label) == 1, 1.0, -1.0) * np.asarray(log_odds, dtype=np.float64)
-    if len(margin) == 0:
-        return Temperature(float("nan"), "needs a validation face")
-    if margin.min() >= 0:
-        return Temperature(float("nan"), "needs a validation face that the model gets wrong")
-    if margin.sum() <= 0:
-        return Temperature(float("nan"), "needs a model that is right more than wrong about the validation faces")
+    label, logits = np.asarray(label, dtype=int), np.asarray(logits, dtype=np.float64)
+    if len(label) == 0:
+        return Temperature(float("nan"), f"needs a validation {question.sample}")
+    below = logits - np.take_along_axis(logits, label[:, None], axis=1)  # under the true class, which has 0
+    others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, below)
+    if others.max() <= 0:
+        return Temperature(float("nan"), f"needs a validation {question.sample} that the model gets wrong")
+    if below.mean() >= 0:
+        return Temperature(
+            float("nan"), f"needs a model that is right more than wrong about the validation {question.samples}"
+        )
     # The loss is convex in the inverse temperature and the two tests above put its minimum inside (0, infinity).
-    size = np.abs(margin).mean()
-    found = minimize_scalar(
-        lambda log_t: np.logaddexp(0, -margin / (size * np.exp(log_t))).mean(),
+    size = np.abs(others.max(axis=1)).mean()
+    best = minimize_scalar(
+        lambda log_t: logsumexp(below / (size * np.exp(log_t)), axis=1).mean(),
         bounds=(-np.log(WIDEST), np.log(WIDEST)),
         method="bounded",
         options={"xatol": TOLERANCE},
     )
-    return Temperature(float(size * np.exp(found.x)))
+    return Temperature(float(size * np.exp(best.x)))
 
 
-def _compute(positive: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure for one block of weightings."""
-    total, probability = weights.sum(axis=1), expit(log_odds)
-    members = _members(probability)
-    gaps = np.abs(weights @ (members * (positive - probability)[:, None])).sum(axis=1)
-    slope, intercept = logistic.regress(positive, log_odds, weights)
+def _spoken_of(label: np.ndarray, logits: np.ndarray, question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """The probability that ECE and the curve speak of, and whether it came true, (N,) each."""
+    if question.binary:
+        return expit(log_odds(logits, question)), label == question.positive_output
+    chosen = logits.argmax(axis=1)
+    return np.exp(log_softmax(logits, axis=1).max(axis=1, initial=-np.inf)), chosen == label
+
+
+def _ece(probability: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Expected calibration error, shape (R,)."""
+    gaps = np.abs(weights @ (_members(probability) * (true - probability)[:, None])).sum(axis=1)
+    return ratio(gaps, weights.sum(axis=1))
+
+
+def _binary(label: np.ndarray, logits: np.ndarray, weights: np.ndarray, question: Question) -> dict[str, np.ndarray]:
+    """Every figure of two classes for one block of weightings."""
+    odds, total = log_odds(logits, question), weights.sum(axis=1)
+    probability, positive = _spoken_of(label, logits, question)
+    slope, intercept = logistic.regress(positive, odds, weights)
     return {
-        "ece": ratio(gaps, total),
+        "ece": _ece(probability, positive, weights),
         "brier": ratio(weights @ (positive - probability) ** 2, total),
-        "nll": ratio(weights @ np.logaddexp(0, np.where(positive, -log_odds, log_odds)), total),
+        "nll": ratio(weights @ np.logaddexp(0, np.where(positive, -odds, odds)), total),
         "slope": slope,
         "intercept": intercept,
-        "in_the_large": logistic.shift(positive, log_odds, weights),
+        "in_the_large": logistic.shift(positive, odds, weights),
+    }
+
+
+def _many(label: np.ndarray, logits: np.ndarray, weights: np.ndarray, question: Question) -> dict[str, np.ndarray]:
+    """Every figure of more than two classes for one block of weightings."""
+    log_probabilities, total = log_softmax(logits, axis=1), weights.sum(axis=1)
+    truth = np.arange(logits.shape[1]) == label[:, None]
+    loss = -log_probabilities[truth]
+    return {
+        "ece": _ece(*_spoken_of(label, logits, question), weights),
+        "brier": ratio(weights @ ((truth - np.exp(log_probabilities)) ** 2).sum(axis=1), total),
+        "nll": ratio(weights @ loss, total),
     }
 
 
 def _members(probability: np.ndarray) -> np.ndarray:
-    """Which bin every face is in, float64, shape (N, BINS)."""
+    """Which bin every sample is in, float64, shape (N, BINS)."""
     number = np.minimum((probability * BINS).astype(int), BINS - 1)
     return (number[:, None] == np.arange(BINS)).astype(np.float64)

@@ -1,7 +1,7 @@
 """How much of a teacher a student took over, and what it costs.
 
-Values of a metric come as rows: on the sample, then on every resample of subjects (`pipeline.statistics`), the same
-resamples for all models, averaged over seeds. Ratios and differences are taken inside a resample.
+Values of a metric come as rows: on the sample, then on every resample of subjects (`pipeline.evaluation.bootstrap`),
+the same resamples for all models, averaged over seeds. Ratios and differences are taken inside a resample.
 """
 
 from __future__ import annotations
@@ -13,34 +13,47 @@ import numpy as np
 
 from pipeline.evaluation import bootstrap
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.evaluation.metrics.classify import ratio
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import ratio
+from pipeline.evaluation.question import Question, with_article
 
-DEFINITIONS = {
-    "gap": "The teacher's balanced accuracy minus that of the same student without a teacher.",
-    "gain": "The taught student's balanced accuracy minus that of the same student without a teacher.",
-    "closed": (
-        "The gain divided by the gap: 0 is a student that learned nothing from its teacher, 1 one that reached it. It"
-        " has no value unless the whole interval of the gap lies above zero: where the teacher is not clearly better"
-        " than the student without it, there is no gap to close. Resamples without a gap are left out of the interval."
-    ),
-    "kept": "The student's balanced accuracy divided by the teacher's. Guessing has a balanced accuracy of one half.",
-    "parameters": "The student's number of parameters divided by the teacher's.",
-    "gflops": "The student's arithmetic for one face divided by the teacher's.",
-    "per_parameters": "The share of balanced accuracy kept, divided by the share of parameters.",
-    "per_gflops": "The share of balanced accuracy kept, divided by the share of arithmetic.",
-    "teacher_errors": "Test faces that the teacher got wrong.",
-    "agreement": "Share of test faces that the student calls as the teacher does.",
-    "on_errors": "The same share among the faces that the teacher got wrong: errors that the student repeats.",
-    "untaught_agreement": "Share of test faces that the student without a teacher calls as the teacher does.",
-    "untaught_on_errors": "The same share among the faces that the teacher got wrong: errors made untaught.",
-    "excess": "Repeated errors of the taught student minus those of the student without a teacher.",
-}
 NO_UNTAUGHT = "needs the same student without a teacher"
+
+
+def definitions(question: Question) -> dict[str, str]:
+    """What each field of `Transfer` and `Copied` is, in the words of the task."""
+    metric = METRICS[question.kind].metrics(question)[question.headline].title
+    metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric  # CCC stays as it is
+    sample, samples = question.sample, question.samples
+    chance = ""
+    if question.headline == "balanced_accuracy":
+        chance = f" Guessing has a balanced accuracy of one in {len(question.outputs)}."
+    return {
+        "gap": f"The teacher's {metric} minus that of the same student without a teacher.",
+        "gain": f"The taught student's {metric} minus that of the same student without a teacher.",
+        "closed": (
+            "The gain divided by the gap: 0 is a student that learned nothing from its teacher, 1 one that reached it."
+            " It has no value unless the whole interval of the gap lies above zero: where the teacher is not clearly"
+            " better than the student without it, there is no gap to close. Resamples without a gap are left out of"
+            " the interval."
+        ),
+        "kept": f"The student's {metric} divided by the teacher's.{chance}",
+        "parameters": "The student's number of parameters divided by the teacher's.",
+        "gflops": f"The student's arithmetic for one {sample} divided by the teacher's.",
+        "per_parameters": f"The share of {metric} kept, divided by the share of parameters.",
+        "per_gflops": f"The share of {metric} kept, divided by the share of arithmetic.",
+        "teacher_errors": f"Test {samples} that the teacher got wrong.",
+        "agreement": f"Share of test {samples} that the student calls as the teacher does.",
+        "on_errors": f"The same share among the {samples} that the teacher got wrong: errors that the student repeats.",
+        "untaught_agreement": f"Share of test {samples} that the student without a teacher calls as the teacher does.",
+        "untaught_on_errors": f"The same share among the {samples} that the teacher got wrong: errors made untaught.",
+        "excess": "Repeated errors of the taught student minus those of the student without a teacher.",
+    }
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a student took over; `DEFINITIONS` says what each field is."""
+    """What a student took over; `definitions` says what each field is."""
 
     gap: Estimate
     gain: Estimate
@@ -54,7 +67,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Copied:
-    """How far a student answers like its teacher; `DEFINITIONS` says what each field is."""
+    """How far a student answers like its teacher; `definitions` says what each field is."""
 
     teacher_errors: int
     agreement: Estimate
@@ -78,7 +91,7 @@ def measure(
     ----------
     taught, teacher, untaught : float, shape (1 + replicates,): a metric that is better when higher, mean over seeds.
         ``untaught`` is None where that student was not trained without a teacher.
-    cost, teacher_cost : with ``parameters`` and ``gflops``, as `pipeline.cost.measure` gives them.
+    cost, teacher_cost : with ``parameters`` and ``gflops``, as `pipeline.models.cost.measure` gives them.
     """
     if untaught is None:
         gap = gain = closed = _nothing(NO_UNTAUGHT)
@@ -88,7 +101,7 @@ def measure(
         closed = _closed(taught - untaught, teacher - untaught, gap, confidence)
     kept = ratio(taught, teacher)
     parameters, gflops = (cost[name] / teacher_cost[name] for name in ("parameters", "gflops"))
-    reason = "needs a teacher with a balanced accuracy above zero"
+    reason = "needs a teacher whose metric lies above zero"
     return Transfer(
         gap=gap,
         gain=gain,
@@ -108,29 +121,31 @@ def copied(
     weights: np.ndarray,
     untaught: np.ndarray | None = None,
     confidence: float = 0.95,
+    sample: str = "face",
 ) -> Copied:
-    """How often a student answers like its teacher, over all faces and where the teacher is wrong.
+    """How often a student answers like its teacher, over all samples and where the teacher is wrong.
 
     Parameters
     ----------
     taught, untaught : int, shape (seeds, N): classes the student chose; numbers of seeds may differ.
     teacher : int, shape (N,): classes the teacher chose.
     label : int, shape (N,)
-    weights : float64, shape (1 + replicates, N), of `statistics.resamples`.
+    weights : float64, shape (1 + replicates, N), of `bootstrap.resamples`.
+    sample : what one of the N is called.
     """
     wrong = teacher != label
     agreement, on_errors = _agreements(taught, teacher, wrong, weights)
-    reason = "needs a test face that the teacher got wrong"
+    reason = f"needs a test {sample} that the teacher got wrong"
     if untaught is None:
         without = without_errors = excess = _nothing(NO_UNTAUGHT)
     else:
         rows, rows_on_errors = _agreements(untaught, teacher, wrong, weights)
-        without = bootstrap.interval(rows, confidence, "needs a face")
+        without = bootstrap.interval(rows, confidence, f"needs {with_article(sample)}")
         without_errors = bootstrap.interval(rows_on_errors, confidence, reason)
         excess = bootstrap.interval(on_errors - rows_on_errors, confidence, reason)
     return Copied(
         teacher_errors=int(wrong.sum()),
-        agreement=bootstrap.interval(agreement, confidence, "needs a face"),
+        agreement=bootstrap.interval(agreement, confidence, f"needs {with_article(sample)}"),
         on_errors=bootstrap.interval(on_errors, confidence, reason),
         untaught_agreement=without,
         untaught_on_errors=without_errors,
@@ -138,11 +153,11 @@ def copied(
     )
 
 
-def _closed(gain: np.ndarray, gap: np.ndarray, known: Estimate, confidence: float) -> Estimate:
+def _closed(gain: np.ndarray, gap: np.ndarray, gap_estimate: Estimate, confidence: float) -> Estimate:
     """Gain over gap where the gap's interval lies above zero."""
-    if known.reason:
-        return _nothing(known.reason)
-    if not known.low > 0:
+    if gap_estimate.reason:
+        return _nothing(gap_estimate.reason)
+    if not gap_estimate.low > 0:
         return _nothing(
             "the teacher is not clearly better than the student without it: the gap's interval includes zero"
         )
@@ -150,10 +165,10 @@ def _closed(gain: np.ndarray, gap: np.ndarray, known: Estimate, confidence: floa
 
 
 def _agreements(
-    said: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
+    predicted: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Share called as the teacher does, among all faces and among its errors, mean over seeds, (1 + replicates,)."""
-    same = (np.atleast_2d(said) == teacher).mean(axis=0)  # seeds weigh the same faces: their mean is the mean of shares
+    """Share called as the teacher does, among all samples and among its errors, mean over seeds, (1 + replicates,)."""
+    same = (np.atleast_2d(predicted) == teacher).mean(axis=0)  # equal weights: the mean over seeds of the shares
     return ratio(weights @ same, weights.sum(axis=1)), ratio(weights @ (same * wrong), weights @ wrong)
 
 

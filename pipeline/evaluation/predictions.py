@@ -1,127 +1,134 @@
-"""The table of predictions: one row per face, from a model's logits to metrics with intervals."""
+"""The table of predictions: one row per sample, from a model's outputs to metrics with intervals.
+
+What depends on the kind of the task stands in `pipeline.evaluation.metrics`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import DataError
 from pipeline.evaluation import bootstrap, calibration
-from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
+from pipeline.tasks import Task
 
-POSITIVE = 1  # pain
-# Columns of samples.csv and split.csv that are not attributes of the person.
-_NOT_ATTRIBUTES = {"sample_id", "file", "region", "x0", "y0", "x1", "y1", "label", "subject_id", "expressive"}
-_NOT_ATTRIBUTES |= {"fold", "part", "detected", "prob"}
+# Columns of a predictions table that are not attributes of the person.
+_NOT_ATTRIBUTES = {"sample_id", "subject_id", "part", "label", "hard_negative", "detected", "source", "prob"}
+_NOT_ATTRIBUTES |= {"predicted", "teacher_predicted"}
+_MADE_HERE = ("label_", "logit_", "prob_", "value_", "predicted_", "teacher_predicted_", "teacher_value_")
 
 
-def faces_table(samples: pd.DataFrame, split: pd.DataFrame, detected: pd.Series) -> pd.DataFrame:
-    """Join, by sample_id, what is known of every face before a model saw it.
+def samples_table(
+    samples: pd.DataFrame,
+    split: pd.DataFrame,
+    detected: pd.Series | None,
+    task: Task,
+    attributes: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Join, by sample_id, what is known of every sample of a task before a model saw it.
 
     Parameters
     ----------
     samples : rows of samples.csv.
     split : rows of split.csv.
-    detected : bool, indexed by sample_id.
+    detected : bool, indexed by sample_id; None where nothing is looked for.
+    task : says what the target column means; samples of which it says nothing are left out.
+    attributes : the columns of ``samples`` that describe the person.
 
     Returns
     -------
-    One row per sample, in the order of ``samples``: sample_id, subject_id, part, label, expressive, detected, then
-    the attributes of the person. A sample in no part has part ``unused``.
+    One row per sample that the task uses, in the order of ``samples``: sample_id, subject_id, part, label (the number
+    of the class; other kinds have label_<output>), hard_negative where the task and the samples have them, detected,
+    source where there are several, then the attributes. A sample in no part has part ``unused``.
+
+    Raises
+    ------
+    DataError : the samples lack the task's target.
     """
-    part = split.set_index("sample_id")["part"]
-    table = samples[["sample_id", "subject_id", "label", "expressive"]].copy()
-    table.insert(2, "part", table["sample_id"].map(part).fillna("unused"))
-    table["detected"] = table["sample_id"].map(detected).astype(int)
-    return pd.concat([table, samples[attributes(samples)]], axis=1)
+    labels = _labels(samples, task)
+    answered = labels.notna().all(axis=1)
+    samples, labels = samples[answered], labels[answered]
+    table = samples[["sample_id", "subject_id"]].copy()
+    table["part"] = table["sample_id"].map(split.set_index("sample_id")["part"]).fillna("unused")
+    kind = int if task.kind in ("classify", "multilabel") else float
+    table = pd.concat([table, labels.astype(kind)], axis=1)
+    if task.hard_negatives in samples:
+        table["hard_negative"] = samples[task.hard_negatives].fillna(0).astype(int)
+    if detected is not None:
+        table["detected"] = table["sample_id"].map(detected).astype(int)
+    further = [name for name in ("source", *attributes) if name in samples]
+    return pd.concat([table, samples[further]], axis=1).reset_index(drop=True)
 
 
 def attributes(frame: pd.DataFrame) -> list[str]:
-    """The columns of a table of samples that describe the person."""
-    made_here = ("logit_", "prob_", "predicted", "teacher_predicted")
-    return [name for name in frame.columns if name not in _NOT_ATTRIBUTES and not name.startswith(made_here)]
+    """The columns of a predictions table that describe the person."""
+    return [name for name in frame.columns if name not in _NOT_ATTRIBUTES and not name.startswith(_MADE_HERE)]
 
 
-def add_answers(
-    table: pd.DataFrame,
-    logits: np.ndarray,
-    classes: list[str],
-    teacher_predicted: np.ndarray | None = None,
+def prediction_columns(
+    table: pd.DataFrame, outputs: np.ndarray, question: Question, teacher_outputs: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Append a model's answers to the table of faces.
+    """The table of samples with a model's answers, in the columns of its kind.
 
     Parameters
     ----------
-    table : N rows of `faces_table`.
-    logits : float32, shape (N, C).
-    classes : the C names, in the order of the logits.
-    teacher_predicted : int, shape (N,), the teacher's class of every face; None without a teacher.
+    table : N rows of `samples_table`.
+    outputs, teacher_outputs : raw outputs of the model and of its teacher, float32, shape (N, C); None without one.
+    """
+    return METRICS[question.kind].prediction_columns(table, outputs, question, teacher_outputs)
+
+
+def outcome(frame: pd.DataFrame, question: Question) -> Any:
+    """What the metrics of the kind need of a predictions table."""
+    return METRICS[question.kind].outcome(frame, question)
+
+
+def scores(frame: pd.DataFrame, question: Question, replicates: int, confidence: float, seed: int) -> dict[str, Any]:
+    """Every metric of one part with its interval, as values that JSON can hold.
 
     Returns
     -------
-    ``table`` with logit_<class>, prob_<class 1> (softmax), predicted (argmax) and, with a teacher, teacher_predicted.
+    samples, subjects, replicates, confidence, ``metrics`` (by name an estimate), ``per_output`` (by output, then by
+    name) and, of classes, ``confusion`` (counts: row the true class, column the predicted one).
     """
-    answered = table.copy()
-    for number, name in enumerate(classes):
-        answered[f"logit_{name}"] = logits[:, number]
-    answered[f"prob_{classes[POSITIVE]}"] = _softmax(logits)[:, POSITIVE]
-    answered["predicted"] = logits.argmax(axis=1)
-    if teacher_predicted is not None:
-        answered["teacher_predicted"] = teacher_predicted
-    return answered
-
-
-def outcome(frame: pd.DataFrame) -> metrics.Outcome:
-    """What the metrics need of a predictions table."""
-    teacher = frame["teacher_predicted"].to_numpy() if "teacher_predicted" in frame else None
-    return metrics.Outcome(
-        label=frame["label"].to_numpy(),
-        score=frame[probability_column(frame)].to_numpy(),
-        predicted=frame["predicted"].to_numpy(),
-        expressive=frame["expressive"].to_numpy().astype(bool),
-        teacher_predicted=teacher,
-    )
-
-
-def probability_column(frame: pd.DataFrame) -> str:
-    """The name of the column that holds the probability of the positive class."""
-    return next(name for name in frame.columns if name.startswith("prob_"))
-
-
-def scores(frame: pd.DataFrame, replicates: int, confidence: float, seed: int) -> dict[str, Any]:
-    """Every metric of one part with its interval, and the confusion matrix, as values that JSON can hold."""
-    weights = bootstrap.resamples(frame["subject_id"].to_numpy(), replicates, seed)
-    said = outcome(frame)
-    values = metrics.compute(said, weights)
+    kind, weights = METRICS[question.kind], bootstrap.resamples(frame["subject_id"].to_numpy(), replicates, seed)
+    result = kind.outcome(frame, question)
+    values, columns = kind.compute(result, weights), kind.per_output(result, weights)
     return {
-        "faces": len(frame),
+        "samples": len(frame),
         "subjects": int(frame["subject_id"].nunique()),
         "replicates": replicates,
         "confidence": confidence,
-        "metrics": {
-            name: bootstrap.plain(bootstrap.interval(values[name], confidence, metric.undefined))
-            for name, metric in metrics.METRICS.items()
+        "metrics": _estimates(values, kind.metrics(question), confidence),
+        "per_output": {
+            name: _estimates({k: v[:, c] for k, v in columns.items()}, kind.per_output_metrics(question), confidence)
+            for c, name in enumerate(question.outputs)
         },
-        "confusion": metrics.confusion(said.label, said.predicted).tolist(),
+        **kind.extras(result),
     }
 
 
-def log_odds(frame: pd.DataFrame) -> np.ndarray:
-    """Log-odds of the positive class from a predictions table's logits, float64, shape (N,).
+def logits(frame: pd.DataFrame, question: Question) -> np.ndarray:
+    """A predictions table's logits, float64, shape (N, C)."""
+    return frame[[f"logit_{name}" for name in question.outputs]].to_numpy(dtype=np.float64)
 
-    For two classes the difference of their logits; for more, the positive logit minus the log-sum-exp of the others.
-    """
-    logits = frame[[name for name in frame.columns if name.startswith("logit_")]].to_numpy(dtype=np.float64)
-    others = np.delete(logits, POSITIVE, axis=1)
-    return logits[:, POSITIVE] - np.logaddexp.reduce(others, axis=1)
+
+def log_odds(frame: pd.DataFrame, question: Question) -> np.ndarray:
+    """Log-odds of the positive class from a predictions table's logits, float64, shape (N,)."""
+    return calibration.log_odds(logits(frame, question), question)
 
 
 def calibrated(
-    test: pd.DataFrame, validation: pd.DataFrame, replicates: int, confidence: float, seed: int
+    test: pd.DataFrame, validation: pd.DataFrame, question: Question, replicates: int, confidence: float, seed: int
 ) -> dict[str, Any]:
-    """Calibration on the test part, before and after a temperature fitted on validation, as values for JSON.
+    """Calibration of a classifier on the test part, before and after a temperature fitted on validation, for JSON.
 
     The temperature belongs to the model: it is fitted once, not again in every resample.
 
@@ -131,47 +138,59 @@ def calibrated(
 
     Returns
     -------
-    faces, subjects, replicates, confidence, temperature, and for ``before`` and ``after`` the figures of
-    `calibration.FIGURES` and the reliability curve; ``after`` is None where no temperature is best.
+    samples, subjects, replicates, confidence, temperature, and for ``before`` and ``after`` the figures of
+    `calibration.figures` and the reliability curve; ``after`` is None where no temperature is best.
     """
     weights = bootstrap.resamples(test["subject_id"].to_numpy(), replicates, seed)
-    label, before = test["label"].to_numpy(), log_odds(test)
-    found = calibration.temperature(validation["label"].to_numpy(), log_odds(validation))
-    after = None if found.reason else _calibration(label, before / found.value, weights, confidence)
+    label, before = test["label"].to_numpy(), logits(test, question)
+    best = calibration.temperature(validation["label"].to_numpy(), logits(validation, question), question)
+    after = None if best.reason else _calibration(label, before / best.value, weights, question, confidence)
     return {
-        "faces": len(test),
+        "samples": len(test),
         "subjects": int(test["subject_id"].nunique()),
         "replicates": replicates,
         "confidence": confidence,
         "temperature": {
-            "value": None if found.reason else found.value,
-            "reason": found.reason,
+            "value": None if best.reason else best.value,
+            "reason": best.reason,
             "part": "val",
-            "faces": len(validation),
+            "samples": len(validation),
         },
-        "before": _calibration(label, before, weights, confidence),
+        "before": _calibration(label, before, weights, question, confidence),
         "after": after,
     }
 
 
-def _calibration(label: np.ndarray, odds: np.ndarray, weights: np.ndarray, confidence: float) -> dict[str, Any]:
+def _calibration(
+    label: np.ndarray, outputs: np.ndarray, weights: np.ndarray, question: Question, confidence: float
+) -> dict[str, Any]:
     """Figures and reliability curve as values that JSON can hold."""
-    values = calibration.compute(label, odds, weights)
+    values = calibration.compute(label, outputs, weights, question)
+    curve = calibration.curve(label, outputs, weights, question, confidence)
     return {
-        "figures": {
-            name: bootstrap.plain(bootstrap.interval(values[name], confidence, figure.undefined))
-            for name, figure in calibration.FIGURES.items()
-        },
-        "curve": [_point(bin) for bin in calibration.curve(label, odds, weights, confidence)],
+        "figures": _estimates(values, calibration.figures(question), confidence),
+        "curve": [_point(bin) for bin in curve],
     }
 
 
 def _point(bin: calibration.Bin) -> dict[str, Any]:
     """A point of a reliability curve for JSON."""
-    probability = bin.probability if bin.faces else None
+    probability = bin.probability if bin.samples else None
     return asdict(bin) | {"probability": probability, "share": bootstrap.plain(bin.share)}
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+def _labels(samples: pd.DataFrame, task: Task) -> pd.DataFrame:
+    try:
+        return METRICS[task.kind].label_columns(samples, task)
+    except KeyError as error:
+        raise DataError(
+            f"samples.csv has no column {error} that TASK={task.name} asks for, it has {', '.join(samples.columns)}. "
+            "Choose a task of this dataset, or index a dataset that answers it: make index"
+        ) from error
+
+
+def _estimates(values: dict[str, np.ndarray], described: dict[str, Metric], confidence: float) -> dict[str, Any]:
+    return {
+        name: bootstrap.plain(bootstrap.interval(values[name], confidence, metric.undefined))
+        for name, metric in described.items()
+    }

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import among
 from pipeline.evaluation.predictions import attributes
+from pipeline.evaluation.question import Question
 
 FEW_VALUES = 8  # an attribute with more is a measurement, not a group
 
@@ -30,13 +33,13 @@ class Group:
     name : the attribute's value.
     estimate : the metric within the group.
     against_rest : the group minus everyone else whose attribute is known.
-    p : of that difference (`hypotheses.bootstrap_p`), corrected by Holm over the groups of the attribute; two groups
+    p : of that difference (`significance.bootstrap_p`), corrected by Holm over the groups of the attribute; two groups
         are one comparison and need no correction.
     """
 
     name: Hashable
     subjects: int
-    faces: int
+    samples: int
     estimate: Estimate
     against_rest: Estimate
     p: float
@@ -52,7 +55,7 @@ class Division:
         have one.
     gap : best minus worst. With more than two groups the pair was chosen for lying far apart, so that its interval
         leans away from zero: judge by the corrected ``p`` of the groups.
-    missing : faces whose attribute is not known; they are in no group.
+    missing : samples whose attribute is unknown; they are in no group.
     """
 
     groups: tuple[Group, ...]
@@ -78,41 +81,44 @@ def groupings(frame: pd.DataFrame) -> list[str]:
 
 
 def measure(
-    outcomes: Sequence[metrics.Outcome],
+    outcomes: Sequence[Any],
     group: np.ndarray,
     subject_ids: np.ndarray,
     weights: np.ndarray,
-    metric: str = "balanced_accuracy",
+    metric: str,
     confidence: float = 0.95,
 ) -> Division:
     """A metric within every group, each group against the rest, and the gap between best and worst.
 
     Parameters
     ----------
-    outcomes : one for each seed of a method, over the same N faces in the same order; the metric is averaged over
-        seeds inside every resample.
-    group : shape (N,); the attribute's value of every face, None or NaN where it is not known.
+    outcomes : of any kind (`metrics.METRICS`), one for each seed of a method, over the same N samples in the same
+        order; the metric is averaged over seeds inside every resample.
+    group : shape (N,); the attribute's value of every sample, None or NaN where it is unknown.
     subject_ids : shape (N,)
-    weights : float64, shape (1 + replicates, N): `statistics.resamples` of all subjects.
-    metric : a name in `metrics.METRICS`.
+    weights : float64, shape (1 + replicates, N): `bootstrap.resamples` of all subjects.
+    metric : a name in the kind's ``metrics(question)``.
     """
     group, subject_ids = np.asarray(group, dtype=object), np.asarray(subject_ids)
-    known = ~pd.isna(group)
-    names = sorted(set(group[known]))
-    inside = [known & (group == name) for name in names]
-    reason = metrics.METRICS[metric].undefined
+    grouped = ~pd.isna(group)
+    names = sorted(set(group[grouped]))
+    inside = [grouped & (group == name) for name in names]
+    question = outcomes[0].question
+    described = METRICS[question.kind].metrics(question)[metric]
+    reason = described.undefined
     rows = [_rows(outcomes, mask, weights, metric) for mask in inside]
     if len(names) == 2:
         apart = [rows[0] - rows[1], rows[1] - rows[0]]
     else:
-        apart = [row - _rows(outcomes, known & ~mask, weights, metric) for row, mask in zip(rows, inside, strict=True)]
+        rest = [_rows(outcomes, grouped & ~mask, weights, metric) for mask in inside]
+        apart = [row - other for row, other in zip(rows, rest, strict=True)]
     p_values = [significance.bootstrap_p(row) for row in apart]
     corrected = p_values if len(names) == 2 else significance.holm(p_values)
     groups = tuple(
         Group(
             name=name,
             subjects=len(np.unique(subject_ids[mask])),
-            faces=int(mask.sum()),
+            samples=int(mask.sum()),
             estimate=bootstrap.interval(row, confidence, reason),
             against_rest=bootstrap.interval(difference, confidence, f"{reason}, in the group and in the rest"),
             p=float(p),
@@ -120,7 +126,34 @@ def measure(
         for name, mask, row, difference, p in zip(names, inside, rows, apart, corrected, strict=True)
     )
     best, worst, gap = _gap(names, rows, confidence)
-    return Division(groups, best, worst, gap, int((~known).sum()))
+    return Division(groups, best, worst, gap, int((~grouped).sum()))
+
+
+def summary(
+    frame: pd.DataFrame, question: Question, replicates: int, confidence: float, seed: int
+) -> list[dict[str, Any]]:
+    """The headline metric in every group of one part, as rows that JSON can hold.
+
+    Parameters
+    ----------
+    frame : predictions of the part.
+
+    Returns
+    -------
+    dicts with attribute, group, subjects, samples and the fields of an `Estimate`.
+    """
+    outcome, subjects = METRICS[question.kind].outcome(frame, question), frame["subject_id"].to_numpy()
+    weights = bootstrap.resamples(subjects, replicates, seed)
+    divisions = {
+        name: measure([outcome], frame[name].to_numpy(), subjects, weights, question.headline, confidence)
+        for name in groupings(frame)
+    }
+    return [
+        {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
+        | bootstrap.plain(group.estimate)
+        for name, division in divisions.items()
+        for group in division.groups
+    ]
 
 
 def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) -> tuple[Failures, ...]:
@@ -132,8 +165,8 @@ def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) 
     detected : bool, shape (N,)
     """
     group, missed = np.asarray(group, dtype=object), ~np.asarray(detected, dtype=bool)
-    known = ~pd.isna(group)
-    counts = {name: known & (group == name) for name in sorted(set(group[known]))}
+    grouped = ~pd.isna(group)
+    masks = {name: grouped & (group == name) for name in sorted(set(group[grouped]))}
     return tuple(
         Failures(
             name=name,
@@ -141,14 +174,15 @@ def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) 
             missed=(lost := int(missed[mask].sum())),
             share=bootstrap.proportion(lost, faces, confidence),
         )
-        for name, mask in counts.items()
+        for name, mask in masks.items()
     )
 
 
-def _rows(outcomes: Sequence[metrics.Outcome], mask: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
-    """The metric among some faces, mean over seeds, shape (1 + replicates,)."""
+def _rows(outcomes: Sequence[Any], mask: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
+    """The metric among some samples, mean over seeds, shape (1 + replicates,)."""
     drawn = weights[:, mask]
-    values = [metrics.compute(outcome.among(mask), drawn)[metric] for outcome in outcomes]
+    kind = METRICS[outcomes[0].question.kind]
+    values = [kind.compute(among(outcome, mask), drawn, (metric,))[metric] for outcome in outcomes]
     return bootstrap.over_seeds(np.stack(values))
 
 

@@ -1,0 +1,101 @@
+"""What the metrics of all kinds share: their descriptions, and arithmetic under many weightings at once.
+
+A weighting gives every sample a count: ones for the samples themselves, the number of times its subject was drawn for
+a bootstrap resample (`pipeline.evaluation.bootstrap.resamples`). One function therefore serves the value and its
+interval. The definitions are scikit-learn's with ``sample_weight``; where scikit-learn warns and puts a number, the
+value here is NaN and `Metric.undefined` says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+BLOCK = 256  # weightings at a time, so that the cumulative sums stay in the processor's cache: six times faster
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called and explained, and when it has no value.
+
+    Parameters
+    ----------
+    undefined : why there can be no value, after the metric's title: "needs a face".
+    percent : whether it is a share, read in per cent.
+    lower_is_better : whether it is an error.
+    """
+
+    title: str
+    meaning: str
+    undefined: str
+    percent: bool = True
+    lower_is_better: bool = False
+
+
+def among(outcome: Any, samples: np.ndarray) -> Any:
+    """The outcome of some of the samples, picked by a mask or by rows: every array of the dataclass is cut."""
+    arrays = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    return replace(outcome, **{name: a[samples] for name, a in arrays.items() if isinstance(a, np.ndarray)})
+
+
+def checked(weights: np.ndarray) -> np.ndarray:
+    """Weightings as float64, shape (R, N)."""
+    return np.atleast_2d(np.asarray(weights, dtype=np.float64))
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, NaN where the whole is nothing (or NaN)."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def ranking(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ROC-AUC (ties count half) and average precision (steps, no interpolation) under every weighting.
+
+    Parameters
+    ----------
+    positive : bool, shape (N,)
+    score : float, shape (N,)
+    weights : float, shape (R, N)
+
+    Returns
+    -------
+    roc_auc, average_precision : float64, shape (R,)
+    """
+    if len(score) == 0:
+        return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
+    order = np.argsort(-score, kind="stable")
+    first_of_tie = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
+    blocks = [
+        _ranking(positive[order], first_of_tie, weights[i : i + BLOCK][:, order]) for i in range(0, len(weights), BLOCK)
+    ]
+    roc_auc, average_precision = np.concatenate(blocks, axis=1)
+    return roc_auc, average_precision
+
+
+def rankings(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """`ranking` of every output against the rest: ``roc_auc`` and ``average_precision``, each of shape (R, C).
+
+    Parameters
+    ----------
+    positive : bool, shape (N, C)
+    scores : float, shape (N, C)
+    """
+    columns = [ranking(positive[:, c], scores[:, c], weights) for c in range(positive.shape[1])]
+    return {
+        "roc_auc": np.stack([roc_auc for roc_auc, _ in columns], axis=1),
+        "average_precision": np.stack([precision for _, precision in columns], axis=1),
+    }
+
+
+def _ranking(positive: np.ndarray, first_of_tie: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Both values of `ranking` for one block of weightings of samples by falling score, shape (2, R)."""
+    hits = np.add.reduceat(weights * positive, first_of_tie, axis=1)  # (R, distinct scores)
+    misses = np.add.reduceat(weights * ~positive, first_of_tie, axis=1)
+    true_positives, false_positives = hits.cumsum(axis=1), misses.cumsum(axis=1)
+    positives, negatives = true_positives[:, -1], false_positives[:, -1]
+    beaten = negatives[:, None] - false_positives + misses / 2
+    roc_auc = ratio((hits * beaten).sum(axis=1), positives * negatives)
+    precision = true_positives / np.maximum(true_positives + false_positives, np.finfo(float).tiny)
+    return np.stack([roc_auc, ratio((hits * precision).sum(axis=1), positives)])
