@@ -19,7 +19,7 @@ OUTPUT = "report"
 
 
 def run(
-    config: ReportConfig, work: Work, samples: Artifact, faces: Artifact, split: Artifact, **artifacts: Artifact
+    config: ReportConfig, work: Work, samples: Artifact, inputs: Artifact, split: Artifact, **artifacts: Artifact
 ) -> dict[str, Any]:
     """Bring all models together and write the report.
 
@@ -29,21 +29,25 @@ def run(
         learned from, ``labels-<slug>``.
     """
     from pipeline.reporting import contents, methods, page, runs
+    from pipeline.reporting.material import Material
 
     models = {name: artifact for name, artifact in artifacts.items() if not name.startswith("labels-")}
     caches = [artifact for name, artifact in artifacts.items() if name.startswith("labels-")]
-    found = runs.gather(models)
-    compared = methods.compare(found, config.replicates, config.confidence, config.seed)
-    report = contents.collect(config, compared, found, [samples, faces, split], list(models.values()), caches)
+    gathered = runs.gather(models)
+    compared = methods.compare(gathered, config.replicates, config.confidence, config.seed)
+    material = Material(config, compared, gathered, samples, inputs, split, list(models.values()), caches)
+    report = contents.collect(material)
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)
-    for table in report["tables"].values():
-        table.save(work.path / "tables")
-    for figure in report["figures"].values():
-        figure.save(work.path / "figures")
+    report["front"].save(work.path / "figures")
+    for section in report["sections"]:
+        for table in section.tables.values():
+            table.save(work.path / "tables")
+        for figure in section.figures.values():
+            figure.save(work.path / "figures")
     (work.path / "index.html").write_text(page.render(**report), encoding="utf-8")
     return {
-        "counts": {"models": len(found), "methods": len(compared)},
+        "counts": {"models": len(gathered), "methods": len(compared)},
         "skipped": [],
         "answer": report["answer"].headline,
     }

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting import effects
-from pipeline.reporting.cells import probability, short
+from pipeline.reporting.cells import joined, lowered, probability, short, words
 from pipeline.reporting.effects import TEACHING, Effect
-from pipeline.reporting.methods import HEADLINE, Method, favourite, teacher_of
+from pipeline.reporting.methods import Method, favourite, teacher_of
 from pipeline.reporting.recipes import pretty
+
+HARD_CASE = "specificity_hard_negatives"  # among hard negatives
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def answer(methods: list[Method], found: list[Effect]) -> Answer:
     """
     order = effects.ranked(found)
     headline, transfer = _transfer(found, order) if order else _nothing_to_compare(methods)
-    if any(math.isnan(m.estimate(HEADLINE).value) for m in methods):
+    if any(math.isnan(m.estimate(m.headline).value) for m in methods):
         return Answer(headline, (transfer,))
     student = favourite(methods)
     sentences = [
@@ -52,10 +53,11 @@ def _transfer(found: list[Effect], order: list[str]) -> tuple[str, str]:
     if e is None:
         return _unmatched(order)
     if math.isnan(e.estimate.value):
-        return "The test faces cannot answer the question", f"Balanced accuracy {METRICS[HEADLINE].undefined}."
+        metric, samples = e.pairs[0][0].headline_metric, e.pairs[0][0].task.samples
+        return f"The test {samples} cannot answer the question", f"{metric.title} {metric.undefined}."
     first, second = (f"the {name} teacher" for name in e.names)
     reached = (
-        f"{_students(e)} of {first} reached {_percent(e.reached[0])} balanced accuracy on held-out subjects, students "
+        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on held-out subjects, students "
         f"of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
         f"({_known(e)}){_seeds(e)}."
     )
@@ -65,7 +67,7 @@ def _transfer(found: list[Effect], order: list[str]) -> tuple[str, str]:
     if e.settled:
         rivals = [effects.between(found, order[0], name) for name in order[1:]]
         beaten = [rival.names[1] for rival in rivals if rival and rival.settled]
-        headline = f"{e.names[0]} transfers better than {_and(beaten)}"
+        headline = f"{e.names[0]} transfers better than {joined(beaten)}"
         return headline, f"{reached} {_why(e)}, so on these data {first} transfers better."
     return (
         f"These data cannot tell which teacher transfers {degree}",
@@ -86,7 +88,7 @@ def _why(e: Effect) -> str:
 
 
 def _unmatched(order: list[str]) -> tuple[str, str]:
-    names = _and([pretty(name) for name in order[:2]])
+    names = joined([pretty(name) for name in order[:2]])
     return (
         "No answer yet: the best teachers share no recipe",
         f"{names} have no students with the same loss, views and folds, so that a difference between them could be "
@@ -96,23 +98,22 @@ def _unmatched(order: list[str]) -> tuple[str, str]:
 
 def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     teachers = {m.teacher for m in methods if m.is_taught}
-    reached = "; ".join(f"{m.title}: {_percent(m.estimate(HEADLINE).value)}" for m in methods)
+    reached = "; ".join(f"{m.title}: {_percent(m.estimate(m.headline).value)}" for m in methods)
     if len(teachers) > 1:
         headline = "No answer yet: the question needs students of two teachers that share a recipe"
         need = "students of two teachers with the same student, loss, views and folds; this report has none"
     else:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
-    return headline, (
-        f"Which teacher transfers better takes {need}. Balanced accuracy on held-out subjects: {reached}."
-    )
+    title = methods[0].headline_metric.title
+    return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
 
 
 def _others(found: list[Effect], order: list[str]) -> str:
     """What the sentence on the two best leaves out, where there are more teachers."""
     rest = [e for name in order[2:] if (e := effects.between(found, order[0], name))]
     parts = [f"{_points(e.estimate.value)} points over the {e.names[1]} teacher’s ({_known(e)})" for e in rest]
-    return f"Students of the {pretty(order[0])} teacher stood {_and(parts)}." if parts else ""
+    return f"Students of the {pretty(order[0])} teacher stood {joined(parts)}." if parts else ""
 
 
 def _teaching(found: list[Effect]) -> str:
@@ -130,7 +131,7 @@ def _teaching(found: list[Effect]) -> str:
 def _views(found: list[Effect]) -> str:
     """What a fixed label for each face cost or gained against answers for many views of it."""
     parts = [f"{_change(e, 'cost', 'gained')} against answers for {e.first} views" for e in found if e.second == 1]
-    return f"One fixed label for each face {'; it '.join(parts)}." if parts else ""
+    return f"One fixed label for each {found[0].pairs[0][0].task.sample} {'; it '.join(parts)}." if parts else ""
 
 
 def _folds(found: list[Effect]) -> str:
@@ -151,23 +152,26 @@ def _size(student: Method | None, methods: list[Method]) -> str:
     known = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
-        f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a face ({ratio['gflops']}) and answers in "
-        f"{short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its balanced accuracy "
+        f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and "
+        f"answers in {short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
+        f"{lowered(student.headline_metric.title)} "
         f"stands {_points(abs(against.value))} points {side} that teacher’s ({known})."
     )
 
 
 def _hard_case(student: Method | None) -> str:
-    """Specificity among expressive faces, where neutral against pain no longer helps."""
-    if student is None:
+    """Specificity among hard negatives, which are easily taken for the positive class; empty where there are none."""
+    if student is None or HARD_CASE not in student.values:
         return ""
-    calm, expressive = student.estimate("specificity"), student.estimate("specificity_expressive")
-    if expressive.reason:
+    task, every, hard = student.task, student.estimate("specificity"), student.estimate(HARD_CASE)
+    if hard.reason:
         return ""
+    positive, samples = words(task.outputs[task.positive_output]), task.samples
     return (
-        f"Telling pain from a neutral face is the easy case. {_capital(student.phrase)} recognises "
-        f"{100 * calm.value:.1f}% of all faces without pain, and {100 * expressive.value:.1f}% "
-        f"({100 * expressive.low:.1f} to {100 * expressive.high:.1f}) of those with another expression."
+        f"Telling {positive} from {samples} that are not {words(task.hard_negatives)} is the easy case. "
+        f"{_capital(student.phrase)} recognises {100 * every.value:.1f}% of all {samples} without {positive}, and "
+        f"{100 * hard.value:.1f}% ({100 * hard.low:.1f} to {100 * hard.high:.1f}) of the "
+        f"{words(task.hard_negatives)} ones."
     )
 
 
@@ -184,9 +188,9 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _and(names: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def _measure(e: Effect) -> str:
+    """The headline metric, in a sentence."""
+    return lowered(e.pairs[0][0].headline_metric.title)
 
 
 def _percent(share: float) -> str:

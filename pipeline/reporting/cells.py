@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from pipeline.artifacts.arrays import write_table
 from pipeline.evaluation.bootstrap import Estimate
+from pipeline.evaluation.metrics.weighted import Metric
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,16 @@ def words(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
+def lowered(title: str) -> str:
+    """A title inside a sentence: an abbreviation stays as it is."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def short(value: float) -> str:
     """A number with three significant digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
@@ -70,12 +82,17 @@ def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
     return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
 
 
-def figure(estimate: Estimate) -> Cell:
+def figure(estimate: Estimate, spread: float = float("nan")) -> Cell:
     """An estimate of a figure that is no share, with its interval."""
     if np.isnan(estimate.value):
         return Cell("—")
     interval = "" if np.isnan(estimate.low) else f"{number(estimate.low)} to {number(estimate.high)}"
-    return Cell(number(estimate.value), interval)
+    return Cell(number(estimate.value), interval, "" if np.isnan(spread) else f"±{number(spread)}")
+
+
+def measured(metric: Metric, estimate: Estimate, spread: float = float("nan")) -> Cell:
+    """An estimate of a metric, in percent where it is a share."""
+    return percent(estimate, spread) if metric.percent else figure(estimate, spread)
 
 
 def number(value: float) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-# Hues of Okabe & Ito, darkened for text on white. The page repeats them as --c0 … --c5, with lighter ones for the dark.
-PALETTE = ("#6e6e6e", "#c14f0b", "#0069a8", "#00805e", "#9d4a80", "#7d6300")
+# Hues of Okabe & Ito, darkened for text on white. The page repeats them as --c0 … --c6, with lighter ones for the dark.
+PALETTE = ("#6e6e6e", "#c14f0b", "#0069a8", "#00805e", "#9d4a80", "#7d6300", "#a3262e")
 INK, MUTED, RULE, PAPER = "#1c1c1a", "#66665f", "#dcdcd6", "#ffffff"
 VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper"}
 VARIABLES |= {color: f"--c{number}" for number, color in enumerate(PALETTE)}

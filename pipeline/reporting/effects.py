@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.config import NO_TEACHER
 from pipeline.evaluation import bootstrap, significance
 from pipeline.reporting import recipes
-from pipeline.reporting.methods import HEADLINE, Method, baseline
+from pipeline.reporting.methods import Method, baseline
 
 Pairs = tuple[tuple[Method, Method], ...]
 REFERENCES = {"loss": "hard", "views": 1, "folds": 0, "mix": "none", "online": False}
@@ -173,15 +173,15 @@ def _sides(first: Method, second: Method) -> tuple[np.ndarray, np.ndarray]:
 def _over(method: Method, seeds: set[int]) -> np.ndarray:
     """A student on every resample, over these seeds drawn as well; a teacher has one run and no draw."""
     if method.is_teacher:
-        return method.mean(HEADLINE)
-    values = method.values[HEADLINE][[seed in seeds for seed in method.seeds]]
+        return method.mean(method.headline)
+    values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
     return bootstrap.over_seeds(values, bootstrap.seed_draws(sorted(seeds), values.shape[1] - 1))
 
 
 def _value(method: Method, seed: int) -> float:
     """A method's headline value in one seed; a teacher's own, of which there is one run for all seeds."""
     row = 0 if method.is_teacher else method.seeds.index(seed)
-    return float(method.values[HEADLINE][row, 0])
+    return float(method.values[method.headline][row, 0])
 
 
 def _from_the_better(e: Effect) -> Effect:

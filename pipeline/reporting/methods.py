@@ -12,12 +12,12 @@ import pandas as pd
 
 from pipeline.config import NO_TEACHER
 from pipeline.evaluation import bootstrap
-from pipeline.evaluation.metrics import classify as metrics
-from pipeline.evaluation.predictions import outcome, probability_column
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
-from pipeline.reporting.runs import Run, held_out
-
-HEADLINE = "balanced_accuracy"
+from pipeline.reporting.runs import Run, described, held_out
+from pipeline.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Method:
 
     Parameters
     ----------
-    values : per metric, shape (runs, 1 + replicates): the value on the test faces, then on every resample.
+    values : per metric, shape (runs, 1 + replicates): the value on the test samples, then on every resample.
     cost : of its network, measured on whichever run had the quietest machine.
     color : position in the palette; a teacher and its students share it.
     told : what sets the recipe apart from the others that are compared, in words.
@@ -39,6 +39,21 @@ class Method:
     color: int
     confidence: float
     told: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What all models were asked."""
+        return self.runs[0].task
+
+    @property
+    def headline(self) -> str:
+        """Name of the metric that compares models."""
+        return self.task.headline
+
+    @property
+    def headline_metric(self) -> Metric:
+        """How that metric is called and explained."""
+        return described(self.task)[self.headline]
 
     @property
     def is_teacher(self) -> bool:
@@ -109,12 +124,12 @@ class Method:
         return str(self.runs[0].card.get("weights", architecture["weights"]))
 
     def mean(self, metric: str) -> np.ndarray:
-        """A metric averaged over seeds, on the test faces and on every resample, shape (1 + replicates,)."""
+        """A metric averaged over seeds, on the test samples and on every resample, shape (1 + replicates,)."""
         return bootstrap.over_seeds(self.values[metric])
 
     def estimate(self, metric: str) -> bootstrap.Estimate:
         """A metric's mean over seeds with its interval over subjects."""
-        return bootstrap.interval(self.mean(metric), self.confidence, metrics.METRICS[metric].undefined)
+        return bootstrap.interval(self.mean(metric), self.confidence, described(self.task)[metric].undefined)
 
     def spread(self, metric: str) -> float:
         """Standard deviation of a metric over seeds; NaN for one seed."""
@@ -122,18 +137,19 @@ class Method:
 
     @cached_property
     def validation(self) -> tuple[float, float]:
-        """Balanced accuracy and minus the loss on validation subjects at the epochs kept, means over seeds."""
-        kept = [run.kept for run in self.runs]
-        accuracy = float(np.mean([epoch["val_balanced_accuracy"] for epoch in kept]))
-        return accuracy, -float(np.mean([epoch["val_loss"] for epoch in kept]))
+        """Headline metric and minus the loss on validation subjects at the epochs kept, means over seeds."""
+        epochs = [run.kept for run in self.runs]
+        reached = float(np.mean([epoch[f"val_{self.headline}"] for epoch in epochs]))
+        return reached, -float(np.mean([epoch["val_loss"] for epoch in epochs]))
 
     @cached_property
-    def faces(self) -> pd.DataFrame:
-        """The test faces with ``prob``: the mean over seeds of the probability of pain."""
+    def samples(self) -> pd.DataFrame:
+        """The test samples with the mean over seeds of every class's probability, and the class that it favours."""
         frames = [held_out(run.predictions).set_index("sample_id") for run in self.runs]
-        column = probability_column(frames[0])
-        probability = np.mean([frame[column].loc[frames[0].index] for frame in frames], axis=0)
-        return frames[0].assign(prob=probability).reset_index()
+        columns = [f"prob_{name}" for name in self.task.outputs]
+        probability = np.mean([frame.loc[frames[0].index, columns].to_numpy() for frame in frames], axis=0)
+        means = dict(zip(columns, probability.T, strict=True))
+        return frames[0].assign(**means, predicted=probability.argmax(axis=1)).reset_index()
 
 
 def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> list[Method]:
@@ -141,7 +157,7 @@ def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> l
 
     Parameters
     ----------
-    runs : all tested on the same faces, as `pipeline.reporting.runs.gather` gives them.
+    runs : all tested on the same samples, as `pipeline.reporting.runs.gather` gives them.
     """
     groups: dict[Recipe, list[Run]] = {}
     for run in runs:
@@ -167,12 +183,12 @@ def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> l
 
 
 def tested(run: Run) -> pd.DataFrame:
-    """A run's test faces in an order that all runs share."""
+    """A run's test samples in an order that all runs share."""
     return held_out(run.predictions).sort_values("sample_id", ignore_index=True)
 
 
 def draws(run: Run, replicates: int, seed: int) -> np.ndarray:
-    """Weights of the test faces in the order of `tested`, the same for all runs, shape (1 + replicates, faces)."""
+    """Weights of the test samples in the order of `tested`, the same for all runs, shape (1 + replicates, samples)."""
     return bootstrap.resamples(tested(run)["subject_id"].to_numpy(), replicates, seed)
 
 
@@ -211,7 +227,20 @@ def _digits(value: Any) -> str:
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def outcomes(method: Method) -> list[Any]:
+    """What the metrics need of every run of a method, over its test samples in the order of `tested`."""
+    return [METRICS[method.task.kind].outcome(tested(run), Question.of(method.task)) for run in method.runs]
+
+
+def per_output(method: Method, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of every output, each of shape (runs, weightings, outputs)."""
+    per_run = [METRICS[method.task.kind].per_output(outcome, weights) for outcome in outcomes(method)]
+    return {name: np.stack([values[name] for values in per_run]) for name in per_run[0]}
+
+
 def _values(runs: tuple[Run, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics of every run on the test faces and on every resample."""
-    per_run = [metrics.compute(outcome(tested(run)), weights) for run in runs]
-    return {name: np.stack([values[name] for values in per_run]) for name in metrics.METRICS}
+    """Metrics of every run on the test samples and on every resample."""
+    task = runs[0].task
+    kind, question = METRICS[task.kind], Question.of(task)
+    per_run = [kind.compute(kind.outcome(tested(run), question), weights) for run in runs]
+    return {name: np.stack([values[name] for values in per_run]) for name in described(task)}

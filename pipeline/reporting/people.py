@@ -8,30 +8,85 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import subgroups
-from pipeline.evaluation.predictions import outcome
-from pipeline.reporting.cells import Table, percent, points, words
-from pipeline.reporting.methods import HEADLINE, Method, tested
-from pipeline.reporting.tables import identity, numbers_of
+from pipeline.reporting.cells import Table, lowered, percent, points, words
+from pipeline.reporting.methods import Method, outcomes, tested
+from pipeline.reporting.tables import identity, level, numbers_of
+from pipeline.tasks import Task
 
 PARTS = ("train", "val", "test")
 Divided = dict[tuple[str, str], subgroups.Division]  # by title of the method and attribute
 
 
-def data(faces: pd.DataFrame, classes: list[str]) -> Table:
-    """Subjects, faces, labels and, where the dataset tells them apart, expressions in each part of the split."""
-    calm, other = faces["label"] == 0, faces["expressive"] == 1
-    no_pain, pain = (name.replace("_", " ").capitalize() for name in classes)
-    kinds = {pain: ~calm, f"{no_pain}, neutral": calm & ~other, f"{no_pain}, expressive": calm & other}
-    if not (calm & other).any():
-        kinds = {pain: ~calm, no_pain: calm}
+def data(samples: pd.DataFrame, task: Task) -> Table:
+    """Subjects, samples and classes in each part of the split; hard negatives, where the task knows them, apart."""
+    kinds = _kinds(samples, task)
     rows = []
-    for part in (*PARTS, *sorted(set(faces["part"]) - set(PARTS))):
-        inside = faces["part"] == part
+    for part in (*PARTS, *sorted(set(samples["part"]) - set(PARTS))):
+        inside = samples["part"] == part
         counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
-        subjects, lost = faces.loc[inside, "subject_id"].nunique(), int((faces.loc[inside, "detected"] == 0).sum())
-        rows.append({"Part": part, "Subjects": subjects, "Faces": int(inside.sum()), **counts, "Face not found": lost})
+        subjects, missed = (
+            samples.loc[inside, "subject_id"].nunique(),
+            int((samples.loc[inside, "detected"] == 0).sum()),
+        )
+        row = {"Part": part, "Subjects": subjects, task.samples.capitalize(): int(inside.sum()), **counts}
+        rows.append(row | {f"{task.sample.capitalize()} not found": missed})
     frame = pd.DataFrame(rows)
-    return Table("data", "Subjects and faces in each part; no subject is in two parts.", frame, frame)
+    caption = f"Subjects and {task.samples} in each part; no subject is in two parts."
+    return Table("data", caption, frame, frame)
+
+
+def hard_negatives(samples: pd.DataFrame, task: Task) -> pd.Series:
+    """Which samples are easily taken for the positive class and are not of it, bool."""
+    if "hard_negative" not in samples:
+        return pd.Series(False, index=samples.index)
+    return (samples["hard_negative"] == 1) & (samples["label"] != task.positive_output)
+
+
+def _kinds(samples: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
+    """The columns of the table of data: masks of samples by what they are called."""
+    classes = {words(name).capitalize(): samples["label"] == number for number, name in enumerate(task.outputs)}
+    hard = hard_negatives(samples, task)
+    if not hard.any():
+        return classes
+    positive = words(task.outputs[task.positive_output]).capitalize()
+    kinds = {positive: classes.pop(positive)}
+    for name, inside in classes.items():
+        kinds |= {f"{name}, not {words(task.hard_negatives)}": inside & ~hard}
+        kinds |= {f"{name}, {words(task.hard_negatives)}": inside & hard}
+    return kinds
+
+
+def unseen(samples: pd.DataFrame) -> list[str]:
+    """Sources that are tested and that no model learned from."""
+    inside = {part: set(samples.loc[samples["part"] == part, "source"]) for part in PARTS}
+    return sorted(inside["test"] - inside["train"])
+
+
+def sources(methods: list[Method], weights: np.ndarray) -> Table:
+    """The headline metric by dataset, with the number of samples that were learned from and tested on.
+
+    Parameters
+    ----------
+    weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
+    """
+    every, task = methods[0].runs[0].predictions, methods[0].task
+    lines: dict[str, dict[str, Any]] = {}
+    numbers = []
+    for method in methods:
+        for group in _division(method, "source", weights).groups:
+            inside = every[every["source"] == group.name]
+            learned = int((inside["part"] == "train").sum())
+            first = {"Source": words(group.name), f"Training {task.samples}": str(learned)}
+            first |= {f"Test {task.samples}": str(group.samples), "Test subjects": str(group.subjects)}
+            lines.setdefault(group.name, first)[method.title] = percent(group.estimate)
+            facts = {"source": group.name, "train": learned, "test": group.samples, "subjects": group.subjects}
+            rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
+            numbers.append(identity(method) | facts | numbers_of(group.estimate) | rest)
+    caption = (
+        f"{methods[0].headline_metric.title} on the test {task.samples} of each source, percent with {level(methods)} "
+        "intervals over subjects. A source without training samples is one that no model has seen."
+    )
+    return Table("sources", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 
 
 def people(faces: pd.DataFrame) -> Table | None:
@@ -49,18 +104,19 @@ def people(faces: pd.DataFrame) -> Table | None:
     return Table("people", "Subjects in each part by attribute.", shown, frame)
 
 
-def detection(faces: pd.DataFrame, confidence: float) -> Table | None:
+def detection(faces: pd.DataFrame, task: Task, confidence: float) -> Table | None:
     """Faces that were not found, by group and over all parts; None when nothing is known of the people."""
     shown, numbers = [], []
     for name in subgroups.groupings(faces):
         known = faces[faces[name].notna()]
         for found in subgroups.failures(known[name].to_numpy(), known["detected"].to_numpy() == 1, confidence):
-            line = {"Group": f"{words(name)}: {words(found.name)}", "Faces": str(found.faces)}
+            line = {"Group": f"{words(name)}: {words(found.name)}", task.samples.capitalize(): str(found.faces)}
             shown.append(line | {"Not found": str(found.missed), "Share, %": percent(found.share)})
             known_as = {"attribute": name, "group": found.name, "faces": found.faces, "not_found": found.missed}
             numbers.append(known_as | numbers_of(found.share))
     caption = (
-        f"Faces that were not found, all parts; exact {100 * confidence:g}% intervals, faces taken as independent."
+        f"{task.samples.capitalize()} that were not found, all parts; exact {100 * confidence:g}% intervals, "
+        f"{task.samples} taken as independent."
     )
     return Table("detection", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
@@ -72,15 +128,18 @@ def divide(methods: list[Method], weights: np.ndarray) -> Divided:
     ----------
     weights : of the test faces, as `pipeline.reporting.methods.draws` gives them.
     """
-    found: Divided = {}
-    for method in methods:
-        frames = [tested(run) for run in method.runs]
-        outcomes, faces = [outcome(frame) for frame in frames], frames[0]
-        for name in subgroups.groupings(faces):
-            found[method.title, name] = subgroups.measure(
-                outcomes, faces[name].to_numpy(), faces["subject_id"].to_numpy(), weights, HEADLINE, method.confidence
-            )
-    return found
+    return {
+        (method.title, name): _division(method, name, weights)
+        for method in methods
+        for name in subgroups.groupings(method.runs[0].predictions[lambda frame: frame["part"] == "test"])
+    }
+
+
+def _division(method: Method, column: str, weights: np.ndarray) -> subgroups.Division:
+    """The headline metric of a method by the values of a column."""
+    samples = tested(method.runs[0])
+    group, subjects = samples[column].to_numpy(), samples["subject_id"].to_numpy()
+    return subgroups.measure(outcomes(method), group, subjects, weights, method.headline, method.confidence)
 
 
 def within(methods: list[Method], divided: Divided) -> Table | None:
@@ -93,14 +152,15 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
                 first = {"Group": f"{words(name)}: {words(group.name)}", "Subjects": str(group.subjects)}
                 lines.setdefault((name, group.name), first)[method.title] = percent(group.estimate)
                 rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
-                known = {"attribute": name, "group": group.name, "subjects": group.subjects, "faces": group.faces}
+                known = {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
                 numbers.append(
                     identity(method) | known | numbers_of(group.estimate) | rest | {"p_holm_against_rest": group.p}
                 )
     if not lines:
         return None
     caption = (
-        f"Balanced accuracy within groups of test subjects, percent with {_level(methods)} intervals over subjects."
+        f"{methods[0].headline_metric.title} within groups of test subjects, percent with {level(methods)} intervals "
+        "over subjects."
     )
     return Table("groups", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 
@@ -121,16 +181,12 @@ def gaps(methods: list[Method], divided: Divided) -> Table | None:
     if not shown:
         return None
     caption = (
-        "Best minus worst group, percentage points of balanced accuracy. The two are the extremes on these faces: a "
-        "gap is positive by choice and larger than among new subjects. The CSV files name them, and compare each group "
-        "with all others."
+        f"Best minus worst group, percentage points of {lowered(methods[0].headline_metric.title)}. The two are the "
+        f"extremes on these {methods[0].task.samples}: a gap is positive by choice and larger than among new subjects. "
+        "The CSV files name them, and compare each group with all others."
     )
     return Table("gaps", caption, pd.DataFrame(shown).fillna("—"), pd.DataFrame(numbers))
 
 
 def _of(method: Method, divided: Divided) -> list[tuple[str, subgroups.Division]]:
     return [(attribute, division) for (title, attribute), division in divided.items() if title == method.title]
-
-
-def _level(methods: list[Method]) -> str:
-    return f"{100 * methods[0].confidence:g}%"

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import bootstrap, calibration, distillation_gain, significance
-from pipeline.evaluation.predictions import log_odds, probability_column
-from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.predictions import logits
+from pipeline.evaluation.question import Question
+from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability, words
 from pipeline.reporting.effects import Effect
-from pipeline.reporting.methods import HEADLINE, Method, baseline, teacher_of, tested
+from pipeline.reporting.methods import Method, baseline, teacher_of, tested
 from pipeline.reporting.tables import identity, numbers_of
+from pipeline.tasks import Task
 
-FIGURES = ("ece", "brier", "slope", "intercept")
+FIGURES = ("ece", "brier", "nll", "slope", "intercept")  # on the page, those that the task has
 TERMS = {
     "gain": "Gain, points",
     "gap": "Gap, points",
@@ -27,15 +30,25 @@ TERMS = {
     "untaught_on_errors": "Made untaught, %",
     "seeds_icc": "Seeds agree, ICC",
 }
-DEFINITIONS = {
-    TERMS[name]: distillation_gain.DEFINITIONS[name] for name in TERMS if name in distillation_gain.DEFINITIONS
-} | {
-    TERMS["seeds_icc"]: (
-        "Intraclass correlation ICC(2,1) of the probability of pain over seeds, faces as targets: 1 when the seed "
-        "changes nothing."
-    )
-}
 RESCALED = ("ece", "brier")  # of these the temperature says something new
+
+
+def definitions(task: Task) -> dict[str, str]:
+    """What the columns of the table of transfer mean."""
+    of = words(task.outputs[task.positive_output]) if len(task.outputs) == 2 else "the true class"
+    measured = distillation_gain.definitions(Question.of(task))
+    return {TERMS[name]: measured[name] for name in TERMS if name in measured} | {
+        TERMS["seeds_icc"]: (
+            f"Intraclass correlation ICC(2,1) of the probability of {of} over seeds, {task.samples} as targets: 1 when "
+            "the seed changes nothing."
+        )
+    }
+
+
+def calibration_figures(task: Task) -> dict[str, Metric]:
+    """What calibration is measured by, on the page."""
+    every = calibration.figures(Question.of(task))
+    return {name: every[name] for name in FIGURES if name in every}
 
 
 def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
@@ -45,24 +58,25 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
     ----------
     weights : of the test faces, as `pipeline.reporting.methods.draws` gives them.
     """
-    shown, numbers = [], []
+    shown, numbers, task = [], [], methods[0].task
+    every, on_page = calibration.figures(Question.of(task)), calibration_figures(task)
     for method in methods:
         before, after = _calibration(method, weights, scaled=False), _calibration(method, weights, scaled=True)
         values = [run.temperature for run in method.runs]
         line: dict[str, Any] = {"Model": method.title}
-        line |= {calibration.FIGURES[name].title: figure(before[name]) for name in FIGURES}
+        line |= {known.title: figure(before[name]) for name, known in on_page.items()}
         line["Temperature"] = "—" if np.isnan(np.mean(values)) else number(float(np.mean(values)))
-        line |= {f"{calibration.FIGURES[name].title}, after": figure(after[name]) for name in RESCALED}
+        line |= {f"{every[name].title}, after": figure(after[name]) for name in RESCALED}
         shown.append(line)
-        for when, found in (("before", before), ("after", after)):
-            numbers += [identity(method) | {"when": when, "figure": n} | numbers_of(e) for n, e in found.items()]
+        for when, estimates in (("before", before), ("after", after)):
+            numbers += [identity(method) | {"when": when, "figure": n} | numbers_of(e) for n, e in estimates.items()]
         numbers.append(identity(method) | {"when": "", "figure": "temperature", "value": float(np.mean(values))})
     caption = (
-        "Calibration on test faces, means over seeds. After: log-odds divided by the temperature. A resample has fewer "
-        "different faces, and so a larger ECE, than the sample: its interval can lie above its value."
+        f"Calibration on test {task.samples}, means over seeds. After: logits divided by the temperature. A resample "
+        f"has fewer different {task.samples}, and so a larger ECE, than the whole: its interval can lie above its value."
     )
     missing = {line["figure"] for line in numbers if line["when"] == "before" and np.isnan(line["value"])}
-    reasons = dict.fromkeys(known.undefined for name, known in calibration.FIGURES.items() if name in missing)
+    reasons = dict.fromkeys(known.undefined for name, known in every.items() if name in missing)
     caption += f" Where a figure has no value, it {'; '.join(reasons)}." if reasons else ""
     return Table("calibration", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
@@ -75,9 +89,9 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         if not method.is_taught or teacher is None:
             continue
         found = distillation_gain.measure(
-            method.mean(HEADLINE),
-            teacher.mean(HEADLINE),
-            untaught.mean(HEADLINE) if untaught else None,
+            method.mean(method.headline),
+            teacher.mean(teacher.headline),
+            untaught.mean(untaught.headline) if untaught else None,
             method.cost,
             teacher.cost,
             method.confidence,
@@ -101,7 +115,7 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
     if not lines:
         return None
     undefined = {line["reason"] for line in numbers if line["figure"] == "closed" and line["reason"]}
-    caption = "What reached the students, test faces, means over seeds."
+    caption = f"What reached the students, test {methods[0].task.samples}, means over seeds."
     caption += f" Gap closed, where it has no value: {'; '.join(sorted(undefined))}." if undefined else ""
     if any(method.recipe.folds for method in methods if method.is_taught):
         caption += (
@@ -111,76 +125,97 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
     return Table("transfer", caption, pd.DataFrame(lines), pd.DataFrame(numbers))
 
 
+def second_tests(task: Task) -> tuple[str, ...]:
+    """The tests that `opinions` makes: areas under ROC curves are compared for two classes alone."""
+    return ("McNemar", "DeLong") if len(task.outputs) == 2 else ("McNemar",)
+
+
 def opinions(e: Effect) -> Table | None:
-    """Two other tests of the two best teachers, seed by seed, for the recipe that did best on validation.
+    """Other tests of the two best teachers, seed by seed, for the recipe that did best on validation.
 
     None when their students share no seed.
     """
     first, second = max(e.pairs, key=lambda pair: tuple(np.add(pair[0].validation, pair[1].validation)))
     shown, numbers = [], []
     for seed in (seed for seed in first.seeds if seed in second.seeds):
-        a, b = (tested(method.runs[method.seeds.index(seed)]) for method in (first, second))
-        label, column = a["label"].to_numpy(), probability_column(a)
-        right = [frame["predicted"].to_numpy() == label for frame in (a, b)]
-        discordant = significance.mcnemar(*right)
-        area = significance.delong(
-            label, a[column].to_numpy(), b[column].to_numpy(), a["subject_id"].to_numpy(), first.confidence
-        )
-        shown.append(
-            {
-                "Seed": str(seed),
-                f"Only {e.names[0]} right": str(discordant.first_only),
-                f"Only {e.names[1]} right": str(discordant.second_only),
-                "McNemar, p": probability(discordant.p),
-                "ROC-AUC": f"{100 * area.first:.1f} and {100 * area.second:.1f}",
-                "Difference, points": _points(area.difference),
-                "DeLong, p": probability(area.p),
-            }
-        )
-        numbers.append(
-            {"seed": seed, "first": first.title, "second": second.title, "first_only": discordant.first_only}
-            | {"second_only": discordant.second_only, "p_mcnemar": discordant.p}
-            | {"first_roc_auc": area.first, "second_roc_auc": area.second}
-            | numbers_of(area.difference)
-            | {"p_delong": area.p}
-        )
+        pair = tuple(tested(method.runs[method.seeds.index(seed)]) for method in (first, second))
+        line, values = _discordant(e, pair)
+        if "DeLong" in second_tests(first.task):
+            more, areas = _areas(first, pair)
+            line, values = line | more, values | areas
+        shown.append({"Seed": str(seed)} | line)
+        numbers.append({"seed": seed, "first": first.title, "second": second.title} | values)
+    samples = first.task.samples
     caption = (
         f"Second opinions on {first.title} against {second.title}, one seed at a time, not corrected for their number. "
-        "McNemar’s exact test takes faces as independent, which those of one subject are not; DeLong’s variance of the "
-        "difference of areas is Obuchowski’s for clusters of faces of one subject."
+        f"McNemar’s exact test takes {samples} as independent, which those of one subject are not"
     )
-    return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
+    if "DeLong" in second_tests(first.task):
+        caption += (
+            f"; DeLong’s variance of the difference of areas is Obuchowski’s for clusters of {samples} of one subject"
+        )
+    return Table("opinions", f"{caption}.", pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
 def seeds_agree(method: Method) -> bootstrap.Estimate:
-    """Intraclass correlation of the probability of pain over seeds, faces as targets: absolute agreement, ICC(2,1)."""
+    """Intraclass correlation over seeds, samples as targets, of the probability of one class: ICC(2,1), agreement.
+
+    Of two classes it is the positive one, of more the true class of each sample.
+    """
     if len(method.runs) < 2:
         return bootstrap.Estimate(np.nan, np.nan, np.nan, 0, "needs two seeds")
-    frames = [tested(run) for run in method.runs]
-    ratings = np.stack([frame[probability_column(frame)] for frame in frames], axis=1)
+    frames, task = [tested(run) for run in method.runs], method.task
+    label = frames[0]["label"].to_numpy()
+    of = np.full(len(label), task.positive_output) if len(task.outputs) == 2 else label
+    columns = [f"prob_{name}" for name in task.outputs]
+    ratings = np.stack([frame[columns].to_numpy()[np.arange(len(label)), of] for frame in frames], axis=1)
     return bootstrap.intraclass(ratings, method.confidence).agreement
+
+
+def _discordant(e: Effect, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, str], dict[str, Any]]:
+    """McNemar's test of two runs: in words, and as numbers."""
+    test = significance.mcnemar(*(frame["predicted"].to_numpy() == frame["label"].to_numpy() for frame in pair))
+    counts = (test.first_only, test.second_only)
+    line = {f"Only {name} right": str(count) for name, count in zip(e.names, counts, strict=True)}
+    numbers = {"first_only": test.first_only, "second_only": test.second_only, "p_mcnemar": test.p}
+    return line | {"McNemar, p": probability(test.p)}, numbers
+
+
+def _areas(method: Method, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """DeLong's test of two runs of two classes: in words, and as numbers."""
+    task, (a, b) = method.task, pair
+    column = f"prob_{task.outputs[task.positive_output]}"
+    positive = (a["label"] == task.positive_output).to_numpy().astype(int)
+    area = significance.delong(
+        positive, a[column].to_numpy(), b[column].to_numpy(), a["subject_id"].to_numpy(), method.confidence
+    )
+    line = {"ROC-AUC": f"{100 * area.first:.1f} and {100 * area.second:.1f}"}
+    line |= {"Difference, points": _points(area.difference), "DeLong, p": probability(area.p)}
+    numbers = {"first_roc_auc": area.first, "second_roc_auc": area.second} | numbers_of(area.difference)
+    return line, numbers | {"p_delong": area.p}
 
 
 def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str, bootstrap.Estimate]:
     """Every figure of calibration, the mean over seeds with its interval over subjects."""
+    question = Question.of(method.task)
     per_run = []
     for run in method.runs:
-        faces = tested(run)
-        odds = log_odds(faces) / (run.temperature if scaled else 1.0)
-        per_run.append(_figures(faces["label"].to_numpy(), odds, weights))
+        samples = tested(run)
+        scores = logits(samples, question) / (run.temperature if scaled else 1.0)
+        per_run.append(_figures(samples["label"].to_numpy(), scores, weights, question))
     return {
         name: bootstrap.interval(
             bootstrap.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, known.undefined
         )
-        for name, known in calibration.FIGURES.items()
+        for name, known in calibration.figures(question).items()
     }
 
 
-def _figures(label: np.ndarray, odds: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def _figures(label: np.ndarray, scores: np.ndarray, weights: np.ndarray, question: Question) -> dict[str, np.ndarray]:
     """The figures of one run; NaN all of them where no temperature could be fitted."""
-    if np.isnan(odds).any():
-        return {name: np.full(len(weights), np.nan) for name in calibration.FIGURES}
-    return calibration.compute(label, odds, weights)
+    if np.isnan(scores).any():
+        return {name: np.full(len(weights), np.nan) for name in calibration.figures(question)}
+    return calibration.compute(label, scores, weights, question)
 
 
 def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> distillation_gain.Copied:

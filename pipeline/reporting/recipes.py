@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.config import BASELINE_LOSS, NO_TEACHER
+from pipeline.config import NO_TEACHER
+from pipeline.tasks.objective import BASELINE
 
-FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT"}
+FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"}
 FACTORS = ("loss", "views", "folds", "mix", "online")  # of a recipe, besides the student and its teacher
 
 
@@ -42,7 +43,7 @@ class Recipe:
             return cls("", config["teacher"], folds=config.get("folds", 0))
         views, mix = config.get("views", 1), config.get("mix", "none")
         if config["teacher"] == NO_TEACHER:
-            return cls(config["student"], NO_TEACHER, BASELINE_LOSS, views, mix=mix)
+            return cls(config["student"], NO_TEACHER, BASELINE, views, mix=mix)
         options = {"folds": config.get("folds", 0), "online": config.get("online", False)}
         return cls(config["student"], config["teacher"], config["loss"], views, mix=mix, **options)
 
@@ -81,8 +82,8 @@ def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def pretty(name: str) -> str:
-    """A family's name as papers write it; any other name as it is."""
-    return FAMILIES.get(name, name)
+    """A family's name as papers write it, several joined by plus signs; any other name as it is."""
+    return " + ".join(FAMILIES.get(part, part) for part in name.split("+"))
 
 
 def _loss(text: str) -> str:

@@ -6,38 +6,36 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from pipeline import presets
 from pipeline.artifacts.store import Artifact
-from pipeline.config import DEMO_DATA, NO_TEACHER, PRESETS, Preset, as_dict, fingerprinted
+from pipeline.config import DEMO_SETS, NO_TEACHER, as_dict, fingerprinted
+from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
+from pipeline.tasks import DEFAULT, Task
 
-# Fields of a preset by the stage that they configure.
-FIELDS = {
-    "index": "index",
-    "align": "align",
-    "split": "split",
-    "train_teacher": "teacher",
-    "distill": "distill",
-    "evaluate": "evaluate",
-}
+# Stages whose config a preset holds, under the stage's name.
+CONFIGURED = ("index", "align", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
 SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold"}
 
 
 def is_demo(samples: Artifact) -> bool:
-    """Whether the samples are the shipped synthetic set."""
-    return Path(samples.config["data"]).resolve() == DEMO_DATA
+    """Whether the samples are a shipped synthetic set."""
+    return Path(samples.config["data"]).resolve().parent == DEMO_SETS
 
 
-def closest_preset(artifacts: list[Artifact]) -> tuple[Preset, list[str]]:
-    """The preset that explains the artifacts' settings best, and the settings that it does not explain."""
-    changes = {name: _changes(preset, artifacts) for name, preset in PRESETS.items()}
-    best = min(changes, key=lambda name: len(changes[name]))
-    return PRESETS[best], changes[best]
+def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[str]]:
+    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain."""
+    every = [presets.preset(task, name) for name in presets.PRESETS]
+    changes = {preset.name: _changes(preset, artifacts) for preset in every}
+    best = min(every, key=lambda preset: len(changes[preset.name]))
+    return best, changes[best.name]
 
 
 def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     """The command that makes this report, and the two that show what it would do and that nothing is stale."""
     words = ["make", "report"]
+    words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
     if not is_demo(samples):
         place = Path("/path/to") / Path(samples.config["data"]).name
         words += [f"DATA={shlex.quote(str(place))}"]
@@ -45,7 +43,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
         words += [f"PRESET={preset.name}"]
     students = [run for run in runs if not run.is_teacher]
     words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
-    words += _unless("STUDENT", [run.model.config["student"] for run in students], (preset.student,))
+    words += _unless("STUDENT", [run.model.config["student"] for run in students], preset.students)
     taught = [run.recipe for run in students if run.recipe.teacher != NO_TEACHER]
     words += _unless("LOSSES", [recipe.loss.replace(",", "+") for recipe in taught], preset.losses)
     words += _unless("VIEWS", [str(recipe.views) for recipe in taught], tuple(map(str, preset.views)))
@@ -54,31 +52,34 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
 
 
-def _unless(name: str, found: list[str], usual: tuple[str, ...]) -> list[str]:
+def _unless(name: str, chosen: list[str], usual: tuple[str, ...]) -> list[str]:
     """``NAME=a,b`` unless the values are the usual ones."""
-    values = list(dict.fromkeys(found))
+    values = list(dict.fromkeys(chosen))
     return [f"{name}={','.join(values)}"] if values and set(values) != set(usual) else []
 
 
 def _changes(preset: Preset, artifacts: list[Artifact]) -> list[str]:
     """``stage: field = value (preset: value)`` for every setting that the preset does not explain."""
-    found: dict[str, None] = {}
+    changes: dict[str, None] = {}
     for artifact in artifacts:
         stage = artifact.record["stage"]
-        if stage in FIELDS:
-            config = getattr(preset, FIELDS[stage])
+        if stage in CONFIGURED:
+            config = getattr(preset, stage)
             expected = fingerprinted(config) | _architecture(preset, artifact)
             for name, value in artifact.record["fingerprinted"].items():
                 if name not in SELECTED and _known(value) != _known(expected.get(name)):
                     now, usual = _short(value, expected.get(name)), _short(expected.get(name), value)
-                    found[f"{stage}: {name} = {now} (preset {preset.name}: {usual})"] = None
-    return list(found)
+                    changes[f"{stage}: {name} = {now} (preset {preset.name}: {usual})"] = None
+    return list(changes)
 
 
 def _architecture(preset: Preset, artifact: Artifact) -> dict[str, Any]:
     """The network that the preset has for a model's name."""
-    name = artifact.config.get("student") or artifact.config.get("teacher")
-    return {"architecture": as_dict(preset.architecture(name))} if "architecture" in artifact.config else {}
+    config = artifact.config
+    if "architecture" not in config:
+        return {}
+    network = preset.student(config["student"]) if "student" in config else preset.teacher(config["teacher"])
+    return {"architecture": as_dict(network)}
 
 
 def _known(value: Any) -> Any:

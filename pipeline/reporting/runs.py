@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,11 @@ import pandas as pd
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
-from pipeline.evaluation.metrics.classify import METRICS
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe
+from pipeline.tasks import PAIN, Task
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Run:
     def is_teacher(self) -> bool:
         """Whether the model was trained to teach."""
         return self.model.record["stage"] == "train_teacher"
+
+    @cached_property
+    def task(self) -> Task:
+        """What it was asked, as its record says."""
+        return task_of(self.model.config)
 
     @property
     def seed(self) -> int:
@@ -83,18 +92,18 @@ def row(run: Run) -> dict[str, Any]:
     """
     recipe, config, record = run.recipe, run.model.config, run.model.record
     scores, calibration = _json(run.evaluation, "metrics.json")["metrics"], run.calibration["before"]["figures"]
-    found = {name: scores[name]["value"] for name in METRICS}
-    found |= {name: calibration[name]["value"] for name in ("ece", "brier")}
-    told = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
+    values = {name: scores[name]["value"] for name in described(run.task)}
+    values |= {name: calibration[name]["value"] for name in ("ece", "brier")}
+    settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     return {
         **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online")),
-        **told,
+        **settings,
         "seed": run.seed,
         "network": config["architecture"]["label"] or config["architecture"]["name"],
         "parameters": run.cost["parameters"],
         "best_epoch": int(run.kept["epoch"]),
-        "val_balanced_accuracy": run.kept["val_balanced_accuracy"],
-        **{name: math.nan if value is None else value for name, value in found.items()},
+        f"val_{run.task.headline}": run.kept[f"val_{run.task.headline}"],
+        **{name: math.nan if value is None else value for name, value in values.items()},
         "seconds": record["duration_s"],
         "folder": run.model.path.name,
         "fingerprint": run.model.fingerprint,
@@ -106,7 +115,7 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
 
     Raises
     ------
-    ArtifactError : two models were tested on different faces, so that nothing can be compared.
+    ArtifactError : two models were tested on different samples, so that nothing can be compared.
     """
     runs = [
         Run.load(inputs[name.replace("evaluation-", "model-", 1)], artifact)
@@ -114,14 +123,29 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
         if name.startswith("evaluation-")
     ]
     tested = [set(held_out(run.predictions)["sample_id"]) for run in runs]
-    for run, faces in zip(runs, tested, strict=True):
-        if faces != tested[0]:
+    for run, samples in zip(runs, tested, strict=True):
+        if samples != tested[0]:
+            words = run.task.samples
             raise ArtifactError(
-                f"{run.evaluation.path} has {len(faces)} test faces, {runs[0].evaluation.path} has {len(tested[0])}, "
-                f"{len(faces & tested[0])} of them the same: only models tested on the same faces can be compared. "
-                "Make both with one DATA= and one split: make report"
+                f"{run.evaluation.path} has {len(samples)} test {words}, {runs[0].evaluation.path} has "
+                f"{len(tested[0])}, {len(samples & tested[0])} of them the same: only models tested on the same "
+                f"{words} can be compared. Make both with one DATA= and one split: make report"
             )
     return runs
+
+
+def task_of(config: Mapping[str, Any]) -> Task:
+    """The task in a stage's config, as a record holds it."""
+    return Task(**{name: _tuples(value) for name, value in config["task"].items()}) if "task" in config else PAIN
+
+
+def described(task: Task) -> dict[str, Metric]:
+    """The metrics of a task, in its words."""
+    return METRICS[task.kind].metrics(Question.of(task))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _json(artifact: Artifact, name: str) -> dict[str, Any]:

@@ -8,43 +8,46 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.store import Artifact
-from pipeline.evaluation import significance
+from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.evaluation.metrics import classify as metrics
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.question import Question
 from pipeline.reporting import recipes
-from pipeline.reporting.cells import Table, percent, points, probability, short, signed
+from pipeline.reporting.cells import Table, lowered, measured, points, probability, short, signed, words
 from pipeline.reporting.effects import TEACHING, Effect
-from pipeline.reporting.methods import HEADLINE, Method
-from pipeline.reporting.runs import Run, row
+from pipeline.reporting.methods import Method, per_output
+from pipeline.reporting.runs import Run, described, row
+from pipeline.tasks import Task
 
 MOST_SKIPPED = 40  # rows on the page
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
 FACTORS = {"teacher": "teacher", TEACHING: "teacher or none", "mix": "mixed pictures", "online": "online teacher"}
-IN_BRIEF = ("specificity_expressive", "roc_auc", "agreement")  # beside the headline, in the list of all students
+# Beside the headline, in the list of all students, where the task has them.
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
 def comparison(methods: list[Method], shown: list[Method]) -> Table:
     """Every metric of every method in CSV, of some on the page, in percent."""
+    task, every = methods[0].task, described(methods[0].task)
     rows = [
         {"Model": method.title}
-        | {
-            metric.title: percent(method.estimate(name), method.spread(name))
-            for name, metric in metrics.METRICS.items()
-        }
+        | {metric.title: measured(metric, method.estimate(name), method.spread(name)) for name, metric in every.items()}
         for method in shown
     ]
     numbers = [
         identity(method) | {"metric": name} | numbers_of(method.estimate(name)) | {"seed_sd": method.spread(name)}
         for method in methods
-        for name in metrics.METRICS
+        for name in every
     ]
     caption = (
-        f"Test faces; percent with {_level(methods)} intervals over subjects, students as means over seeds ± their SD."
+        f"Test {task.samples}; percent with {level(methods)} intervals over subjects, students as means over seeds ± "
+        "their SD."
     )
     caption += _left_out(methods, shown)
     seen = [line for line in numbers if line["model"] in {method.title for method in shown}]
     missing = {line["metric"] for line in seen if np.isnan(line["value"])}
-    reasons = "; ".join(f"{m.title} {m.undefined}" for name, m in metrics.METRICS.items() if name in missing)
+    reasons = "; ".join(f"{metric.title} {metric.undefined}" for name, metric in every.items() if name in missing)
     caption += f" A dash has no value: {reasons}." if reasons else ""
     if any(line["value"] == line["low"] == 1 for line in seen):
         caption += (
@@ -52,6 +55,33 @@ def comparison(methods: list[Method], shown: list[Method]) -> Table:
             " rates up to 3 in n subjects remain possible."
         )
     return Table("comparison", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
+
+
+def per_class(methods: list[Method], shown: Method, weights: np.ndarray) -> Table:
+    """Precision, recall and F1 of every class: of one method on the page; more, and of all, in CSV.
+
+    Parameters
+    ----------
+    weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
+    """
+    task = shown.task
+    every = METRICS[task.kind].per_output_metrics(Question.of(task))
+    support = shown.samples["label"].value_counts()
+    rows = [{"Class": words(name), "Support": str(support.get(c, 0))} for c, name in enumerate(task.outputs)]
+    numbers = []
+    for method in (shown, *(m for m in methods if m is not shown)):
+        values = per_output(method, weights)
+        for c, name in enumerate(task.outputs):
+            for metric, meaning in every.items():
+                one = values[metric][:, :, c]
+                estimate = bootstrap.interval(bootstrap.over_seeds(one), method.confidence, meaning.undefined)
+                spread = bootstrap.seed_spread(one)
+                if method is shown and metric in OF_A_CLASS:
+                    rows[c][meaning.title] = measured(meaning, estimate, spread)
+                line = {"class": name, "support": int(support.get(c, 0)), "metric": metric} | numbers_of(estimate)
+                numbers.append(identity(method) | line | {"seed_sd": spread})
+    caption = f"{shown.title}, test {task.samples}; percent with {level([shown])} intervals over subjects."
+    return Table("per-class", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
 
 def students(methods: list[Method]) -> Table | None:
@@ -62,12 +92,14 @@ def students(methods: list[Method]) -> Table | None:
             continue
         validation = 100 * method.validation[0]
         line: dict[str, Any] = {"Model": method.title, "Validation": f"{validation:.1f}"}
-        for name in (HEADLINE, *IN_BRIEF):
-            line[metrics.METRICS[name].title] = percent(method.estimate(name), method.spread(name))
+        every = described(method.task)
+        for name in dict.fromkeys((method.headline, *(name for name in IN_BRIEF if name in every))):
+            line[every[name].title] = measured(every[name], method.estimate(name), method.spread(name))
         shown.append(line)
-        estimate = numbers_of(method.estimate(HEADLINE))
-        numbers.append(identity(method) | {"val_balanced_accuracy": validation / 100} | estimate)
-    caption = "Every student; balanced accuracy on validation subjects chose which are shown above."
+        estimate = numbers_of(method.estimate(method.headline))
+        numbers.append(identity(method) | {f"val_{method.headline}": validation / 100} | estimate)
+    title = lowered(methods[0].headline_metric.title)
+    caption = f"Every student; {title} on validation subjects chose which are shown above."
     return Table("students", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
@@ -75,6 +107,7 @@ def effects(found: list[Effect]) -> Table | None:
     """What each choice changes in the headline metric, in percentage points; None when nothing can be compared."""
     if not found:
         return None
+    headline, metric = found[0].pairs[0][0].headline, found[0].pairs[0][0].headline_metric
     tested = [significance.wilcoxon(np.array(list(e.per_seed.values()))) for e in found]
     shown, numbers = [], []
     for e, over_seeds in zip(found, tested, strict=True):
@@ -87,15 +120,15 @@ def effects(found: list[Effect]) -> Table | None:
         line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": "yes" if e.settled else "no"}
         shown.append(line)
         numbers.append(
-            {"factor": e.factor, "first": e.first, "second": e.second, "metric": HEADLINE, "recipes": len(e.pairs)}
+            {"factor": e.factor, "first": e.first, "second": e.second, "metric": headline, "recipes": len(e.pairs)}
             | numbers_of(e.estimate)
             | {"p": e.p_value, "p_holm": e.adjusted, "seeds": len(e.per_seed), "p_wilcoxon_seeds": over_seeds.p}
             | {"settled": e.settled}
         )
     caption = (
-        "Differences of balanced accuracy in percentage points, students matched on everything else, means over the "
-        "matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected by "
-        "Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
+        f"Differences of {lowered(metric.title)} in percentage points, students matched on everything else, means over "
+        "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected "
+        "by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
     fewest = min(len(e.per_seed) for e in found)
     if fewest < FEWEST_SEEDS:
@@ -135,11 +168,12 @@ def networks(methods: list[Method]) -> Table:
         numbers.append(
             known | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
         )
-    caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one face on one thread."
+    caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one "
+    caption += f"{methods[0].task.sample} on one thread."
     return Table("networks", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
-def labels(caches: list[Artifact]) -> Table | None:
+def labels(caches: list[Artifact], task: Task) -> Table | None:
     """What the teachers' cached answers hold and how often they differ from the truth; None without caches."""
     if not caches:
         return None
@@ -148,18 +182,18 @@ def labels(caches: list[Artifact]) -> Table | None:
         config, counts = cache.config, cache.summary["counts"]
         folds = config["folds"]
         wrong = {part: counts[f"{part}_disagrees"] for part in ("train", "val", "test") if part in counts}
-        said = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
+        differ = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
         size, features = cache.summary["bytes_per_view"], config["features"]
         shown.append(
             {
                 "Labels": _labels_in_words(config),
-                "Differ, training faces": said.get("train", "—"),
-                "validation": said.get("val", "—"),
-                "test": said.get("test", "—"),
-                "Faces": str(counts["faces"]),
+                f"Differ, training {task.samples}": differ.get("train", "—"),
+                "validation": differ.get("val", "—"),
+                "test": differ.get("test", "—"),
+                task.samples.capitalize(): str(counts["samples"]),
                 "Views computed": str(counts["views_computed"]),
                 "copied": str(counts["views_copied"]),
-                "Bytes per face and view": f"{size:.1f}",
+                f"Bytes per {task.sample} and view": f"{size:.1f}",
             }
         )
         numbers.append(
@@ -169,9 +203,9 @@ def labels(caches: list[Artifact]) -> Table | None:
             | {"bytes_per_view": size, "feature_bytes_per_view": cache.summary["feature_bytes_per_view"]}
         )
     caption = (
-        "Cached answers; bytes of logits and hard label, without features. Differ: faces whose hard label is not the "
-        "true one. A teacher that was trained on the faces it labels mostly repeats their truth; cross-fitted teachers "
-        "(folds) label subjects that they have not seen."
+        f"Cached answers; bytes of logits and hard label, without features. Differ: {task.samples} whose hard label is "
+        f"not the true one. A teacher that was trained on the {task.samples} it labels mostly repeats their truth; "
+        "cross-fitted teachers (folds) label subjects that they have not seen."
     )
     return Table("labels", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
@@ -179,25 +213,26 @@ def labels(caches: list[Artifact]) -> Table | None:
 def runs(found: list[Run]) -> Table:
     """One row per run: the grid as numbers."""
     frame = pd.DataFrame([row(run) for run in sorted(found, key=lambda run: (run.recipe.order, run.seed))])
+    headline = found[0].task.headline
     frame = frame.astype({"views": "Int64"})  # a teacher has none
-    brief = frame[["student", "teacher", "loss", "views", "folds", "seed", "val_balanced_accuracy", HEADLINE]]
+    brief = frame[["student", "teacher", "loss", "views", "folds", "seed", f"val_{headline}", headline]]
     shown = brief.astype(object).where(brief.notna(), "").map(lambda v: f"{v:.4f}" if isinstance(v, float) else str(v))
     return Table("runs", "Every run.", shown, frame)
 
 
 def skipped(artifacts: list[Artifact]) -> Table | None:
-    """Every picture or face that a stage could not use as it is, with the reason; None when there is none."""
+    """Every file or sample that a stage could not use as it is, with the reason; None when there is none."""
     rows = [
         {
             "Stage": artifact.record["stage"],
-            "Picture or face": str(entry.get("sample_id") or entry.get("file", "")),
+            "File or sample": str(entry.get("sample_id") or entry.get("file", "")),
             "Reason": str(entry["reason"]),
         }
         for artifact in artifacts
         for entry in artifact.summary.get("skipped", [])
     ]
     frame = pd.DataFrame(rows)
-    caption = "Pictures and faces that could not be used as they are."
+    caption = "Files and samples that could not be used as they are."
     if len(rows) > MOST_SKIPPED:
         caption += f" The first {MOST_SKIPPED} of {len(rows)}; the CSV file has all."
     return Table("skipped", caption, frame.head(MOST_SKIPPED), frame) if rows else None
@@ -233,7 +268,7 @@ def numbers_of(estimate: Estimate) -> dict[str, Any]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "undefined": estimate.undefined}
 
 
-def _level(methods: list[Method]) -> str:
+def level(methods: list[Method]) -> str:
     return f"{100 * methods[0].confidence:g}%"
 
 

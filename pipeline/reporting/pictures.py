@@ -1,0 +1,128 @@
+"""Samples to look at: those a model gets wrong, some that it gets right, and faces that were not found."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pipeline.artifacts import arrays
+from pipeline.reporting.cells import words
+from pipeline.reporting.material import Material
+from pipeline.reporting.methods import Method
+from pipeline.reporting.people import hard_negatives
+from pipeline.tasks import Task
+
+SHOWN_PX = 144
+MOST_PAIRS = 4  # of classes taken for each other
+
+Groups = list[tuple[str, pd.DataFrame]]  # heading and samples
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture with its true class, and what else is said of it, in lines."""
+
+    uri: str
+    truth: str
+    lines: tuple[str, ...]
+
+
+def right_samples(method: Method, count: int, seed: int) -> pd.DataFrame:
+    """A drawing of the test samples that a method got right, if it can equally many of each class."""
+    samples = method.samples.sort_values("sample_id")
+    right = samples[samples["predicted"] == samples["label"]].sample(frac=1, random_state=np.random.default_rng(seed))
+    share = count // len(method.task.outputs)
+    equal = pd.concat([right[right["label"] == number].head(share) for number in range(len(method.task.outputs))])
+    return pd.concat([equal, right.drop(equal.index)]).head(count)
+
+
+def wrong_samples(method: Method, count: int) -> Groups:
+    """Test samples that a method got wrong, worst first, by the pairs of classes that it confuses most.
+
+    Two classes are one group without a heading. The worst is the one whose true class has the least probability.
+    """
+    samples, task = method.samples, method.task
+    samples = samples.assign(true_probability=_of_class(samples, task, "label"))
+    wrong = samples[samples["predicted"] != samples["label"]].sort_values(["true_probability", "sample_id"])
+    if len(task.outputs) == 2:
+        return [("", wrong.head(count))] if len(wrong) else []
+    pairs = wrong.groupby(["label", "predicted"]).size().sort_values(ascending=False, kind="stable").head(MOST_PAIRS)
+    each = max(1, count // max(1, len(pairs)))
+    return [
+        (
+            f"{words(task.outputs[true])} taken for {words(task.outputs[predicted])}: {number} {task.samples}",
+            wrong[(wrong["label"] == true) & (wrong["predicted"] == predicted)].head(each),
+        )
+        for (true, predicted), number in pairs.items()
+        if count
+    ]
+
+
+def examples(material: Material) -> tuple[list[tuple[str, list[Shown]]], list[Shown]]:
+    """Wrong samples in groups, and right ones, of the method that did best on validation."""
+    method, config = material.favourite, material.config
+    wrong = [(heading, _show(material, rows)) for heading, rows in wrong_samples(method, config.examples)]
+    return wrong, _show(material, right_samples(method, config.examples, config.seed))
+
+
+def lost(material: Material) -> list[Shown]:
+    """Samples in which no face was found."""
+    everyone = material.everyone
+    rows = everyone[everyone["detected"] == 0].head(material.config.examples)
+    names = _truth(rows, material.task)
+    return [
+        Shown(data_uri(image), name, ("centre crop",))
+        for name, image in zip(names, _images(material, rows), strict=True)
+    ]
+
+
+def data_uri(image: np.ndarray) -> str:
+    """An RGB picture, uint8 (S, S, 3), as a small JPEG inside a URI."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((SHOWN_PX * 3 // 2, SHOWN_PX * 3 // 2), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=82, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _show(material: Material, rows: pd.DataFrame) -> list[Shown]:
+    """Samples with their words: the probability of the positive class of two, of more that of the class chosen."""
+    task = material.task
+    column = "predicted" if len(task.outputs) > 2 else None
+    classes = rows[column] if column else pd.Series(task.positive_output, index=rows.index)
+    probability = _of_class(rows.assign(shown=classes), task, "shown")
+    images, names = _images(material, rows), _truth(rows, task)
+    return [
+        Shown(
+            data_uri(image),
+            name,
+            (f"p({words(task.outputs[number])}) {p:.2f}", *(() if detected else (f"{task.sample} not found",))),
+        )
+        for image, name, number, p, detected in zip(images, names, classes, probability, rows["detected"], strict=True)
+    ]
+
+
+def _of_class(samples: pd.DataFrame, task: Task, column: str) -> np.ndarray:
+    """The probability of the class that a column numbers, float, shape (N,)."""
+    every = samples[[f"prob_{name}" for name in task.outputs]].to_numpy()
+    return every[np.arange(len(samples)), samples[column].to_numpy(dtype=int)]
+
+
+def _truth(rows: pd.DataFrame, task: Task) -> list[str]:
+    """The true classes in words."""
+    hard = hard_negatives(rows, task)
+    return [
+        words(task.outputs[label]) + (f", {words(task.hard_negatives)}" if is_hard else "")
+        for label, is_hard in zip(rows["label"], hard, strict=True)
+    ]
+
+
+def _images(material: Material, rows: pd.DataFrame) -> np.ndarray:
+    """The samples as networks see them, uint8, shape (N, S, S, 3)."""
+    store = arrays.open_inputs(material.inputs)
+    return store["rgb"][store.rows(rows["sample_id"])]

@@ -1,0 +1,37 @@
+"""The sections of a report in their order, by kind of task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.reporting import classify, common
+from pipeline.reporting.material import Material, Section
+
+# A section that has nothing to say of the material is None.
+SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
+    "classify": (
+        common.results,
+        classify.classes,
+        common.effects,
+        common.transfer,
+        common.labels,
+        classify.calibration,
+        common.sources,
+        common.groups,
+        common.networks,
+        classify.data,
+        common.detection,
+        classify.training,
+        classify.curves,
+        classify.confusion,
+        classify.examples,
+        common.reproduce,
+        common.checklist,
+        common.limits,
+    ),
+}
+
+
+def sections(material: Material) -> list[Section]:
+    """All sections that the material has something for."""
+    return [made for make in SECTIONS[material.task.kind] if (made := make(material)) is not None]
