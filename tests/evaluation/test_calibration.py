@@ -175,7 +175,7 @@ def test_the_curve_of_seven_classes_speaks_of_the_chosen_one():
         inside = (p.max(axis=1) >= b.low) & (p.max(axis=1) < b.high)
         assert b.samples == inside.sum()
         assert b.share.value == pytest.approx((p.argmax(axis=1) == label)[inside].mean())
-        assert b.share.value == pytest.approx(b.probability, abs=0.15)
+        assert b.samples < 50 or b.share.value == pytest.approx(b.probability, abs=0.1)
 
 
 def test_temperature_of_seven_classes_is_where_the_loss_is_least():
