@@ -223,12 +223,6 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
-class PredictConfig:
-    input: str = option("", "Picture or folder of pictures.")
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.")
-
-
-@dataclass(frozen=True)
 class SynthesizeConfig:
     n: int = option(360, "Pairs of faces.", least=1)
     seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.", least=0)

@@ -21,7 +21,7 @@ from pipeline import models
 from pipeline.artifacts.arrays import Columns
 from pipeline.compute import devices, distributed
 from pipeline.compute.distributed import ALONE, Team
-from pipeline.config import TrainingConfig, fingerprinted
+from pipeline.config import TrainingConfig, as_dict
 from pipeline.distillation.kinds import KINDS
 from pipeline.distillation.losses.table import LossOptions, total
 from pipeline.distillation.targets import TargetsByRole
@@ -207,7 +207,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     )
     best = progress.history[progress.best["epoch"] - 1]
     card |= {
-        "task": fingerprinted(lesson.task),
+        "task": as_dict(lesson.task),
         "loss": objective.canonical(lesson.loss),
         "precision": devices.arithmetic(device, config.precision),
         "best_epoch": best["epoch"],
