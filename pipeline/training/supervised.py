@@ -52,7 +52,7 @@ def join(
 
     Raises
     ------
-    DataError : the table has no such column, or the part has no sample that answers.
+    DataError : the table has no such column or lacks a sample of the part, or the part has none that answers.
     ArtifactError : a sample has no input.
     """
     chosen = split.loc[split["part"] == part, "sample_id"]
@@ -60,6 +60,12 @@ def join(
         raise DataError(
             f"The dataset says nothing of {task.target}, which TASK={task.name} asks for: samples.csv has "
             f"{', '.join(table.columns)}. Choose another task or dataset"
+        )
+    missing = chosen[~chosen.isin(table["sample_id"])]
+    if len(missing):
+        raise DataError(
+            f"The part {part} has {len(chosen)} samples, and samples.csv lacks {len(missing)} of them, such as "
+            f"{missing.iloc[0]}: the split is of another index. See the counts of both: make status"
         )
     truth, places = KINDS[task.kind].read(table.set_index("sample_id")[task.target].reindex(chosen), task)
     if not len(places):
