@@ -141,7 +141,7 @@ def _distance(landmarks: np.ndarray, others: np.ndarray) -> float:
 def _by_stage():
     from pipeline.inputs.faces.detector import Detector
 
-    detector = Detector("cpu")
+    detector = Detector("cpu", PAPER.align.min_face, PAPER.align.fine_min_face_px)
     return lambda image: detector.detect(np.asarray(image))[0].landmarks
 
 
