@@ -53,9 +53,10 @@ def wrong_samples(method: Method, count: int) -> Groups:
         return [("", wrong.head(count))] if len(wrong) else []
     pairs = wrong.groupby(["label", "predicted"]).size().sort_values(ascending=False, kind="stable").head(MOST_PAIRS)
     each = max(1, count // max(1, len(pairs)))
+    support = samples["label"].value_counts()
     return [
         (
-            f"{words(task.outputs[true])} taken for {words(task.outputs[predicted])}: {number} {task.samples}",
+            f"{words(task.outputs[true])} taken for {words(task.outputs[predicted])}: {number} of {support[true]}",
             wrong[(wrong["label"] == true) & (wrong["predicted"] == predicted)].head(each),
         )
         for (true, predicted), number in pairs.items()

@@ -61,7 +61,15 @@ def test_other_models(facts, name, title, said):
 def test_scores_with_intervals_groups_and_calibration(facts):
     run, known = facts[NAMES[0]]
     test = json.loads(run.evaluation.file("metrics.json").read_text())
-    group = {"attribute": "age_group", "group": "Old", "subjects": 9, "faces": 18, "value": 0.5, "low": 0.25, "high": 1}
+    group = {
+        "attribute": "age_group",
+        "group": "Old",
+        "subjects": 9,
+        "samples": 18,
+        "value": 0.5,
+        "low": 0.25,
+        "high": 1,
+    }
     lost = {**group, "group": "Young", "value": None, "low": None, "high": None}
     scores = {"test": test, "calibration": run.calibration, "groups": [group, lost]}
     found = sections(modelcard.render(run.card, known, scores))
