@@ -101,6 +101,11 @@ class IndexConfig:
 @dataclass(frozen=True)
 class AlignConfig:
     data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
+    align: str = option(
+        "mtcnn",
+        "How faces are found; none: pictures show aligned or cropped faces already and are resized as a whole.",
+        choices=("mtcnn", "none"),
+    )
     face_size: int = option(256, "Side of an aligned face in pixels.", least=32)
     margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.", least=0)
     min_face: float = option(

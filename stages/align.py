@@ -1,6 +1,7 @@
 """Find, align and keep every face, once.
 
 Writes ``inputs.h5``: a face of one size for each row of ``samples.csv``, in the same order, with its box and landmarks.
+With ``ALIGN=none`` the pictures show aligned or cropped faces already: each is resized as a whole, and nobody looks.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import AlignConfig
+from pipeline.config import AlignConfig, as_dict
+from pipeline.inputs.faces import card
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.inputs.faces.aligner import Row
 
-VERSION = 4
+VERSION = card.VERSION
 CONFIG = AlignConfig
 INPUTS = ("samples",)
 OUTPUT = "inputs"
@@ -44,7 +46,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     from pipeline.inputs.faces import aligner
 
     table = arrays.read_table(samples.file("samples.csv"))
-    rows = _rows(table)
+    rows = _rows(config, table)
     ids = arrays.sample_id_column(list(table["sample_id"]))
     path = work.path / "inputs.h5"
     if not path.exists():
@@ -65,54 +67,53 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     return _summary(arrays.Columns(path, "inputs", work.fingerprint))
 
 
-def _rows(table) -> list[Row]:
-    """Files and boxes from the sample table."""
+def _rows(config: AlignConfig, table) -> list[Row]:
+    """Pictures and boxes from the sample table."""
+    from pathlib import Path
+
+    data = Path(config.data).absolute()
+    folder = data if data.is_dir() else data.parent
     boxes = table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None)
-    return list(zip(table["file"], boxes, strict=True))
+    return [(folder / file, box) for file, box in zip(table["file"], boxes, strict=True)]
 
 
 def _blocks(
     config: AlignConfig, pending: list[slice], rows: list[Row]
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
     """The pending blocks as they are done, by processes on CPUs or in batches on a GPU."""
-    from pathlib import Path
-
     import joblib
 
     from pipeline.compute import cluster, devices
     from pipeline.inputs.faces import aligner
 
-    folder = (Path(config.data) if Path(config.data).is_dir() else Path(config.data).parent).absolute()
-    device = "cpu" if config.backend != "loky" else devices.pick(config.device)
+    settings = card.Preparation.of(as_dict(config))
+    device = "cpu" if config.backend != "loky" or config.align == "none" else devices.pick(config.device)
     if device != "cpu":
-        yield from _gpu_blocks(config, device, folder, pending, rows)
+        yield from _gpu_blocks(settings, device, pending, rows)
         return
-    settings = (folder, config.face_size, config.margin, config.min_face, config.fine_min_face_px)
-    tasks = [joblib.delayed(aligner.align_block)(block, rows[block], *settings) for block in pending]
+    tasks = [joblib.delayed(aligner.align_block)(block, rows[block], settings) for block in pending]
     yield from cluster.unordered(tasks, config.backend, config.scheduler, config.workers)
 
 
-def _gpu_blocks(config: AlignConfig, device: str, folder, pending: list[slice], rows: list[Row]):
+def _gpu_blocks(settings: card.Preparation, device: str, pending: list[slice], rows: list[Row]):
     """One process: the network on the GPU, reading and warping in threads."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from pipeline.inputs.faces.aligner import Aligner
-    from pipeline.inputs.faces.detector import Detector
+    from pipeline.inputs.faces.aligner import FaceAligner
 
     with ThreadPoolExecutor() as threads:
-        detector = Detector(device, config.min_face, config.fine_min_face_px, threads.map)
-        aligner = Aligner(detector, folder, config.face_size, config.margin, threads.map)
+        aligner = FaceAligner(settings, device, threads.map)
         for block in pending:
             yield block, aligner.align(rows[block], GPU_BATCH)
 
 
 def _summary(faces) -> dict[str, Any]:
-    look = faces["look"]
-    missed = [name for name, number in zip(faces.sample_ids, look.tolist(), strict=True) if number == 0]
+    look, detected = faces["look"], faces["detected"]
+    missed = [name for name, face in zip(faces.sample_ids, detected.tolist(), strict=True) if not face]
     return {
         "counts": {
             "faces": len(look),
-            "detected": int((look > 0).sum()),
+            "detected": int(detected.sum()),
             "second_look": int((look > 1).sum()),
             "fallback": len(missed),
         },

@@ -41,10 +41,9 @@ def run(
     WeightsError : the initial weights cannot be had.
     DataError : a part is empty, or a class is missing from the training part.
     """
-    from pipeline.inputs.faces.card import prepared
-
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
+    from pipeline.inputs.faces.card import prepared
     from pipeline.inputs.views.image import Plan
     from pipeline.training import supervised
 

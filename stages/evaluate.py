@@ -1,14 +1,15 @@
-"""Measure one model on the held-out faces.
+"""Measure one model on the held-out samples.
 
-Writes ``predictions.csv`` (every face of every part), ``metrics.json`` (the test part, each metric with its bootstrap
-interval over subjects), ``calibration.json`` (the test part's probabilities, before and after a temperature fitted on
-validation), ``MODEL_CARD.md`` and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file
-alone is not the same in two runs). A teacher is not run again: its logits come from its labels.
+Writes ``predictions.csv`` (every sample of every part), ``metrics.json`` (the test part, each metric with its bootstrap
+interval over subjects), ``calibration.json`` (of classes: the test part's probabilities, before and after a temperature
+fitted on validation), ``MODEL_CARD.md`` and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so
+this file alone is not the same in two runs). A teacher is not run again: its outputs come from its labels.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import EvaluateConfig
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts.arrays import Columns
     from pipeline.artifacts.store import Artifact, Work
+    from pipeline.evaluation.question import Question
 
-VERSION = 3
+VERSION = 4
 CONFIG = EvaluateConfig
 INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
 OUTPUT = "evaluations"
@@ -31,81 +33,131 @@ def run(
     config: EvaluateConfig,
     work: Work,
     samples: Artifact,
-    faces: Artifact,
+    inputs: Artifact,
     split: Artifact,
     model: Artifact,
-    labels: Artifact | None = None,
+    **labels: Artifact,
 ) -> dict[str, Any]:
-    """Predict every face, and measure the predictions on the test part.
+    """Predict every sample that the task uses, and measure the predictions on the test part.
 
     Parameters
     ----------
-    labels : the answers of the student's teacher, or the teacher's own when the model is a teacher; None for a
-        student without a teacher.
+    labels : for each role ``labels_<role>``, the cached outputs of the student's teacher, or the teacher's own when the
+        model is a teacher; none for a student without a teacher.
 
     Raises
     ------
-    ArtifactError : the labels lack a face, or were made for other faces or classes.
+    ArtifactError : the labels lack a sample, or were made for other inputs or outputs.
+    DataError : the dataset does not know the task's target.
     """
     from pipeline import models
     from pipeline.artifacts import arrays
-    from pipeline.distillation import labels as label_store
     from pipeline.evaluation import predictions
+    from pipeline.evaluation.question import Question
     from pipeline.models import cost
 
+    question = Question.of(config.task)
     network, card = models.load_model(model.path)
-    store = arrays.open_inputs(faces)
-    table = _faces(samples, split, store)
-    logits, teacher_predicted = None, None
-    if labels:
-        said = label_store.open_checked(labels, classes=card["classes"], faces=faces)
-        rows = said.faces.rows(table["sample_id"])
-        if said.json("teachers") == [model.fingerprint]:
-            logits = said.faces["logits"][rows]
-        else:
-            teacher_predicted = said.faces["hard"][rows].astype("int64")
-    if logits is None:
-        logits = _forward(network, card, store, store.rows(table["sample_id"]), config)
-    answered = predictions.add_answers(table, logits, card["classes"], teacher_predicted)
-    arrays.write_table(work.path / "predictions.csv", answered)
+    store = arrays.open_inputs(inputs)
+    table = _samples(config, samples, split, store)
+    outputs, teacher_outputs = _cached(config, inputs, model, labels, table)
+    if outputs is None:
+        outputs = _forward(network, card, store, table["sample_id"], config)
+    predicted = predictions.prediction_columns(table, outputs, question, teacher_outputs)
+    arrays.write_table(work.path / "predictions.csv", predicted)
 
-    test = answered[answered["part"] == "test"]
-    scores = predictions.scores(test, config.replicates, config.confidence, config.seed)
-    _write_json(work, "metrics.json", {"classes": card["classes"], "part": "test", **scores})
-    validation = answered[answered["part"] == "val"]
-    calibrated = predictions.calibrated(test, validation, config.replicates, config.confidence, config.seed)
-    _write_json(work, "calibration.json", {"classes": card["classes"], "part": "test", **calibrated})
-    _write_json(work, "cost.json", cost.measure(network, card["input"]["size"]))
-    measured = {"test": scores, "calibration": calibrated, "groups": _groups(config, test)}
+    measured = _measure(config, question, predicted)
+    described = {"outputs": list(question.outputs), "part": "test"}
+    for name in ("metrics", "calibration"):
+        if measured[name] is not None:
+            _write_json(work, f"{name}.json", described | measured[name])
+    _write_json(work, "cost.json", cost.measure(network, _blank(card)))
     (work.path / "MODEL_CARD.md").write_text(_card(card, model, samples, split, measured), encoding="utf-8")
+    test = measured["metrics"]
     return {
-        "counts": {"faces": len(answered), "test": len(test), "test_subjects": scores["subjects"]},
+        "counts": {"samples": len(predicted), "test": test["samples"], "test_subjects": test["subjects"]},
         "skipped": [],
-        "balanced_accuracy": scores["metrics"]["balanced_accuracy"],
+        question.headline: test["metrics"][question.headline],
     }
 
 
-def _groups(config: EvaluateConfig, test: pd.DataFrame) -> list[dict[str, Any]]:
-    """Balanced accuracy in every group of test subjects, as rows of the model card."""
-    from pipeline.evaluation import bootstrap, predictions, subgroups
+def _samples(config: EvaluateConfig, samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
+    """Every sample that the task uses, with its part and attributes."""
+    import pandas as pd
 
-    subjects = test["subject_id"].to_numpy()
-    weights = bootstrap.resamples(subjects, config.replicates, config.seed)
-    rows = []
-    for attribute in subgroups.groupings(test):
-        values = test[attribute].to_numpy()
-        division = subgroups.measure(
-            [predictions.outcome(test)], values, subjects, weights, confidence=config.confidence
-        )
-        rows += [
-            {"attribute": attribute, "group": group.name, "subjects": group.subjects, "faces": group.faces}
-            | bootstrap.plain(group.estimate)
-            for group in division.groups
-        ]
-    return rows
+    from pipeline.artifacts import arrays
+    from pipeline.evaluation import predictions
+
+    detected = pd.Series(store["detected"].astype(bool), index=store.sample_ids) if "detected" in store else None
+    return predictions.samples_table(
+        arrays.read_table(samples.file("samples.csv")),
+        arrays.read_table(split.file("split.csv")),
+        detected,
+        config.task,
+        samples.summary["attributes"],
+    )
 
 
-def _card(card: dict, model: Artifact, samples: Artifact, split: Artifact, measured: dict[str, Any]) -> str:
+def _cached(
+    config: EvaluateConfig, inputs: Artifact, model: Artifact, labels: Mapping[str, Artifact], table: pd.DataFrame
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The cached outputs of the model, if it is a teacher, and those of its teachers, several as their mean."""
+    import numpy as np
+
+    from pipeline.distillation import labels as label_store
+
+    own, teachers = None, []
+    for artifact in labels.values():
+        cached = label_store.open_checked(artifact, outputs=config.task.outputs, inputs=inputs)
+        outputs = cached.samples["logits"][cached.samples.rows(table["sample_id"])]
+        if cached.json("teachers") == [model.fingerprint]:
+            own = outputs
+        else:
+            teachers.append(outputs)
+    return own, np.mean(teachers, axis=0) if teachers else None
+
+
+def _forward(
+    network: nn.Module, card: Mapping[str, Any], store: Columns, sample_ids: pd.Series, config: EvaluateConfig
+) -> np.ndarray:
+    """Raw outputs for the samples themselves, float32, shape (N, C)."""
+    import torch
+
+    from pipeline.compute import devices
+    from pipeline.inputs import batches
+    from pipeline.training import supervised
+
+    device, specs = devices.pick(config.device), batches.specs(card)
+    columns = {modality: store[modality] for modality in specs}
+    asked = batches.Samples(columns, store.rows(sample_ids), list(sample_ids))
+    outputs = supervised.forward(network.to(device), asked, specs, config.batch_size, device, config.precision)
+    return torch.cat([batch.cpu() for batch in outputs]).numpy()
+
+
+def _blank(card: Mapping[str, Any]) -> Any:
+    """A sample in which nothing is to be seen, as the network reads it."""
+    from pipeline.inputs import batches
+
+    specs = batches.specs(card)
+    return batches.blank(specs, "cpu").make(specs)
+
+
+def _measure(config: EvaluateConfig, question: Question, predicted: pd.DataFrame) -> dict[str, Any]:
+    """Metrics and calibration of the test part, and the headline in every group of its subjects."""
+    from pipeline.evaluation import predictions, subgroups
+    from pipeline.evaluation.metrics import METRICS
+
+    test, validation = (predicted[predicted["part"] == part] for part in ("test", "val"))
+    draws = (config.replicates, config.confidence, config.seed)
+    calibrated = METRICS[question.kind].CALIBRATED
+    return {
+        "metrics": predictions.scores(test, question, *draws),
+        "calibration": predictions.calibrated(test, validation, question, *draws) if calibrated else None,
+        "groups": subgroups.summary(test, question, *draws),
+    }
+
+
+def _card(card: Mapping[str, Any], model: Artifact, samples: Artifact, split: Artifact, measured: dict) -> str:
     """The model card with its test figures."""
     from pipeline.artifacts import arrays
     from pipeline.reporting import modelcard
@@ -114,35 +166,8 @@ def _card(card: dict, model: Artifact, samples: Artifact, split: Artifact, measu
     facts = modelcard.facts(
         model.config, model.fingerprint, samples.summary["dataset"], assigned, model.summary["best"]
     )
-    return modelcard.render(card, facts, measured)
-
-
-def _faces(samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
-    """Every face with its part and attributes."""
-    import pandas as pd
-
-    from pipeline.artifacts import arrays
-    from pipeline.evaluation import predictions
-
-    return predictions.faces_table(
-        arrays.read_table(samples.file("samples.csv")),
-        arrays.read_table(split.file("split.csv")),
-        pd.Series(store["detected"].astype(bool), index=store.sample_ids),
-    )
-
-
-def _forward(network: nn.Module, card: dict, store: Columns, rows: np.ndarray, config: EvaluateConfig) -> np.ndarray:
-    """Logits of the identity view of the given rows, float32, shape (rows, C)."""
-    import torch
-
-    from pipeline import models
-    from pipeline.compute import devices
-    from pipeline.training import supervised
-
-    device, spec = devices.pick(config.device), models.InputSpec(**card["input"])
-    network = network.to(device)
-    batches = supervised.forward(network, store["rgb"], rows, spec, config.batch_size, device, config.precision)
-    return torch.cat([logits.cpu() for logits in batches]).numpy()
+    figures = {"test": measured["metrics"], "calibration": measured["calibration"], "groups": measured["groups"]}
+    return modelcard.render(card, facts, figures)
 
 
 def _write_json(work: Work, name: str, content: dict) -> None:

@@ -29,9 +29,8 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     WeightsError : its initial weights cannot be had.
     DataError : a part is empty, a class is missing from the training part, or there are fewer subjects than folds.
     """
-    from pipeline.inputs.faces.card import prepared
-
     from pipeline.artifacts import arrays
+    from pipeline.inputs.faces.card import prepared
     from pipeline.inputs.split import fold_of
     from pipeline.inputs.views.image import Plan, teacher_seed
     from pipeline.tasks.objective import BASELINE

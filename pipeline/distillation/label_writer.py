@@ -269,7 +269,7 @@ def _compare(columns: Columns, answers: Iterator[dict], rows: np.ndarray, names:
     if wrong.size:
         first = wrong[0]
         raise ArtifactError(
-            f"{columns.path}: {wrong.size} of {len(rows)} answers are not the teacher's. Row {rows[first]} "
+            f"{columns.path}: {wrong.size} of {len(rows)} labels are not the teacher's. Row {rows[first]} "
             f"({names[rows[first]]}) holds logits {kept[first].tolist()}, the teacher says {found[first].tolist()}; "
             f"rows {', '.join(str(rows[i]) for i in wrong[:10])}. Remove {columns.path.parent} and make them again: "
             f"{command(columns.attrs)}"

@@ -1,9 +1,9 @@
 """Estimates with intervals: the percentile bootstrap over subjects, exact proportions, intraclass correlation.
 
-The bootstrap is Efron & Tibshirani's (1993, chapters 13 and 14). Faces of one subject are not independent, so
-subjects are drawn, not faces. All models are weighed by the same draws: row 0 of the weights is the sample itself, the
-others are the resamples. Metrics keep that order, so a difference of two models or a mean over seeds is plain
-arithmetic on their rows, and the difference is paired.
+The bootstrap is Efron & Tibshirani's (1993, chapters 13 and 14). Samples of one subject are not independent, so
+subjects are drawn, not samples. All models are weighed by the same draws: row 0 of the weights is the test part
+itself, the others are the resamples. Metrics keep that order, so a difference of two models or a mean over seeds is
+plain arithmetic on their rows, and the difference is paired.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Estimate:
 
 
 def resamples(subject_ids: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    """Weights of every face: ones, then ``replicates`` draws of all subjects with replacement.
+    """Weights of every sample: ones, then ``replicates`` draws of all subjects with replacement.
 
     The draws depend on the set of subjects and the seed alone, so models tested on the same subjects share
     them, whatever the order of their rows. One subject says nothing of others: its resamples weigh NaN, so that no
@@ -56,13 +56,13 @@ def resamples(subject_ids: np.ndarray, replicates: int, seed: int) -> np.ndarray
     -------
     float64, shape (1 + replicates, N)
     """
-    subjects, subject_of_face = np.unique(np.asarray(subject_ids), return_inverse=True)
+    subjects, subject_of_sample = np.unique(np.asarray(subject_ids), return_inverse=True)
     count = len(subjects)
     drawn = np.random.default_rng(seed).integers(count, size=(replicates, count))
     cells = drawn + count * np.arange(replicates)[:, None]
     times = np.bincount(cells.ravel(), minlength=replicates * count).reshape(replicates, count)
-    weights = np.ones((1 + replicates, len(subject_of_face)))
-    weights[1:] = times[:, subject_of_face] if count > 1 else np.nan
+    weights = np.ones((1 + replicates, len(subject_of_sample)))
+    weights[1:] = times[:, subject_of_sample] if count > 1 else np.nan
     return weights
 
 
@@ -71,7 +71,7 @@ def interval(values: np.ndarray, confidence: float = 0.95, reason: str = "") -> 
 
     The ends are order statistics, the k-th smallest and the k-th largest with k = (B + 1) (1 - confidence) / 2 rounded
     down, at least 1 (Efron & Tibshirani 1993, section 12.5): values that a resample gave, so that the interval excludes
-    zero exactly when `pipeline.hypotheses.bootstrap_p` is at most 1 - confidence.
+    zero exactly when `pipeline.evaluation.significance.bootstrap_p` is at most 1 - confidence.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def intraclass(ratings: np.ndarray, confidence: float = 0.95) -> Intraclass:
 
     Parameters
     ----------
-    ratings : float, shape (targets, raters); for example the answers of the seeds of one method to the test faces.
+    ratings : float, shape (targets, raters); for example the answers of the seeds of one method to the test samples.
     """
     ratings = np.asarray(ratings, dtype=np.float64)
     targets, raters = ratings.shape

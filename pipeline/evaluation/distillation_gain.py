@@ -1,7 +1,7 @@
 """How much of a teacher a student took over, and what it costs.
 
-Values of a metric come as rows: on the sample, then on every resample of subjects (`pipeline.evaluation.bootstrap`), the same
-resamples for all models, averaged over seeds. Ratios and differences are taken inside a resample.
+Values of a metric come as rows: on the sample, then on every resample of subjects (`pipeline.evaluation.bootstrap`),
+the same resamples for all models, averaged over seeds. Ratios and differences are taken inside a resample.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.evaluation import bootstrap
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import ratio
-from pipeline.evaluation.question import Question
+from pipeline.evaluation.question import Question, with_article
 
 NO_UNTAUGHT = "needs the same student without a teacher"
 
@@ -121,8 +121,9 @@ def copied(
     weights: np.ndarray,
     untaught: np.ndarray | None = None,
     confidence: float = 0.95,
+    sample: str = "face",
 ) -> Copied:
-    """How often a student answers like its teacher, over all faces and where the teacher is wrong.
+    """How often a student answers like its teacher, over all samples and where the teacher is wrong.
 
     Parameters
     ----------
@@ -130,20 +131,21 @@ def copied(
     teacher : int, shape (N,): classes the teacher chose.
     label : int, shape (N,)
     weights : float64, shape (1 + replicates, N), of `bootstrap.resamples`.
+    sample : what one of the N is called.
     """
     wrong = teacher != label
     agreement, on_errors = _agreements(taught, teacher, wrong, weights)
-    reason = "needs a test face that the teacher got wrong"
+    reason = f"needs a test {sample} that the teacher got wrong"
     if untaught is None:
         without = without_errors = excess = _nothing(NO_UNTAUGHT)
     else:
         rows, rows_on_errors = _agreements(untaught, teacher, wrong, weights)
-        without = bootstrap.interval(rows, confidence, "needs a face")
+        without = bootstrap.interval(rows, confidence, f"needs {with_article(sample)}")
         without_errors = bootstrap.interval(rows_on_errors, confidence, reason)
         excess = bootstrap.interval(on_errors - rows_on_errors, confidence, reason)
     return Copied(
         teacher_errors=int(wrong.sum()),
-        agreement=bootstrap.interval(agreement, confidence, "needs a face"),
+        agreement=bootstrap.interval(agreement, confidence, f"needs {with_article(sample)}"),
         on_errors=bootstrap.interval(on_errors, confidence, reason),
         untaught_agreement=without,
         untaught_on_errors=without_errors,
@@ -151,11 +153,11 @@ def copied(
     )
 
 
-def _closed(gain: np.ndarray, gap: np.ndarray, known: Estimate, confidence: float) -> Estimate:
+def _closed(gain: np.ndarray, gap: np.ndarray, gap_estimate: Estimate, confidence: float) -> Estimate:
     """Gain over gap where the gap's interval lies above zero."""
-    if known.reason:
-        return _nothing(known.reason)
-    if not known.low > 0:
+    if gap_estimate.reason:
+        return _nothing(gap_estimate.reason)
+    if not gap_estimate.low > 0:
         return _nothing(
             "the teacher is not clearly better than the student without it: the gap's interval includes zero"
         )
@@ -163,10 +165,10 @@ def _closed(gain: np.ndarray, gap: np.ndarray, known: Estimate, confidence: floa
 
 
 def _agreements(
-    said: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
+    predicted: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Share called as the teacher does, among all faces and among its errors, mean over seeds, (1 + replicates,)."""
-    same = (np.atleast_2d(said) == teacher).mean(axis=0)  # seeds weigh the same faces: their mean is the mean of shares
+    """Share called as the teacher does, among all samples and among its errors, mean over seeds, (1 + replicates,)."""
+    same = (np.atleast_2d(predicted) == teacher).mean(axis=0)  # equal weights: the mean over seeds of the shares
     return ratio(weights @ same, weights.sum(axis=1)), ratio(weights @ (same * wrong), weights @ wrong)
 
 

@@ -1,4 +1,4 @@
-"""Logistic regression on one variable, for many weightings of the same faces at once.
+"""Logistic regression on one variable, for many weightings of the same samples at once.
 
 Where the data have no best fit, because the variable separates the classes or a class is missing, the answer is NaN:
 that is decided beforehand from the data, so that no fit runs away.
@@ -17,7 +17,7 @@ ROUNDING = 1e-13  # of a loss
 def regress(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept of the most likely regression of the class on x.
 
-    It exists when the classes overlap: some negative face lies above a positive one and some below (Albert & Anderson
+    It exists when the classes overlap: some negative sample lies above a positive one and some below (Albert & Anderson
     1984, Biometrika 71, 1-10, for one variable).
 
     Parameters
@@ -54,13 +54,13 @@ def shift(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarra
 
     Returns
     -------
-    float64, shape (R,); NaN without faces of both classes.
+    float64, shape (R,); NaN without samples of both classes.
     """
     share = weights @ positive / np.where(weights.any(axis=1), weights.sum(axis=1), 1)
-    found = np.full(len(weights), np.nan)
+    shifts = np.full(len(weights), np.nan)
     fitted = np.flatnonzero((share > 0) & (share < 1))
     share, weights = share[fitted], weights[fitted] / weights[fitted].sum(axis=1, keepdims=True)
-    # The root lies where all faces together would be pushed past the share. Newton's steps inside this bracket,
+    # The root lies where all samples together would be pushed past the share. Newton's steps inside this bracket,
     # halving it where they would leave it: the curve can be all but flat between two groups of sure answers.
     low, high = logit(share) - x.max(initial=0), logit(share) - x.min(initial=0)
     value = np.clip(0.0, low, high)
@@ -75,19 +75,19 @@ def shift(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarra
         moved, value = np.abs(new - value), new
         if (moved <= TOLERANCE).all():
             break
-    found[fitted] = value
-    return found
+    shifts[fitted] = value
+    return shifts
 
 
 def _overlap(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Under which weightings the classes overlap, bool, shape (R,)."""
-    pain_low, pain_high = _ends(x, (weights > 0) & positive)
+    low, high = _ends(x, (weights > 0) & positive)
     other_low, other_high = _ends(x, (weights > 0) & ~positive)
-    return (pain_low < other_high) & (other_low < pain_high)
+    return (low < other_high) & (other_low < high)
 
 
 def _ends(x: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest x among the faces that count, (R,) each; infinity and its negative where none does."""
+    """Smallest and largest x among the samples that count, (R,) each; infinity and its negative where none does."""
     low = np.where(counted, x, np.inf).min(axis=1, initial=np.inf)
     return low, np.where(counted, x, -np.inf).max(axis=1, initial=-np.inf)
 

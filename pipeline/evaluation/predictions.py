@@ -96,12 +96,12 @@ def scores(frame: pd.DataFrame, question: Question, replicates: int, confidence:
     Returns
     -------
     samples, subjects, replicates, confidence, ``metrics`` (by name an estimate), ``per_output`` (by output, then by
-    name) and, of classes, ``confusion`` (row the true class, column the predicted one).
+    name) and, of classes, ``confusion`` (counts: row the true class, column the predicted one).
     """
     kind, weights = METRICS[question.kind], bootstrap.resamples(frame["subject_id"].to_numpy(), replicates, seed)
     result = kind.outcome(frame, question)
     values, columns = kind.compute(result, weights), kind.per_output(result, weights)
-    written = {
+    return {
         "samples": len(frame),
         "subjects": int(frame["subject_id"].nunique()),
         "replicates": replicates,
@@ -111,10 +111,8 @@ def scores(frame: pd.DataFrame, question: Question, replicates: int, confidence:
             name: _estimates({k: v[:, c] for k, v in columns.items()}, kind.per_output_metrics(question), confidence)
             for c, name in enumerate(question.outputs)
         },
+        **kind.extras(result),
     }
-    if question.kind == "classify":
-        written["confusion"] = kind.confusion(result.label, result.predicted, len(question.outputs)).tolist()
-    return written
 
 
 def logits(frame: pd.DataFrame, question: Question) -> np.ndarray:

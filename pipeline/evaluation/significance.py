@@ -1,6 +1,6 @@
 """Tests of differences between models, and the correction for testing many.
 
-The resampled difference is the test that the report leads with: it knows that the faces of one subject are not
+The resampled difference is the test that the report leads with: it knows that the samples of one subject are not
 independent, and it averages over seeds. The classical tests stand beside it.
 """
 
@@ -22,7 +22,7 @@ def bootstrap_p(rows: np.ndarray) -> float:
 
     Twice the share of resamples on the other side of zero or on it, the sample itself counted among them: min(1,
     2 (1 + count) / (1 + B)). With 2 / (1 - confidence) - 1 resamples or more, this is the smallest level at which the
-    percentile interval of `pipeline.statistics.interval` no longer includes zero, so that the two never disagree.
+    percentile interval of `pipeline.evaluation.bootstrap.interval` no longer includes zero: the two never disagree.
 
     Source: Davison & Hinkley 1997, Bootstrap Methods and their Application, sections 4.4 and 5.3 (inverting the
     percentile interval).
@@ -44,7 +44,7 @@ def bootstrap_p(rows: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Faces that one model alone got right, and the p-value of their numbers being equal."""
+    """Samples that one model alone got right, and the p-value of their numbers being equal."""
 
     first_only: int
     second_only: int
@@ -52,15 +52,15 @@ class McNemar:
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
-    """McNemar's exact test of two models' errors on the same faces.
+    """McNemar's exact test of two models' errors on the same samples.
 
-    It takes the faces as independent; where subjects have several faces, its p-value is a little too sure.
+    It takes the samples as independent; where subjects have several, its p-value is a little too sure.
 
     Source: McNemar 1947, Psychometrika 12, 153-157; exact binomial form, two-sided.
 
     Parameters
     ----------
-    first_right, second_right : bool, shape (N,): whether the model got the face right.
+    first_right, second_right : bool, shape (N,): whether the model got the sample right.
     """
     first_right, second_right = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
     first_only, second_only = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
@@ -86,21 +86,21 @@ def delong(
     subject_ids: np.ndarray | None = None,
     confidence: float = 0.95,
 ) -> DeLong:
-    """Difference of two models' ROC-AUC on the same faces, with its normal approximation.
+    """Difference of two models' ROC-AUC on the same samples, with its normal approximation.
 
-    Sources: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44, 837-845; the variance for faces that come in subjects
-    is Obuchowski's 1997, Biometrics 53, 567-578, and equals DeLong's when every face is its own subject.
+    Sources: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44, 837-845; the variance for subjects of several samples
+    is Obuchowski's 1997, Biometrics 53, 567-578, and equals DeLong's when every sample is its own subject.
 
     Parameters
     ----------
-    label : int, shape (N,); 1 is the positive class.
+    label : int, shape (N,); 1 is the positive class, whichever its number in the task.
     first_score, second_score : float, shape (N,); higher for the positive class, ties count half.
-    subject_ids : shape (N,); None when every face is its own subject.
+    subject_ids : shape (N,); None when every sample is its own subject.
     """
     positive = np.asarray(label) == 1
     subjects = np.arange(len(positive)) if subject_ids is None else np.unique(subject_ids, return_inverse=True)[1]
     if not positive.any() or positive.all():
-        return _no_delong(np.nan, np.nan, "needs faces of both classes")
+        return _no_delong(np.nan, np.nan, "needs both classes")
     components = [_components(positive, np.asarray(score)) for score in (first_score, second_score)]
     first, second = (float(part[positive].mean()) for part in components)
     if min(len(set(subjects[positive])), len(set(subjects[~positive]))) < 2:
@@ -160,7 +160,7 @@ class Wilcoxon:
 def wilcoxon(differences: np.ndarray) -> Wilcoxon:
     """Wilcoxon's signed-rank test of differences between two methods, seed by seed; two-sided.
 
-    It speaks of other seeds on these very test faces, not of other subjects. Exact up to 50 seeds; with equal
+    It speaks of other seeds on these very test samples, not of other subjects. Exact up to 50 seeds; with equal
     differences, up to 13.
 
     Source: Wilcoxon 1945, Biometrics Bulletin 1, 80-83; seeds without a difference are left out, as there.
@@ -174,27 +174,27 @@ def wilcoxon(differences: np.ndarray) -> Wilcoxon:
     smallest = float(min(1.0, 2.0 ** (1 - seeds))) if seeds else float("nan")
     if seeds == 0 or np.isnan(differences).any():
         return Wilcoxon(float("nan"), float("nan"), smallest, seeds, "needs a difference for every seed")
-    sizes = np.round(differences[differences != 0], 12)  # equal shares of faces must be equal ranks
+    sizes = np.round(differences[differences != 0], 12)  # equal shares of samples must be equal ranks
     if len(sizes) == 0:
         return Wilcoxon(0.0, 1.0, smallest, seeds, "no seed differs")
     tied = len(np.unique(np.abs(sizes))) < len(sizes)
     enumerate_all = tied and len(sizes) <= MOST_ENUMERATED
-    found = stats.wilcoxon(sizes, method=stats.PermutationMethod() if enumerate_all else "auto")
-    return Wilcoxon(float(found.statistic), float(found.pvalue), smallest, seeds)
+    test = stats.wilcoxon(sizes, method=stats.PermutationMethod() if enumerate_all else "auto")
+    return Wilcoxon(float(test.statistic), float(test.pvalue), smallest, seeds)
 
 
 def _components(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """DeLong's placement of every face: the share of the other class that it is ranked rightly against, shape (N,)."""
+    """DeLong's placement of every sample: the share of the other class that it ranks rightly against, shape (N,)."""
     rank = stats.rankdata(score)
     own = np.empty(len(score))
     for side in (positive, ~positive):
         own[side] = stats.rankdata(score[side])
-    below = rank - own  # faces of the other class with a lower score, ties half
+    below = rank - own  # samples of the other class with a lower score, ties half
     return np.where(positive, below / (~positive).sum(), 1 - below / positive.sum())
 
 
 def _clustered_variance(component: np.ndarray, positive: np.ndarray, subjects: np.ndarray) -> float:
-    """Obuchowski's variance of the mean placement of faces that come in subjects.
+    """Obuchowski's variance of the mean placement of samples that come in subjects.
 
     Parameters
     ----------
@@ -204,14 +204,14 @@ def _clustered_variance(component: np.ndarray, positive: np.ndarray, subjects: n
     """
     centred = component - component[positive].mean()
     count = subjects.max() + 1
-    pain, no_pain = (
+    of_positive, of_negative = (
         np.bincount(subjects[side], centred[side], minlength=count) / side.sum() for side in (positive, ~positive)
     )
-    with_pain, without = len(np.unique(subjects[positive])), len(np.unique(subjects[~positive]))
+    positives, negatives = len(np.unique(subjects[positive])), len(np.unique(subjects[~positive]))
     return float(
-        with_pain / (with_pain - 1) * (pain**2).sum()
-        + without / (without - 1) * (no_pain**2).sum()
-        + 2 * count / (count - 1) * (pain * no_pain).sum()
+        positives / (positives - 1) * (of_positive**2).sum()
+        + negatives / (negatives - 1) * (of_negative**2).sum()
+        + 2 * count / (count - 1) * (of_positive * of_negative).sum()
     )
 
 

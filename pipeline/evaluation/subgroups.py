@@ -19,6 +19,7 @@ from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import among
 from pipeline.evaluation.predictions import attributes
+from pipeline.evaluation.question import Question
 
 FEW_VALUES = 8  # an attribute with more is a measurement, not a group
 
@@ -109,9 +110,8 @@ def measure(
     if len(names) == 2:
         apart = [rows[0] - rows[1], rows[1] - rows[0]]
     else:
-        apart = [
-            row - _rows(outcomes, grouped & ~mask, weights, metric) for row, mask in zip(rows, inside, strict=True)
-        ]
+        rest = [_rows(outcomes, grouped & ~mask, weights, metric) for mask in inside]
+        apart = [row - other for row, other in zip(rows, rest, strict=True)]
     p_values = [significance.bootstrap_p(row) for row in apart]
     corrected = p_values if len(names) == 2 else significance.holm(p_values)
     groups = tuple(
@@ -127,6 +127,33 @@ def measure(
     )
     best, worst, gap = _gap(names, rows, confidence)
     return Division(groups, best, worst, gap, int((~grouped).sum()))
+
+
+def summary(
+    frame: pd.DataFrame, question: Question, replicates: int, confidence: float, seed: int
+) -> list[dict[str, Any]]:
+    """The headline metric in every group of one part, as rows that JSON can hold.
+
+    Parameters
+    ----------
+    frame : predictions of the part.
+
+    Returns
+    -------
+    dicts with attribute, group, subjects, samples and the fields of an `Estimate`.
+    """
+    outcome, subjects = METRICS[question.kind].outcome(frame, question), frame["subject_id"].to_numpy()
+    weights = bootstrap.resamples(subjects, replicates, seed)
+    divisions = {
+        name: measure([outcome], frame[name].to_numpy(), subjects, weights, question.headline, confidence)
+        for name in groupings(frame)
+    }
+    return [
+        {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
+        | bootstrap.plain(group.estimate)
+        for name, division in divisions.items()
+        for group in division.groups
+    ]
 
 
 def failures(group: np.ndarray, detected: np.ndarray, confidence: float = 0.95) -> tuple[Failures, ...]:

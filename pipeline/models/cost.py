@@ -1,24 +1,25 @@
-"""What a network costs: parameters, arithmetic and time for one face."""
+"""What a network costs: parameters, arithmetic and time for one sample."""
 
 from __future__ import annotations
 
 import platform
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def measure(model: nn.Module, image_size: int, budget_s: float = 0.5) -> dict[str, Any]:
-    """Parameters, arithmetic and latency of one face through a model in evaluation mode on the CPU.
+def measure(model: nn.Module, sample: Tensor | dict[str, Tensor], budget_s: float = 0.5) -> dict[str, Any]:
+    """Parameters, arithmetic and latency of one sample through a model in evaluation mode on the CPU.
 
     Parameters
     ----------
-    model : takes float32 images of shape (1, 3, image_size, image_size).
+    sample : a batch of one, as the model reads it; several modalities by their names.
     budget_s : time for repeated forward passes, in seconds.
 
     Returns
@@ -30,49 +31,31 @@ def measure(model: nn.Module, image_size: int, budget_s: float = 0.5) -> dict[st
     device, threads, processor : where the latency was measured.
     """
     model = model.to("cpu").eval()
-    image = torch.zeros(1, 3, image_size, image_size)
-    flops = count_flops(model, image)
-    times_ms = sorted(_times_ms(model, image, budget_s))
+    flops = count_flops(model, sample)
+    with torch.inference_mode():
+        timer = Timer("model(sample)", globals={"model": model, "sample": sample}, num_threads=1)
+        times_ms = 1e3 * np.array(timer.blocked_autorange(min_run_time=budget_s).times)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "gmacs": round(flops / 2e9, 6),
         "gflops": round(flops / 1e9, 6),
-        "latency_ms": round(times_ms[len(times_ms) // 2], 3),
-        "latency_p90_ms": round(times_ms[int(len(times_ms) * 0.9)], 3),
+        "latency_ms": round(float(np.median(times_ms)), 3),
+        "latency_p90_ms": round(float(np.quantile(times_ms, 0.9)), 3),
         "device": "cpu",
         "threads": 1,
         "processor": _processor(),
     }
 
 
-def count_flops(model: nn.Module, image: torch.Tensor) -> int:
+def count_flops(model: nn.Module, sample: Tensor | dict[str, Tensor]) -> int:
     """Floating-point operations of convolutions and matrix products in one forward pass.
 
     Attention is computed by its plain formula meanwhile: the counter does not know the CPU's fused kernel.
     """
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(False), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(image)
+        model(sample)
     return counter.get_total_flops()
-
-
-def _times_ms(model: nn.Module, image: torch.Tensor, budget_s: float) -> list[float]:
-    """Milliseconds of repeated passes on one thread, five at least, after a few that warm up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            for _ in range(3):
-                model(image)
-            times: list[float] = []
-            end = time.perf_counter() + budget_s
-            while time.perf_counter() < end or len(times) < 5:
-                start = time.perf_counter()
-                model(image)
-                times.append((time.perf_counter() - start) * 1e3)
-    finally:
-        torch.set_num_threads(threads)
-    return times
 
 
 def _processor() -> str:

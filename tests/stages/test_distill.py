@@ -18,9 +18,10 @@ from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import LabelsConfig
+from pipeline.distillation.labels import DRAWN
 from pipeline.errors import ArtifactError
 from pipeline.inputs.views import image as views
-from pipeline.tasks import objective
+from pipeline.tasks import PAIN, objective
 from pipeline.training import loop
 from stages import distill, teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
@@ -35,7 +36,7 @@ def teacher_node(fakes: Fakes, family: str = "swin") -> Node:
 
 
 def labels(fakes: Fakes, family: str = "swin", **changes) -> Node:
-    config = LabelsConfig(teacher=family, **changes)
+    config = LabelsConfig(task=PAIN, teacher=family, **changes)
     inputs = {**fakes.data, "teacher": teacher_node(fakes, family)}
     return Node("teacher_labels", f"labels-{family}", 1, config, inputs, teacher_labels.run)
 
@@ -45,11 +46,21 @@ def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
     if teacher == "none":
         answers, config = {}, replace(config, loss="label")
     elif config.online:
-        answers = {"teacher": teacher_node(fakes, teacher)}
+        answers = {f"teacher_{role}": teacher_node(fakes, name) for role, name in objective.roles(teacher).items()}
     else:
-        drawn = {name: getattr(config, name) for name in ("views", "view_seed", "mix") if config.views > 1}
-        answers = {"labels": labels(fakes, teacher, features=",".join(objective.features(config.loss)), **drawn)}
-    return Node("distill", f"student-{teacher}", distill.VERSION, config, {**fakes.data, **answers}, distill.run)
+        drawn = {name: getattr(config, name) for name in ("views", *DRAWN) if config.views > 1}
+        answers = {
+            f"labels_{role}": labels(fakes, name, features=",".join(objective.features(config.loss, role)), **drawn)
+            for role, name in objective.roles(teacher).items()
+        }
+    return Node(
+        "distill",
+        f"student-{teacher.replace('+', '_')}",
+        distill.VERSION,
+        config,
+        {**fakes.data, **answers},
+        distill.run,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +76,7 @@ def test_a_student_is_a_folder_that_loads(fakes):
     (artifact,) = fakes.store.build(student(fakes))
     model, card = models.load_model(artifact.path)
     assert (card["teacher"], card["loss"], card["seed"]) == ("swin", "hard", 0)
-    assert card["labels_fingerprint"] == labels(fakes).fingerprint
+    assert card["labels_fingerprints"] == {"labels_teacher": labels(fakes).fingerprint}
     assert models.logits(model, torch.zeros(3, 3, 64, 64)).shape == (3, 2)
     assert len(pd.read_csv(artifact.file("history.csv"))) == 2
     assert "checkpoint.pt" not in artifact.record["files"]
@@ -99,7 +110,7 @@ def test_runs_that_differ_by_their_teacher_share_everything_else(fakes, monkeypa
 
 def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     """With every cached answer turned round, the two tokens end up on opposite sides."""
-    table = fakes.table["label"].to_numpy()
+    table = fakes.label
     (original,) = fakes.store.build(labels(fakes))
     folder = original.path.with_name("turned")
     folder.mkdir()
@@ -111,9 +122,9 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
     work = type("Work", (), {"path": folder, "fingerprint": "x", "node": node})
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
-    distill.run(node.config, work, **inputs, labels=turned)
+    distill.run(node.config, work, **inputs, labels_teacher=turned)
     model, card = models.load_model(folder)
-    faces = arrays.open_inputs(inputs["faces"])
+    faces = arrays.open_inputs(inputs["inputs"])
     pictures = views.normalise(torch.from_numpy(faces["rgb"].copy()), models.InputSpec(**card["inputs"]["rgb"]))
     with torch.inference_mode():
         by_class, by_teacher = (
@@ -146,6 +157,20 @@ def test_with_soft_targets_and_features_cached_and_online_students_answer_alike(
     assert (one - other).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("loss", ["hard", "hard,soft@swin:0.5,hint@resnet:0.2"])
+def test_two_teachers_say_the_same_from_their_caches_and_in_the_loop(fakes, loss):
+    nodes = [student(fakes, "swin+resnet", **SAME, loss=loss, online=online) for online in (False, True)]
+    cached, online = fakes.store.build(*nodes)
+    pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in (cached, online))
+    assert (one - other).abs().max() < 1e-4
+
+
+def test_a_second_teacher_is_heard(fakes):
+    both, alone = fakes.store.build(*(student(fakes, t, **SAME, loss="soft") for t in ("swin+resnet", "swin")))
+    assert not torch.equal(weights(both)["head_dist.weight"], weights(alone)["head_dist.weight"])
+
+
 def test_fixed_labels_make_another_student_than_the_answers_to_what_it_sees(fakes):
     fixed, online = fakes.store.build(student(fakes, epochs=3, view_seed=5), student(fakes, **SAME, loss="soft"))
     soft = fakes.store.build(student(fakes, epochs=3, view_seed=5, loss="soft"))[0]
@@ -165,7 +190,7 @@ def test_labels_of_other_views_are_refused(fakes):
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
     (found,) = fakes.store.build(labels(fakes, views=3, view_seed=5))
     with pytest.raises(ArtifactError, match=r"view_seed 5, wanted is 6.*VIEW_SEED=6"):
-        distill.run(student(fakes, views=3, view_seed=6).config, None, **inputs, labels=found)
+        distill.run(student(fakes, views=3, view_seed=6).config, None, **inputs, labels_teacher=found)
 
 
 def test_labels_without_the_features_of_the_loss_name_the_command(fakes):
@@ -174,16 +199,16 @@ def test_labels_without_the_features_of_the_loss_name_the_command(fakes):
     config = student(fakes, loss="hint", epochs=1).config
     work = type("Work", (), {"path": None, "fingerprint": "x", "node": student(fakes)})
     with pytest.raises(ArtifactError, match="make teacher-labels TEACHER=swin VIEWS=1 FEATURES=map"):
-        distill.run(config, work, **inputs, labels=found)
+        distill.run(config, work, **inputs, labels_teacher=found)
 
 
 def test_labels_of_other_faces_are_refused(fakes, tmp_path):
     other = Fakes(tmp_path, subjects=40, size=64)
-    other.faces = replace(other.faces, version=2)
+    other.inputs = replace(other.inputs, version=2)
     (foreign,) = other.store.build(labels(other))
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
-    with pytest.raises(ArtifactError, match="made for faces"):
-        distill.run(student(fakes).config, None, **inputs, labels=foreign)
+    with pytest.raises(ArtifactError, match="made for inputs"):
+        distill.run(student(fakes).config, None, **inputs, labels_teacher=foreign)
 
 
 PROGRAM = """

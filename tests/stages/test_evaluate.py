@@ -65,7 +65,7 @@ def labels_of(fakes, teacher, classes=CLASSES):
         writer.finish()
         return {}
 
-    inputs = {"faces": fakes.faces, "teacher": teacher}
+    inputs = {"faces": fakes.inputs, "teacher": teacher}
     return Node("teacher_labels", "labels-swin", 1, LabelsConfig(view_seed=0), inputs, run)
 
 
@@ -84,7 +84,7 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     assert frame["sample_id"].tolist() == fakes.table["sample_id"].tolist()
 
     [student] = fakes.store.build(network(fakes))
-    [faces] = fakes.store.build(fakes.faces)
+    [faces] = fakes.store.build(fakes.inputs)
     model, card = models.load_model(student.path)
     store = arrays.open_inputs(faces)
     spec = models.InputSpec(**card["inputs"]["rgb"])

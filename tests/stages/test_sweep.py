@@ -59,11 +59,11 @@ def test_before_any_student_was_trained_teachers_stand_in_for_it(store):
 
 
 def test_what_is_made_first_is_named(store):
-    faces = Node("align", "faces", 1, SMOKE.align, {}, lambda config, work: {})
+    faces = Node("align", "inputs", 1, SMOKE.align, {}, lambda config, work: {})
     student = replace(run_node(0), inputs={"faces": faces})
     store.build(run_node(7))
     assert sweep.announce(store, [student], [student]) == (
-        "1 runs, 0 of them there, 1 to make; first faces; about 20 s left and, not seen in this cache yet, align."
+        "1 runs, 0 of them there, 1 to make; first inputs; about 20 s left and, not seen in this cache yet, align."
     )
 
 

@@ -15,18 +15,19 @@ from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import LabelsConfig
 from pipeline.distillation import ensemble, label_writer
 from pipeline.distillation import labels as label_store
+from pipeline.distillation.targets import CachedTargets
 from pipeline.errors import ArtifactError
 from pipeline.inputs import keyed_random
+from pipeline.inputs.batches import Batch
 from pipeline.inputs.views import image as views
+from pipeline.tasks import PAIN
 from stages import teacher_labels, train_teacher
+from stages.graph import GROWS
 from tests.fakes.classify import Fakes
 from tests.helpers.presets import NETWORKS, SMOKE
 
 CLASSES = ("no_pain", "pain")
-DATA = ("faces", "samples", "split")
-
-
-GROWS = ("views", "features", "view_seed", "mix")
+DATA = ("inputs", "samples", "split")
 
 
 def teacher_node(fakes: Fakes, seed: int = 0, **config) -> Node:
@@ -35,7 +36,7 @@ def teacher_node(fakes: Fakes, seed: int = 0, **config) -> Node:
 
 
 def labels_node(fakes: Fakes, seed: int = 0, batch_size: int = 16, **config) -> Node:
-    config = LabelsConfig(batch_size=batch_size, **config)
+    config = LabelsConfig(task=PAIN, batch_size=batch_size, **config)
     teachers = {"teacher": teacher_node(fakes, seed)}
     if config.folds:
         folds = range(config.folds)
@@ -54,15 +55,15 @@ class Made:
     def __init__(self, root):
         self.fakes = Fakes(root, subjects=35, size=64)
         self.teacher, self.labels = self.fakes.store.build(*nodes(self.fakes))
-        self.faces, self.samples, self.split = self.fakes.store.build(*map(self.fakes.data.get, DATA))
+        self.inputs, self.samples, self.split = self.fakes.store.build(*map(self.fakes.data.get, DATA))
 
     def labels_with(self, **config) -> Artifact:
         (artifact,) = self.fakes.store.build(labels_node(self.fakes, **config))
         return artifact
 
     def verify(self, labels: Artifact, teachers=None, config=None, **options) -> int:
-        inputs = {"samples": self.samples, "faces": self.faces, "split": self.split}
-        config = config or LabelsConfig(device="cpu")
+        inputs = {"samples": self.samples, "inputs": self.inputs, "split": self.split}
+        config = config or LabelsConfig(task=PAIN, device="cpu")
         return teacher_labels.verify(config, labels, **inputs, teachers=teachers or [self.teacher], **options)
 
 
@@ -78,7 +79,7 @@ def teachers_logits(made: Made, inputs: torch.Tensor, teacher: Artifact | None =
 
 
 def spec_of(made: Made) -> models.InputSpec:
-    return models.InputSpec(**models.load_model(made.teacher.path)[1]["input"])
+    return models.InputSpec(**models.load_model(made.teacher.path)[1]["inputs"]["rgb"])
 
 
 def training_ids(made: Made) -> list[str]:
@@ -87,50 +88,51 @@ def training_ids(made: Made) -> list[str]:
 
 
 def test_every_face_has_the_teachers_answer(made):
-    found, faces = label_store.LabelStore.of(made.labels), arrays.open_inputs(made.faces)
-    assert found.faces.sample_ids == faces.sample_ids
-    assert found.faces["logits"].shape == (70, 2)
-    assert (found.faces["logits"].dtype, found.faces["hard"].dtype) == (np.float32, np.uint16)
+    found, faces = label_store.LabelStore.of(made.labels), arrays.open_inputs(made.inputs)
+    assert found.samples.sample_ids == faces.sample_ids
+    assert found.samples["logits"].shape == (70, 2)
+    assert (found.samples["logits"].dtype, found.samples["hard"].dtype) == (np.float32, np.uint16)
     expected = teachers_logits(made, views.normalise(torch.from_numpy(np.array(faces["rgb"])), spec_of(made)))
-    np.testing.assert_allclose(found.faces["logits"], expected, atol=1e-4)
-    assert np.array_equal(found.faces["hard"], expected.argmax(1))
+    np.testing.assert_allclose(found.samples["logits"], expected, atol=1e-4)
+    assert np.array_equal(found.samples["hard"], expected.argmax(1))
     assert found.views is None
-    assert [found.faces.sample_ids[row] for row in found.training] == [
+    assert [found.samples.sample_ids[row] for row in found.training] == [
         name for name in faces.sample_ids if name in set(training_ids(made))
     ]
 
 
 def test_the_file_says_what_it_was_made_for(made):
     found = label_store.LabelStore.of(made.labels)
-    assert found.json("classes") == list(CLASSES)
+    assert found.json("outputs") == list(CLASSES)
     assert found.attrs["teacher"] == "swin_tiny_patch4_window7_224"
     assert found.json("teachers") == [made.teacher.fingerprint]
-    assert found.attrs["faces"] == made.faces.fingerprint
-    assert (found.attrs["image_size"], found.attrs["views"], found.attrs["view_seed"]) == (56, 1, 0)
-    assert found.json("mean") == [0.485, 0.456, 0.406]
+    assert found.attrs["inputs"] == made.inputs.fingerprint
+    assert (found.attrs["task"], found.attrs["views"], found.attrs["view_seed"]) == ("pain", 1, 0)
+    reads = found.json("reads")["rgb"]
+    assert (reads["size"], reads["mean"]) == (56, [0.485, 0.456, 0.406])
 
 
 def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
     found, counts = label_store.LabelStore.of(made.labels), made.labels.summary["counts"]
-    truth = arrays.read_table(made.samples.file("samples.csv"))["label"].to_numpy()
-    wrong = (found.faces["hard"] != truth).sum()
+    truth = arrays.read_table(made.samples.file("samples.csv"))["pain"].map(CLASSES.index).to_numpy()
+    wrong = (found.samples["hard"] != truth).sum()
     assert wrong == sum(counts[f"{part}_disagrees"] for part in ("train", "val", "test"))
-    assert counts["faces"] == 70 == counts["no_pain"] + counts["pain"] == counts["faces_asked"]
+    assert counts["samples"] == 70 == counts["samples_asked"]
 
 
 @pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
 def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
     found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4, mix=mix))
-    faces, names = arrays.open_inputs(made.faces), training_ids(made)
+    faces, names = arrays.open_inputs(made.inputs), training_ids(made)
     drawer = views.Views(views.Plan(4, 3, mix), keyed_random.keys(names))
-    cached = label_store.CachedTargets(found, names, ("logits", "hard"), "cpu")
+    cached = CachedTargets(found, names, ("logits", "hard"), "cpu")
     index = np.arange(len(names))
     for view in range(3):
         drawn = drawer.draw(index, view)
         shown = index if drawn.partners is None else np.concatenate([index, drawn.partners])
         pictures = torch.from_numpy(faces["rgb"][faces.rows([names[i] for i in shown])])
         expected = teachers_logits(made, views.make(pictures, drawn, spec_of(made)))
-        said = cached(index, view, pictures, drawn)
+        said = cached(Batch(index, drawn, {}), view)
         np.testing.assert_allclose(said["logits"].numpy(), expected, atol=1e-4)
         assert np.array_equal(said["hard"].numpy(), expected.argmax(1))
 
@@ -138,7 +140,7 @@ def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_pict
 def test_views_differ_from_one_another_and_from_the_face(made):
     found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4))
     by_view = found.views["logits"].reshape(3, -1, 2)
-    plain = found.faces["logits"][found.training]
+    plain = found.samples["logits"][found.training]
     rows = [plain, *by_view]
     assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(rows) for b in rows[i + 1 :])
 
@@ -147,7 +149,7 @@ def asked_rows(monkeypatch) -> list[int]:
     """The sizes of the batches that any teacher is asked about from now on."""
     forward, rows = models.outputs, []
     monkeypatch.setattr(
-        models, "answers", lambda model, images, kinds: rows.append(len(images)) or forward(model, images, kinds)
+        models, "outputs", lambda model, images, kinds: rows.append(len(images)) or forward(model, images, kinds)
     )
     return rows
 
@@ -159,7 +161,7 @@ def test_more_views_ask_for_the_new_ones_alone(made, monkeypatch):
     count = len(training_ids(made))
     assert sum(rows) == 3 * count + 1  # and one empty face, from which the answers' shapes are known
     counts = more.summary["counts"]
-    assert (counts["views"], counts["views_computed"], counts["views_copied"], counts["faces_asked"]) == (5, 3, 2, 0)
+    assert (counts["views"], counts["views_computed"], counts["views_copied"], counts["samples_asked"]) == (5, 3, 2, 0)
     one, other = label_store.LabelStore.of(few), label_store.LabelStore.of(more)
     assert np.array_equal(other.views["logits"][: 2 * count], one.views["logits"])
     alone = Made(made.fakes.store.root.with_name("alone")).labels_with(views=5, view_seed=7)
@@ -170,7 +172,7 @@ def test_more_views_ask_for_the_new_ones_alone(made, monkeypatch):
 def test_views_of_another_kind_are_not_copied(made, other):
     made.labels_with(views=2, view_seed=7)
     counts = made.labels_with(**{"views": 3, "view_seed": 7} | other).summary["counts"]
-    assert (counts["views_computed"], counts["views_copied"], counts["faces_asked"]) == (3, 0, 0)
+    assert (counts["views_computed"], counts["views_copied"], counts["samples_asked"]) == (3, 0, 0)
 
 
 def test_a_view_of_a_face_takes_few_bytes(made):
@@ -184,38 +186,38 @@ def test_a_view_of_a_face_takes_few_bytes(made):
 def test_features_are_kept_in_half_precision(made):
     found = label_store.LabelStore.of(made.labels_with(views=2, features="hidden,map"))
     assert {found.views[name].dtype for name in ("hidden", "map")} == {np.dtype(np.float16)}
-    faces, names = arrays.open_inputs(made.faces), training_ids(made)
+    faces, names = arrays.open_inputs(made.inputs), training_ids(made)
     drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
     model, _ = models.load_model(made.teacher.path)
     expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
-    said = label_store.CachedTargets(found, names, ("hidden", "map"), "cpu")(np.arange(4), 1, pictures, drawn)
+    said = CachedTargets(found, names, ("hidden", "map"), "cpu")(Batch(np.arange(4), drawn, {}), 1)
     for kind in ("hidden", "map"):
         torch.testing.assert_close(said[kind].float(), expected[kind], rtol=2e-3, atol=2e-3)
 
 
 def test_features_of_the_face_itself_can_be_kept_too(made):
     found = label_store.LabelStore.of(made.labels_with(features="hidden"))
-    assert np.array_equal(found.views["logits"], found.faces["logits"][found.training])
+    assert np.array_equal(found.views["logits"], found.samples["logits"][found.training])
 
 
 def test_a_loss_that_lacks_its_features_names_the_command(made):
     found = label_store.LabelStore.of(made.labels_with(views=2))
     with pytest.raises(ArtifactError, match=r"make teacher-labels TEACHER=swin VIEWS=2 FEATURES=map"):
-        label_store.CachedTargets(found, training_ids(made), ("map",), "cpu")
+        CachedTargets(found, training_ids(made), ("map",), "cpu")
 
 
 def test_a_face_without_views_is_refused(made):
     found = label_store.LabelStore.of(made.labels_with(views=2))
-    held_out = sorted(set(found.faces.sample_ids) - set(training_ids(made)))
+    held_out = sorted(set(found.samples.sample_ids) - set(training_ids(made)))
     with pytest.raises(ArtifactError, match="another split"):
-        label_store.CachedTargets(found, [*training_ids(made), held_out[0]], ("hard",), "cpu")
+        CachedTargets(found, [*training_ids(made), held_out[0]], ("hard",), "cpu")
 
 
 def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(made):
     found = label_store.LabelStore.of(made.labels_with(views=2, folds=3))
     table = made.fakes.table.set_index("sample_id")
-    fold = dict(zip(found.faces.sample_ids, found.faces["fold"], strict=True))
+    fold = dict(zip(found.samples.sample_ids, found.samples["fold"], strict=True))
     names = training_ids(made)
     by_subject = table.loc[names].groupby("subject_id").groups
     assert all(len({fold[name] for name in group}) == 1 for group in by_subject.values())
@@ -223,14 +225,14 @@ def test_cross_fitted_labels_come_from_teachers_that_have_not_seen_the_person(ma
     teachers = made.fakes.store.build(*(teacher_node(made.fakes, folds=3, fold=k) for k in range(3)))
     for k, teacher in enumerate(teachers):
         assert teacher.summary["counts"]["train"] == sum(fold[name] != k for name in names)
-    faces = arrays.open_inputs(made.faces)
+    faces = arrays.open_inputs(made.inputs)
     inputs = views.normalise(torch.from_numpy(np.array(faces["rgb"])), spec_of(made))
     said = np.stack([teachers_logits(made, inputs, teacher) for teacher in teachers])
-    for row, name in enumerate(found.faces.sample_ids):
+    for row, name in enumerate(found.samples.sample_ids):
         expected = said.mean(0)[row] if fold[name] == ensemble.ALL_FOLDS else said[fold[name], row]
-        np.testing.assert_allclose(found.faces["logits"][row], expected, atol=1e-4)
+        np.testing.assert_allclose(found.samples["logits"][row], expected, atol=1e-4)
     assert {fold[name] for name in set(fold) - set(names)} == {ensemble.ALL_FOLDS}
-    config = LabelsConfig(views=2, folds=3, device="cpu")
+    config = LabelsConfig(task=PAIN, views=2, folds=3, device="cpu")
     assert made.verify(made.labels_with(views=2, folds=3), teachers, config, share=0.3) > 16
 
 
@@ -296,7 +298,7 @@ def test_verify_asks_the_teacher_again(made):
     assert made.verify(made.labels) == 8
     assert made.verify(made.labels, share=0.5) == 35
     several = made.labels_with(views=3, view_seed=4, mix="cutmix")
-    config = LabelsConfig(views=3, view_seed=4, mix="cutmix", device="cpu")
+    config = LabelsConfig(task=PAIN, views=3, view_seed=4, mix="cutmix", device="cpu")
     assert made.verify(several, config=config) == 16
 
 
@@ -315,12 +317,12 @@ def changed(made: Made, change, labels: Artifact | None = None) -> Artifact:
 
 
 def test_verify_names_the_row_that_differs(made):
-    row = int(label_writer.sample_rows(label_store.LabelStore.of(made.labels).faces.sample_ids, 0.01)[3])
+    row = int(label_writer.sample_rows(label_store.LabelStore.of(made.labels).samples.sample_ids, 0.01)[3])
 
     def spoil(file):
         file["logits"][row] += 2.0
 
-    with pytest.raises(ArtifactError, match=rf"1 of 8 answers.* Row {row} "):
+    with pytest.raises(ArtifactError, match=rf"1 of 8 labels.* Row {row} "):
         made.verify(changed(made, spoil))
 
 
@@ -352,14 +354,14 @@ def test_verify_refuses_another_teacher(made):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("classes", '["happy", "sad"]'),
-        ("faces", "0" * 64),
+        ("outputs", '["happy", "sad"]'),
+        ("inputs", "0" * 64),
         ("teachers", f'["{"1" * 64}"]'),
-        ("mean", "[0.1, 0.2, 0.3]"),
-        ("std", "[1.0, 2.0, 3.0]"),
+        ("reads", '{"rgb": {"size": 56, "mean": [0.1, 0.2, 0.3], "std": [1.0, 2.0, 3.0]}}'),
         ("view_seed", 9),
         ("views", 3),
         ("mix", "mixup"),
+        ("mix_probability", 0.5),
         ("folds", 7),
     ],
 )
@@ -367,11 +369,11 @@ def test_a_mismatch_names_both_sides(made, name, value):
     def relabel(file):
         file.attrs[name] = value
 
-    wanted = LabelsConfig(views=2, view_seed=5)
+    wanted = LabelsConfig(task=PAIN, views=2, view_seed=5)
     labels = made.labels_with(views=2, view_seed=5)
     expected = str(label_store.LabelStore.of(labels).attrs[name])
     with pytest.raises(ArtifactError) as caught:
-        label_store.open_checked(changed(made, relabel, labels), classes=CLASSES, faces=made.faces, wanted=wanted)
+        label_store.open_checked(changed(made, relabel, labels), outputs=CLASSES, inputs=made.inputs, wanted=wanted)
     said = str(caught.value).replace("'", '"')
     assert str(value) in said
     assert expected in said
@@ -381,12 +383,14 @@ def test_a_mismatch_names_both_sides(made, name, value):
 def test_labels_of_another_view_seed_are_refused(made):
     labels = made.labels_with(views=2, view_seed=5)
     with pytest.raises(ArtifactError, match=r"view_seed 5, wanted is 6.*VIEW_SEED=6"):
-        label_store.open_checked(labels, classes=CLASSES, faces=made.faces, wanted=LabelsConfig(views=2, view_seed=6))
+        label_store.open_checked(
+            labels, outputs=CLASSES, inputs=made.inputs, wanted=LabelsConfig(task=PAIN, views=2, view_seed=6)
+        )
 
 
 def test_other_classes_than_wanted_are_an_error(made):
     with pytest.raises(ArtifactError, match="anger"):
-        label_store.open_checked(made.labels, classes=("anger", "joy"), faces=made.faces)
+        label_store.open_checked(made.labels, outputs=("anger", "joy"), inputs=made.inputs)
 
 
 def test_rows_to_verify_are_a_fixed_choice():
@@ -402,10 +406,10 @@ def test_the_record_says_how_near_bfloat16_is_to_float32(made):
     assert made.labels.summary["float32_agreement"] is None
     labels = made.labels_with(precision="bfloat16")
     agreement = labels.summary["float32_agreement"]
-    rows = label_writer.sample_rows(arrays.open_inputs(made.faces).sample_ids, 64 / 70)
+    rows = label_writer.sample_rows(arrays.open_inputs(made.inputs).sample_ids, 64 / 70)
     apart = (
-        label_store.LabelStore.of(labels).faces["logits"][rows]
-        - label_store.LabelStore.of(made.labels).faces["logits"][rows]
+        label_store.LabelStore.of(labels).samples["logits"][rows]
+        - label_store.LabelStore.of(made.labels).samples["logits"][rows]
     )
     assert agreement["faces"] == len(rows) == 64
     assert agreement["logits"] == pytest.approx(np.abs(apart).max(), rel=0.01)

@@ -35,7 +35,7 @@ def test_a_teacher_is_a_folder_that_loads(fakes, family):
     assert files == {"weights.safetensors", "model.json", "history.csv", "tensorboard"}
     model, card = models.load_model(artifact.path)
     assert card["architecture"] == NETWORKS[family].name
-    assert card["faces_fingerprint"] == fakes.faces.fingerprint
+    assert card["inputs_fingerprint"] == fakes.inputs.fingerprint
     assert card["split_fingerprint"] == fakes.split.fingerprint
     assert card["loss"] == "label"
     size = card["inputs"]["rgb"]["size"]
@@ -77,7 +77,7 @@ def test_weights_that_are_not_there_are_an_error_before_training(fakes):
 
 def test_a_class_nobody_shows_is_an_error(tmp_path):
     fakes = Fakes(tmp_path, subjects=40, size=64)
-    fakes.table["label"] = 0
+    fakes.table["pain"] = "no_pain"
     with pytest.raises(DataError, match="No training face is pain"):
         fakes.store.build(teacher(fakes))
 

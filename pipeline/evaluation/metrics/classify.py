@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pipeline.evaluation.question import Question, with_article
 from pipeline.tasks import Task
 
 HEADLINE = "balanced_accuracy"
+CALIBRATED = True  # outputs are logits of one class of several
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,11 @@ def confusions(outcome: Outcome, weights: np.ndarray) -> np.ndarray:
     classes = len(outcome.question.outputs)
     cells = outcome.label.astype(int) * classes + outcome.predicted
     return (weights @ np.eye(classes**2)[cells]).reshape(-1, classes, classes)
+
+
+def extras(outcome: Outcome) -> dict[str, Any]:
+    """What stands beside the metrics: the counts of `confusion`, for JSON."""
+    return {"confusion": confusion(outcome.label, outcome.predicted, len(outcome.question.outputs)).tolist()}
 
 
 def confusion(label: np.ndarray, predicted: np.ndarray, classes: int = 2) -> np.ndarray:

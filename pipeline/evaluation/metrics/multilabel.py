@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from pipeline.evaluation.question import Question
 from pipeline.tasks import Task
 
 HEADLINE = "macro_f1"
+CALIBRATED = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,11 @@ def compute(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None
         same = (outcome.predicted == outcome.teacher_predicted).mean(axis=1)
         values["agreement"] = ratio(weights @ same, total)
     return {name: values[name] for name in (metrics(outcome.question) if names is None else names)}
+
+
+def extras(outcome: Outcome) -> dict[str, Any]:
+    """What stands beside the metrics: nothing."""
+    return {}
 
 
 def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from pipeline.evaluation.question import Question
 from pipeline.tasks import Task
 
 HEADLINE = "ccc"
+CALIBRATED = False
 ROUNDING = 1e-12  # of the mean square: what is left of a variance that is zero
 
 
@@ -104,6 +106,11 @@ def compute(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None
     """
     values = {name: columns.mean(axis=1) for name, columns in per_output(outcome, weights).items()}
     return {name: values[name] for name in (metrics(outcome.question) if names is None else names)}
+
+
+def extras(outcome: Outcome) -> dict[str, Any]:
+    """What stands beside the metrics: nothing."""
+    return {}
 
 
 def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:

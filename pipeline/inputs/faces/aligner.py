@@ -1,31 +1,45 @@
-"""From rows of the sample table to aligned faces: read the region, find its face, warp it."""
+"""The one way from a picture to aligned faces: read a region, find its face, warp it.
+
+``align`` asks for the face of each region of the sample table, ``predict`` for every face of a picture. Both decode,
+look and warp by the same lines: the face that ``align`` takes is the same for both, bit for bit on a CPU.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from pipeline.errors import DataError
-from pipeline.inputs.faces.detector import Detection, Detector
-from pipeline.inputs.faces.geometry import centre_crop, warp
-from pipeline.inputs.images import Box, load_reduced
+from pipeline.inputs.faces.boxes import same_face, side_by_side
+from pipeline.inputs.faces.card import Preparation
+from pipeline.inputs.faces.geometry import centre_crop, squeezed, warp
+from pipeline.inputs.images import Box, halves, load_reduced
 
-Row = tuple[str, Box]  # a picture's path relative to the dataset's folder, and the region's box
+if TYPE_CHECKING:
+    from pipeline.inputs.faces.detector import Detection
+
+Row = tuple[Path, Box]  # a picture, and the region's box in its full-size pixels
 Map = Callable[[Callable, Iterable], Iterable]
+
+# Group pictures hold small faces: those beside the main one are looked for down to this share of the shorter side.
+OTHERS_MIN_FACE = 0.06
+# Below this MTCNN finds more textures than faces: beside the main face such a one does not count.
+SURE = 0.9
 
 
 def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
     """The columns of ``inputs.h5`` but for the sample ids: shape and dtype by name.
 
     ``look`` is 1 for a face found at the first look, 2 or more at a finer one, 0 if none was found. Then ``detected``
-    is 0, ``probability`` 0, boxes and landmarks are NaN, and the image is the region's centre.
+    is 0, ``probability`` 0, boxes and landmarks are NaN, and the face is the region's centre. Where nobody looks
+    (``ALIGN=none``) ``detected`` is 1, the box is the region's, ``look`` is 0, probability and landmarks are NaN.
     """
     return {
         "rgb": ((rows, size, size, 3), np.uint8),
@@ -38,6 +52,30 @@ def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
 
 
 @dataclass(frozen=True)
+class AlignedFace:
+    """One face as the networks read it, and where it was found.
+
+    Parameters
+    ----------
+    rgb : uint8, shape (size, size, 3).
+    detected : whether it is a face; else ``rgb`` is the centre of a region without one.
+    look : 1 for the first look, 2 … for finer ones, 0 where none was found or nobody looked.
+    probability : MTCNN's that it is a face; 0 where none was found, NaN where nobody looked.
+    box : float64 (x0, y0, x1, y1), full-size pixels of the picture; NaN without a face.
+    landmarks : float64, shape (5, 2), full-size pixels of the picture; NaN without a face or where nobody looked.
+    half : ``left``, ``right`` or ``full``: the region of the picture.
+    """
+
+    rgb: np.ndarray
+    detected: bool
+    look: int
+    probability: float
+    box: np.ndarray
+    landmarks: np.ndarray
+    half: str = ""
+
+
+@dataclass(frozen=True)
 class Region:
     """Part of a picture, full-size pixels per pixel of it, and its corner's place in the full-size picture."""
 
@@ -46,33 +84,34 @@ class Region:
     corner: np.ndarray
 
 
-class Aligner:
-    """Aligns the faces of one dataset.
+class FaceAligner:
+    """Makes faces of one size from pictures.
 
     Parameters
     ----------
-    detector : finds the faces.
-    folder : the dataset's.
-    size, margin : as in ``geometry.template``.
+    preparation : the settings, from a config or from a network's card.
+    device : where faces are looked for: ``cpu``, ``cuda`` or ``cuda:N``. With ``align="none"`` no detector is loaded.
     map : how reading and warping go over several rows; a thread pool's ``map`` beside a GPU.
     """
 
-    def __init__(self, detector: Detector, folder: Path, size: int, margin: float, map: Map = map):
-        self._detector = detector
-        self._folder = folder
-        self._size = size
-        self._margin = margin
+    def __init__(self, preparation: Preparation, device: str = "cpu", map: Map = map):
+        self._preparation = preparation
+        self._size, self._margin = preparation.face_size, preparation.margin
         self._map = map
-        self._read = lru_cache(maxsize=1)(self._load)  # the halves of a picture follow each other
-        # In a region of this shorter side, the first look's smallest face has the resolution of an aligned face.
-        self._enough = size / (1 + 2 * margin) / detector.min_face
+        self._read = lru_cache(maxsize=2)(load_reduced)  # the halves of a picture follow each other
+        self._detector = None
+        self._cpu = device == "cpu"
+        if preparation.align != "none":
+            from pipeline.inputs.faces.detector import Detector  # imports torch
+
+            self._detector = Detector(device, preparation.min_face, preparation.fine_min_face_px, map)
 
     def align(self, rows: Sequence[Row], batch: int = 1) -> dict[str, np.ndarray]:
         """Align the faces of some rows: of each region the most probable one.
 
         Parameters
         ----------
-        rows : files and boxes.
+        rows : pictures and boxes.
         batch : rows that the network sees at once.
 
         Returns
@@ -84,39 +123,112 @@ class Aligner:
         DataError : a picture cannot be read any more, or has become smaller than its region.
         """
         columns = {name: np.zeros(shape, dtype) for name, (shape, dtype) in layout(len(rows), self._size).items()}
-        for start in range(0, len(rows), batch):
-            part = range(start, min(start + batch, len(rows)))
-            found = self._find([rows[i] for i in part])
-            faces = self._map(lambda item: self._cut(item[0], item[1]), found)
-            for i, (region, face, look), image in zip(part, found, faces, strict=True):
-                columns["rgb"][i] = image
-                _fill(columns, i, region, face, look)
+        with self._at_work():
+            for start in range(0, len(rows), batch):
+                for i, face in enumerate(self._main(rows[start : start + batch]), start):
+                    columns["rgb"][i] = face.rgb
+                    columns["detected"][i] = face.detected
+                    columns["look"][i] = face.look
+                    columns["probability"][i] = face.probability
+                    columns["boxes"][i] = face.box
+                    columns["landmarks"][i] = face.landmarks
         return columns
+
+    def faces(self, path: Path) -> tuple[np.ndarray, list[AlignedFace]]:
+        """A picture and every face of it, by halves and from left to right.
+
+        The picture is cut as the index cuts it: at its divider, or, without one, where two faces of like size stand
+        side by side. In each part the main face is the very one that ``align`` takes. Smaller ones, down to
+        ``OTHERS_MIN_FACE``, are looked for once more and count when they are ``SURE``.
+
+        Returns
+        -------
+        image : uint8, shape (height, width, 3), at full size.
+        faces : empty when there is none.
+
+        Raises
+        ------
+        DataError : the picture cannot be read.
+        """
+        with self._at_work():
+            image = np.asarray(self._read(path, 1)[0])
+            faces = self._every(path, halves(image))
+            sure = [face.box for face in faces if face.probability >= SURE]
+            if {face.half for face in faces} == {"full"} and side_by_side(sure, image.shape[1]):
+                faces = self._every(path, halves(image, always=True))
+        return image, faces
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Sums in one order on a CPU; no picture is remembered after the call, for it may change."""
+        try:
+            if self._detector is not None and self._cpu:
+                with one_thread():
+                    yield
+            else:
+                yield
+        finally:
+            self._read.cache_clear()
+
+    def _every(self, path: Path, regions: Sequence[tuple[str, Box]]) -> list[AlignedFace]:
+        """The faces of each region, from left to right."""
+        faces: list[AlignedFace] = []
+        for half, box in regions:
+            (main,) = self._main([(path, box)])
+            if main.detected:
+                others = [face for face in self._others((path, box)) if not same_face(face.box, main.box)]
+                faces += [replace(face, half=half) for face in sorted([main, *others], key=lambda face: face.box[0])]
+        return faces
+
+    def _main(self, rows: Sequence[Row]) -> Iterator[AlignedFace]:
+        """The most probable face of each row's region; its centre where there is none."""
+        if self._detector is None:
+            yield from self._map(self._whole, rows)
+            return
+        yield from self._map(lambda item: self._cut(*item), self._find(rows))
+
+    def _others(self, row: Row) -> list[AlignedFace]:
+        """The sure faces of one region down to the smallest size, each aligned from as many pixels as it has."""
+        if self._detector is None:
+            return []
+        region = self._region(row, self._reduction(row[1], OTHERS_MIN_FACE))
+        ((detections, look),) = self._detector.detect_batch([region.image], looks=1, min_face=OTHERS_MIN_FACE)
+        return [self._cut(region, face, look) for face in detections if face.probability >= SURE]
 
     def _find(self, rows: Sequence[Row]) -> list[tuple[Region, Detection | None, int]]:
         """Each row's region, its most probable face and the look that found it."""
-        regions = list(self._map(self._region, rows))
+        regions = list(self._map(lambda row: self._region(row, self._reduction(row[1])), rows))
         small = [i for i, region in enumerate(regions) if region.scale > 1]
-        found: dict[int, tuple[list[Detection], int]] = dict(
+        answers: dict[int, tuple[list[Detection], int]] = dict(
             zip(small, self._detector.detect_batch([regions[i].image for i in small], looks=1), strict=True)
         )
-        rest = [i for i in range(len(rows)) if i not in found or not found[i][0]]
+        rest = [i for i in range(len(rows)) if i not in answers or not answers[i][0]]
         for i in small:
             if i in rest:
-                regions[i] = self._region(rows[i], most=1)
-        found |= dict(zip(rest, self._detector.detect_batch([regions[i].image for i in rest]), strict=True))
-        return [(region, next(iter(found[i][0]), None), found[i][1]) for i, region in enumerate(regions)]
+                regions[i] = self._region(rows[i])
+        answers |= dict(zip(rest, self._detector.detect_batch([regions[i].image for i in rest]), strict=True))
+        return [(region, next(iter(answers[i][0]), None), answers[i][1]) for i, region in enumerate(regions)]
 
-    def _region(self, row: Row, most: int | None = None) -> Region:
-        """A row's pixels, from a picture decoded at most ``most`` times smaller, or as small as loses nothing."""
-        file, (x0, y0, x1, y1) = row
-        if most is None:
-            most = int(min(x1 - x0, y1 - y0) / self._enough) or 1
-        picture, scale = self._read(file, most)
+    def _reduction(self, box: Box, smallest: float | None = None) -> int:
+        """How many times smaller a region may be decoded so that nothing is lost.
+
+        Its smallest face, as a share of the shorter side, then still has the resolution of an aligned face; where
+        nobody looks, the region has that of the result.
+        """
+        shorter = min(box[2] - box[0], box[3] - box[1])
+        if self._detector is None:
+            return int(shorter / self._size) or 1
+        enough = self._size / (1 + 2 * self._margin) / (smallest or self._preparation.min_face)
+        return int(shorter / enough) or 1
+
+    def _region(self, row: Row, most: int = 1) -> Region:
+        """A row's pixels, from a picture decoded at most ``most`` times smaller."""
+        path, (x0, y0, x1, y1) = row
+        picture, scale = self._decoded(path, most)
         width, height = picture.size
         if x1 > np.ceil(width * scale) or y1 > np.ceil(height * scale):
             raise DataError(
-                f"{self._folder / file} has {width * scale:.0f} x {height * scale:.0f} pixels, its region reaches to "
+                f"{path} has {width * scale:.0f} x {height * scale:.0f} pixels, its region reaches to "
                 f"{x1} x {y1}: it was changed since it was indexed. Run the command again."
             )
         # Inwards, so that no pixel mixes in what is beyond the region.
@@ -124,33 +236,36 @@ class Aligner:
         right, bottom = min(int(x1 / scale), width), min(int(y1 / scale), height)
         return Region(picture.crop((left, top, right, bottom)), scale, np.array([left, top]) * scale)
 
-    def _load(self, file: str, most: int) -> tuple[Image.Image, float]:
+    def _decoded(self, path: Path, most: int) -> tuple[Image.Image, float]:
         try:
-            return load_reduced(self._folder / file, most)
+            return self._read(path, most)
         except DataError as error:
             raise DataError(
-                f"{self._folder / file} could be read when it was indexed and cannot now: {error}. "
+                f"{path} could be read when it was indexed and cannot now: {error}. "
                 "Restore it, or leave it out, and run the command again."
             ) from error
 
-    def _cut(self, region: Region, face: Detection | None) -> np.ndarray:
+    def _cut(self, region: Region, face: Detection | None, look: int) -> AlignedFace:
+        """The face of a region, or the region's centre, with what is known of it in the full-size picture's pixels."""
         if face is None:
-            return centre_crop(region.image, self._size)
-        return warp(region.image, face.landmarks, self._size, self._margin)
+            nowhere = np.full((5, 2), np.nan)
+            return AlignedFace(centre_crop(region.image, self._size), False, look, 0.0, np.full(4, np.nan), nowhere)
+        rgb = warp(region.image, face.landmarks, self._size, self._margin)
+        box = face.box * region.scale + np.tile(region.corner, 2)
+        return AlignedFace(rgb, True, look, face.probability, box, face.landmarks * region.scale + region.corner)
 
-
-def _fill(columns: dict[str, np.ndarray], i: int, region: Region, face: Detection | None, look: int) -> None:
-    """Write what is known of one face, in pixels of the full-size picture."""
-    columns["look"][i] = look
-    columns["detected"][i] = face is not None
-    columns["probability"][i] = face.probability if face else 0
-    columns["boxes"][i] = face.box * region.scale + np.tile(region.corner, 2) if face else np.nan
-    columns["landmarks"][i] = face.landmarks * region.scale + region.corner if face else np.nan
+    def _whole(self, row: Row) -> AlignedFace:
+        """A region that is a face already, resized as a whole: of a cropped face nothing may be cut off."""
+        region = self._region(row, self._reduction(row[1]))
+        nowhere = np.full((5, 2), np.nan)
+        return AlignedFace(squeezed(region.image, self._size), True, 0, np.nan, np.array(row[1], float), nowhere)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Torch with one thread, as fits one process for each core; it also keeps sums in one order."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -160,15 +275,11 @@ def one_thread() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _cpu_detector(min_face: float, fine_min_face_px: int) -> Detector:
+def _cpu_aligner(preparation: Preparation) -> FaceAligner:
     """One network for each process, kept between blocks."""
-    return Detector("cpu", min_face, fine_min_face_px)
+    return FaceAligner(preparation)
 
 
-def align_block(
-    block: slice, rows: Sequence[Row], folder: Path, size: int, margin: float, min_face: float, fine_min_face_px: int
-) -> tuple[slice, dict[str, np.ndarray]]:
+def align_block(block: slice, rows: Sequence[Row], preparation: Preparation) -> tuple[slice, dict[str, np.ndarray]]:
     """Align one block of rows on one core: the task of a worker process. Returns the block and its columns."""
-    with one_thread():
-        aligner = Aligner(_cpu_detector(min_face, fine_min_face_px), folder, size, margin)
-        return block, aligner.align(rows)
+    return block, _cpu_aligner(preparation).align(rows)

@@ -107,20 +107,23 @@ class Detector:
         """
         return self.detect_batch([image])[0][0]
 
-    def detect_batch(self, pictures: Sequence[Picture], looks: int | None = None) -> list[tuple[list[Detection], int]]:
+    def detect_batch(
+        self, pictures: Sequence[Picture], looks: int | None = None, min_face: float | None = None
+    ) -> list[tuple[list[Detection], int]]:
         """The faces of several pictures of any size, and which look found them.
 
         Parameters
         ----------
         pictures : to look at.
         looks : how many looks to take at most; all if None.
+        min_face : the first look's smallest face; the detector's if None.
 
         Returns
         -------
         For each picture its faces, the most probable first, and 1 for the first look, 2 for the second …, 0 for none.
         """
         images = [as_image(picture) for picture in pictures]
-        sizes = [self._looks(image)[:looks] for image in images]
+        sizes = [self._looks(image, min_face or self.min_face)[:looks] for image in images]
         found: list[tuple[list[Detection], int]] = [([], 0)] * len(images)
         for number in range(max(map(len, sizes), default=0)):
             smallest = {i: s[number] for i, s in enumerate(sizes) if number < len(s) and not found[i][0]}
@@ -129,11 +132,11 @@ class Detector:
                 found[i] = (detections, number + 1 if detections else 0)
         return found
 
-    def _looks(self, image: Image.Image) -> list[float]:
+    def _looks(self, image: Image.Image, min_face: float) -> list[float]:
         """The smallest faces of the looks in pixels, falling."""
         shorter, longer = sorted(image.size)
         last = max(self.fine_min_face_px, longer * FINEST_SHARE)
-        looks = [self.min_face * shorter]
+        looks = [min_face * shorter]
         while looks[-1] / 2 > last:
             looks.append(looks[-1] / 2)
         if looks[-1] > last:

@@ -162,5 +162,15 @@ def centre_crop(image: Picture, size: int) -> np.ndarray:
     whole = as_image(image)
     side = min(whole.size)
     x0, y0 = (whole.width - side) // 2, (whole.height - side) // 2
-    square = whole.crop((x0, y0, x0 + side, y0 + side))
-    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+    return squeezed(whole.crop((x0, y0, x0 + side, y0 + side)), size)
+
+
+def squeezed(image: Picture, size: int) -> np.ndarray:
+    """A picture as a whole in a square, antialiased; what was no square is stretched one way.
+
+    Parameters
+    ----------
+    image : the picture.
+    size : side of the output in pixels.
+    """
+    return np.asarray(as_image(image).resize((size, size), Image.Resampling.BICUBIC))
