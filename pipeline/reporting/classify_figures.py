@@ -189,8 +189,8 @@ def _one_curve(axes: Axes, run: Run, output: int, curve: Curve, **style) -> None
 def _in_family(method: Method) -> str:
     """A method's name in a panel that is about one teacher and one student."""
     if method.is_taught:
-        return ", ".join(method.told) or "student"
-    return ", ".join(("teacher" if method.is_teacher else "no teacher", *method.told))
+        return ", ".join(method.details) or "student"
+    return ", ".join(("teacher" if method.is_teacher else "no teacher", *method.details))
 
 
 def _unit_square(figure: Figure, title: str, xlabel: str, ylabel: str) -> Axes:

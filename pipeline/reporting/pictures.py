@@ -14,7 +14,7 @@ from pipeline.artifacts import arrays
 from pipeline.reporting.cells import words
 from pipeline.reporting.material import Material
 from pipeline.reporting.methods import Method
-from pipeline.reporting.people import hard_negatives
+from pipeline.reporting.people import hard_negatives, not_found
 from pipeline.tasks import Task
 
 SHOWN_PX = 144
@@ -74,7 +74,7 @@ def examples(material: Material) -> tuple[list[tuple[str, list[Shown]]], list[Sh
 def lost(material: Material) -> list[Shown]:
     """Samples in which no face was found."""
     everyone = material.everyone
-    rows = everyone[everyone["detected"] == 0].head(material.config.examples)
+    rows = everyone[not_found(everyone)].head(material.config.examples)
     names = _truth(rows, material.task)
     return [
         Shown(data_uri(image), name, ("centre crop",))
@@ -102,9 +102,9 @@ def _show(material: Material, rows: pd.DataFrame) -> list[Shown]:
         Shown(
             data_uri(image),
             name,
-            (f"p({words(task.outputs[number])}) {p:.2f}", *(() if detected else (f"{task.sample} not found",))),
+            (f"p({words(task.outputs[number])}) {p:.2f}", *((f"{task.sample} not found",) if missed else ())),
         )
-        for image, name, number, p, detected in zip(images, names, classes, probability, rows["detected"], strict=True)
+        for image, name, number, p, missed in zip(images, names, classes, probability, not_found(rows), strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ def facts(fakes, sweep):
     split = arrays.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
     chosen = [run for run in sweep if run.model.slug in NAMES]
     return {
-        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.kept))
+        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.best))
         for run in chosen
     }
 
@@ -34,8 +34,8 @@ def test_a_student_without_scores(facts):
     assert "| Training | 84 | 168 |" in found["Data"]
     assert "- Loss: soft, temperature 4\n" in found["Training"]
     assert "for 6 seeded views of each face, cached" in found["Training"]
-    assert f"Kept: epoch {run.kept['epoch']:.0f}," in found["Training"]
-    assert f"{100 * run.kept['val_balanced_accuracy']:.1f}%" in found["Training"]
+    assert f"Kept: epoch {run.best['epoch']:.0f}," in found["Training"]
+    assert f"{100 * run.best['val_balanced_accuracy']:.1f}%" in found["Training"]
     assert run.model.fingerprint in found["Training"]
     assert "Measured after training: `make evaluate`" in found["Performance"]
     assert "Groups of people" not in found

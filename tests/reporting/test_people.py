@@ -57,3 +57,11 @@ def test_data_counts(compared):
     assert table["Pain"].sum() == faces["label"].sum()
     columns = ["Pain", "No pain, not expressive", "No pain, expressive"]
     assert (table[columns].sum(axis=1) == table["Faces"]).all()
+
+
+def test_classes_are_counted_and_nothing_is_missed_where_nothing_is_looked_for(seven):
+    samples = seven.everyone.drop(columns="detected")
+    table = people.data(samples, TASKS["expression"]).numbers
+    assert table.columns.tolist() == ["Part", "Subjects", "Faces", *map(str.capitalize, TASKS["expression"].outputs)]
+    assert table["Fear"].sum() == (samples["label"] == 2).sum()
+    assert not people.not_found(samples).any()
