@@ -290,9 +290,8 @@ def _contents(cache: Artifact) -> tuple:
 def _labels_in_words(config: dict[str, Any]) -> str:
     """Who answered for what."""
     quiet = {"folds": 0, "mix": "none"}
-    details = [
-        recipes.level(name, config[name]) for name in ("views", "mix", "folds") if config[name] != quiet.get(name)
-    ]
+    varied = [name for name in ("views", "mix", "folds") if config[name] != quiet.get(name)]
+    details = [recipes.level(name, config[name]) for name in varied]
     details += [f"with {config['features'].replace(',', ' and ')}"] if config["features"] else []
     return ", ".join([recipes.pretty(config["teacher"]), *details])
 

@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
+    DEMO_SETS,
     AlignConfig,
     Architecture,
     DistillConfig,
@@ -69,7 +70,7 @@ class Fakes:
         self.table = samples_table(subjects, task)
         missed = self.table["sample_id"].iloc[[5, 41]].tolist()
         self.detected = ~self.table["sample_id"].isin(missed)
-        self.samples = Node("index", "samples", 1, IndexConfig(), {}, self._index)
+        self.samples = Node("index", "samples", 1, IndexConfig(data=str(DEMO_SETS / task.demo)), {}, self._index)
         self.inputs = Node("align", "inputs", 1, AlignConfig(), {"samples": self.samples}, self._align)
         self.split = Node("split", "split", 1, SplitConfig(), {"samples": self.samples}, self._split)
 

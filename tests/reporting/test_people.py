@@ -6,7 +6,7 @@ import pytest
 from pipeline.reporting import people
 from pipeline.reporting.methods import draws
 from pipeline.reporting.runs import held_out
-from pipeline.tasks import PAIN
+from pipeline.tasks import PAIN, TASKS
 
 
 @pytest.fixture(scope="module")
