@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -92,3 +93,16 @@ def test_a_metric_without_a_value_is_left_out(facts):
 def test_photographs_are_not_called_synthetic(facts):
     run, known = facts[NAMES[0]]
     assert "Synthetic" not in modelcard.render(run.card, {**known, "dataset": "folders"})
+
+
+def test_the_card_follows_the_task(seven):
+    run = seven.runs[-1]
+    split = arrays.read_table(seven.split.file("split.csv"))
+    known = modelcard.facts(run.model.config, run.model.fingerprint, "folders", split, run.best)
+    test = json.loads(run.evaluation.file("metrics.json").read_text())
+    text = modelcard.render(run.card, known, {"test": test, "calibration": run.calibration})
+    assert "seven facial expressions" in text
+    assert "- Output: anger, disgust, fear, happiness, neutral, sadness, surprise; probabilities" in text
+    assert f"| Macro F1 | {100 * test['metrics']['macro_f1']['value']:.1f}% |" in text
+    assert "calibration slope" not in text
+    assert not re.search(r"\bpain\b", text)
