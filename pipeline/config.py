@@ -73,7 +73,7 @@ class Architecture:
     options: tuple[tuple[str, Any], ...] = ()
     image_size: int = 224
     weights: str = "hub"
-    trained: str = "all"  # or "head": the backbone is frozen
+    trained: str = "all"  # or "head": the backbone is frozen; or "lora:8": low-rank matrices and the head
     label: str = ""  # a readable name where options make it another network than timm's
     digest: str = ""  # SHA-256 of the weights file, where there is one: its content counts, not its name
 
