@@ -16,20 +16,18 @@ from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
-    NO_TEACHER,
     REPOSITORY,
     SHIPPED_WEIGHTS,
-    PredictConfig,
     PretrainConfig,
     SynthesizeConfig,
 )
 from pipeline.errors import ConfigError, PainDistillError
-from pipeline.tasks import PAIN
+from pipeline.tasks import PAIN, find
 from pipeline.tasks.objective import FEATURES
-from stages import housekeeping, predict, pretrain, sweep, synthesize
+from stages import distill, housekeeping, predict, pretrain, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
-from stages.options import config_options, configured, field_options, selection, store_for
+from stages.options import common_options, config_options, configured, field_options, selection, store_for
 
 log = logging.getLogger(__name__)
 
@@ -260,8 +258,7 @@ def gc_command(yes: bool, **values: Any) -> None:
 
 
 @cli.command("predict")
-@config_options("distill", models="students")
-@click.option("--input", "input_path", type=click.Path(path_type=Path), required=True, help="Picture or folder.")
+@click.option("--input", "source", type=click.Path(path_type=Path), required=True, help="Picture or folder.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -270,13 +267,17 @@ def gc_command(yes: bool, **values: Any) -> None:
     help="Folder of the CSV file and the annotated pictures.",
 )
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="Folder of a trained model.  [default: newest fresh student]"
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Folder of a trained model.  [default: the task's newest student, with a teacher if there is one]",
 )
-def predict_command(input_path: Path, out: Path, model: Path | None, **values: Any) -> None:
-    """Recognise the facial expression of pain in pictures."""
-    config = PredictConfig(input=os.fspath(input_path), device=values["device"] or PredictConfig.device)
-    model = model or _newest_student(Session("distill", values)).path
-    click.echo(housekeeping.shown(predict.run(config, model, out)))
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto.")
+@common_options
+@click.option("--data", help="Dataset whose students count.  [default: all in the cache; the demo set's is made]")
+def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
+    """Recognise what the task asks in pictures."""
+    model = model or _newest_student(values | {"device": device})
+    click.echo(housekeeping.shown(predict.run(source, model, out, device)))
 
 
 @cli.command("synthesize")
@@ -338,9 +339,11 @@ def _report(session: Session) -> None:
     click.echo(housekeeping.shown(latest / "index.html"))
 
 
-def _newest_student(session: Session) -> Artifact:
-    """The selected student that was made last, one with a teacher if there is; the first is made when there is none."""
-    nodes = session.graph.runs(session.selection)
-    nodes = [node for node in nodes if node.config.teacher != NO_TEACHER] or nodes
-    found = [artifact for node in nodes if (artifact := session.store.find(node))]
-    return max(found, key=lambda artifact: artifact.record["made"]) if found else session.build(nodes[0])[0]
+def _newest_student(values: dict[str, Any]) -> Path:
+    """The newest student of the task; when there is none, the first that the preset's grid has is made."""
+    cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
+    student = predict.newest_student(cache, find(values["task"]).name, distill.VERSION)
+    if student:
+        return student
+    session = Session("distill", values)
+    return session.build(session.graph.runs(session.selection)[0])[0].path

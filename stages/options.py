@@ -72,11 +72,19 @@ def config_options(stage: str, *, models: str = "") -> Callable:
     def decorate(command: Callable) -> Callable:
         for target in reversed(targets(stage).values()):
             command = _option(target)(command)
-        for option in reversed([*_selection_options(models), *_common_options()]):
+        command = common_options(command)
+        for option in reversed(_selection_options(models)):
             command = option(command)
         return command
 
     return decorate
+
+
+def common_options(command: Callable) -> Callable:
+    """Decorate a command with the options of all commands: task, preset and cache."""
+    for option in reversed(_common_options()):
+        command = option(command)
+    return command
 
 
 def field_options(config: type) -> Callable:

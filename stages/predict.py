@@ -1,4 +1,4 @@
-"""Recognise the facial expression of pain in a picture or a folder of pictures.
+"""Recognise what a task asks in a picture or a folder of pictures.
 
 Writes ``predictions.csv``, a row per face, and ``annotated/``, the pictures with boxes and classes. A picture without a
 face, or one that cannot be read, is a row with the reason.
@@ -6,31 +6,35 @@ face, or one that cannot be read, is a row with the reason.
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pipeline.artifacts.store import RECORD, Artifact
+from pipeline.artifacts.suffixes import PICTURES
+from pipeline.config import NO_TEACHER
+from pipeline.errors import ArtifactError, DataError
+from pipeline.inputs.faces.card import Preparation
 
-    from pipeline.config import PredictConfig
+if TYPE_CHECKING:
     from pipeline.serving.predictor import FacePrediction, Predictor
+
+BOX = ("x0", "y0", "x1", "y1")
 
 log = logging.getLogger(__name__)
 
-PICTURES = frozenset(
-    [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"]
-)
-COLUMNS = ["file", "half", "face", "x0", "y0", "x1", "y1", "detection_probability", "class", "prob_pain", "reason"]
 
-
-def run(config: PredictConfig, model: Path, out: Path) -> Path:
+def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     """Predict every face of every picture.
 
     Parameters
     ----------
+    source : a picture, or a folder of pictures.
     model : folder of a teacher or a student.
     out : folder of the results; made when missing.
+    device : cpu, cuda, cuda:N, or auto.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def run(config: PredictConfig, model: Path, out: Path) -> Path:
 
     Raises
     ------
-    DataError : the input is missing or holds no picture.
+    DataError : the source is missing or holds no picture.
     ArtifactError : ``model`` is not a trained model.
     """
     import pandas as pd
@@ -48,26 +52,48 @@ def run(config: PredictConfig, model: Path, out: Path) -> Path:
     from pipeline.compute import devices
     from pipeline.serving.predictor import Predictor
 
-    source = Path(config.input)
     pictures = find_pictures(source, out)
-    predictor = Predictor(model, devices.pick(config.device))
+    predictor = Predictor(model, devices.pick(device))
     log.info("predict: %s", model)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for path in tqdm(pictures, desc="predict", unit="picture", disable=None, leave=False):
         name = path.relative_to(source).as_posix() if source.is_dir() else path.name
         rows.extend(_picture(predictor, path, name, out))
-    table = pd.DataFrame(rows, columns=COLUMNS).astype({name: "Int64" for name in ("face", "x0", "y0", "x1", "y1")})
+    probabilities = [f"prob_{output}" for output in predictor.outputs]
+    columns = ["file", "half", "face", *BOX, "detection_probability", "class", *probabilities, "reason"]
+    table = pd.DataFrame(rows, columns=columns).astype({name: "Int64" for name in ("face", *BOX)})
     arrays.write_table(out / "predictions.csv", table)
-    faces = table["class"].notna()
-    log.info("%d faces in %d pictures, %d without a prediction", faces.sum(), len(pictures), (~faces).sum())
+    count, words = table["class"].notna().sum(), predictor.task["samples"]
+    log.info("%d %s in %d pictures, %d without a prediction", count, words, len(pictures), len(table) - count)
     return out / "predictions.csv"
+
+
+def newest_student(cache: Path, task: str, version: int) -> Path | None:
+    """The folder of the student that was made last, one with a teacher if there is; None when there is none.
+
+    Parameters
+    ----------
+    cache : where to look: the cache of one dataset, or the folder of several.
+    task : the name of the task that it must have learned.
+    version : of the stage ``distill``; a student of another version is out of date.
+    """
+    students = []
+    for record in [*cache.glob(f"*student-*/{RECORD}"), *cache.glob(f"*/*student-*/{RECORD}")]:
+        try:
+            artifact = Artifact.load(record.parent)
+            made_by = artifact.record["stage"], artifact.record["version"]
+            if made_by == ("distill", version) and artifact.config["task"]["name"] == task:
+                Preparation.of_card(json.loads(artifact.file("model.json").read_text("utf-8")), artifact.path)
+                students.append(artifact)
+        except ArtifactError:
+            continue  # damaged, or prepared by another version: the commands that make it say so
+    students.sort(key=lambda student: (student.config["teacher"] != NO_TEACHER, student.record["made"]))
+    return students[-1].path if students else None
 
 
 def find_pictures(source: Path, out: Path) -> list[Path]:
     """The picture itself, or the pictures in a folder and below it, by name; earlier results are left out."""
-    from pipeline.errors import DataError
-
     if source.is_file():
         return [source]
     if not source.is_dir():
@@ -87,26 +113,24 @@ def find_pictures(source: Path, out: Path) -> list[Path]:
 
 def _picture(predictor: Predictor, path: Path, name: str, out: Path) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy is written on the way."""
-    from pipeline.errors import DataError
-    from pipeline.inputs.images import load
-    from pipeline.serving.predictor import annotate
+    from pipeline.serving.annotate import annotate
 
     try:
-        image = load(path)
+        image, faces = predictor.faces(path)
     except DataError as error:
         yield {"file": name, "reason": str(error)}
         return
-    faces = predictor.faces(image)
     copy = out / "annotated" / (name if path.suffix.lower() in (".jpg", ".jpeg") else f"{name}.jpg")
     copy.parent.mkdir(parents=True, exist_ok=True)
-    annotate(image, faces, predictor.classes).save(copy, "JPEG", quality=92)
+    annotate(image, faces).save(copy, "JPEG", quality=92)
     if not faces:
-        yield {"file": name, "reason": "no face found"}
+        yield {"file": name, "reason": f"no {predictor.task['sample']} found"}
     for number, face in enumerate(faces, 1):
-        yield _row(name, number, face)
+        yield _row(name, number, face, predictor.outputs)
 
 
-def _row(name: str, number: int, face: FacePrediction) -> dict[str, Any]:
-    box = dict(zip(("x0", "y0", "x1", "y1"), face.box, strict=True))
+def _row(name: str, number: int, face: FacePrediction, outputs: list[str]) -> dict[str, Any]:
+    box = dict(zip(BOX, face.box, strict=True))
     detected = {"file": name, "half": face.half, "face": number, **box, "detection_probability": face.detection}
-    return detected | {"class": face.label, "prob_pain": face.probability}
+    probabilities = {f"prob_{output}": value for output, value in zip(outputs, face.probabilities, strict=True)}
+    return detected | {"class": face.label} | probabilities

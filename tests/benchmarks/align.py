@@ -66,7 +66,7 @@ class Stage:
     def timed(self, workers: int = 0) -> tuple[int, float]:
         """How many faces in how many seconds, once the processes are there: their start weighs on a few hundred."""
         blocks = [slice(0, align.BLOCK)] * 2 * (workers or joblib.cpu_count())
-        for _ in align._blocks(replace(self._config, workers=workers), blocks, align._rows(self.table)):
+        for _ in align._blocks(replace(self._config, workers=workers), blocks, align._rows(self._config, self.table)):
             pass
         start = time.perf_counter()
         return len(self(workers)["look"]), time.perf_counter() - start
@@ -142,7 +142,7 @@ def _distance(landmarks: np.ndarray, others: np.ndarray) -> float:
 def _by_stage():
     from pipeline.inputs.faces.detector import Detector
 
-    detector = Detector("cpu")
+    detector = Detector("cpu", PAPER.align.min_face, PAPER.align.fine_min_face_px)
     return lambda image: detector.detect(np.asarray(image))[0].landmarks
 
 

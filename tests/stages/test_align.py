@@ -9,8 +9,9 @@ from PIL import Image
 from pipeline.artifacts import arrays
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, Work
-from pipeline.config import AlignConfig, IndexConfig
+from pipeline.config import AlignConfig, IndexConfig, as_dict
 from pipeline.errors import DataError
+from pipeline.inputs.faces.card import Preparation
 from stages import align, index
 
 COUNT = 36  # pairs: two blocks
@@ -101,9 +102,10 @@ def _first(blocks):
 def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
     config = nodes(data).config
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
-    rows = align._rows(arrays.read_table(samples.file("samples.csv")))
+    rows = align._rows(config, arrays.read_table(samples.file("samples.csv")))
+    settings = Preparation.of(as_dict(config))
     columns = arrays.open_inputs(faces)
-    for block, found in align._gpu_blocks(config, "cpu", data, [slice(60, 74)], rows):
+    for block, found in align._gpu_blocks(settings, "cpu", [slice(60, 74)], rows):
         assert np.array_equal(found["look"], columns["look"][block])
         assert np.allclose(found["landmarks"], columns["landmarks"][block], atol=0.05, equal_nan=True)
 
@@ -111,6 +113,24 @@ def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
 def test_margin_and_size_make_another_artifact_workers_do_not(data):
     assert nodes(data).fingerprint == nodes(data, workers=2).fingerprint
     assert nodes(data).fingerprint != nodes(data, margin=0.4).fingerprint
+
+
+def test_without_alignment_every_region_is_resized_and_counts_as_a_face(data, tmp_path):
+    node = nodes(data, workers=1, align="none")
+    assert node.fingerprint != nodes(data).fingerprint
+    samples, made = ArtifactStore(tmp_path).build(node.inputs["samples"], node)
+    columns, table = arrays.open_inputs(made), arrays.read_table(samples.file("samples.csv"))
+    assert made.summary == {
+        "counts": {"faces": len(table), "detected": len(table), "second_look": 0, "fallback": 0},
+        "skipped": [],
+    }
+    for number, row in table.head(6).iterrows():
+        picture = Image.open(data / row["file"])
+        region = picture.convert("RGB").crop(tuple(row[["x0", "y0", "x1", "y1"]]))
+        off = np.abs(columns["rgb"][number].astype(int) - region.resize((64, 64), Image.Resampling.BICUBIC)).mean()
+        assert off == 0 if picture.format == "PNG" else off < 5  # a JPEG is decoded at a reduced size
+    assert np.array_equal(columns["boxes"], table[["x0", "y0", "x1", "y1"]].to_numpy())
+    assert np.isnan(columns["landmarks"]).all()
 
 
 def test_a_picture_that_went_bad_is_named(data, tmp_path, synpain):

@@ -1,35 +1,25 @@
+"""Pictures in, a table and annotated copies out, for any task's classes."""
+
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import models
 from pipeline.artifacts import arrays
-from pipeline.config import Architecture, PredictConfig
+from pipeline.artifacts.store import RECORD
+from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, DataError
-from pipeline.inputs.faces.detector import Detection
-from pipeline.serving.predictor import annotate, side_by_side
-from stages import predict
-
-TINY = Architecture(
-    "deit_tiny_distilled_patch16_224",
-    options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
-    image_size=32,
-    weights="random",
-)
+from pipeline.tasks import PAIN, TASKS
+from stages import distill, predict
+from tests.helpers.networks import saved
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    network = models.build(TINY, ["no_pain", "pain"])
-    card = models.describe(network, TINY, ["no_pain", "pain"])
-    models.save_model(folder, network, card | {"alignment": {"face_size": 64, "margin": 0.25}})
-    return folder
+    return saved(tmp_path_factory.mktemp("model"), PAIN, AlignConfig(face_size=64))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +30,7 @@ def portrait():
 
 
 def predicted(model, source, tmp_path):
-    out = predict.run(PredictConfig(input=str(source), device="cpu"), model, tmp_path / "out")
+    out = predict.run(source, model, tmp_path / "out", "cpu")
     return arrays.read_table(out)
 
 
@@ -109,38 +99,74 @@ def test_input_that_is_missing_or_has_no_picture(model, tmp_path):
         predicted(model, tmp_path, tmp_path)
 
 
-def test_a_folder_that_is_no_model(model, portrait, tmp_path):
+def test_a_folder_that_is_no_model(portrait, tmp_path):
     Image.fromarray(portrait).save(tmp_path / "one.png")
     with pytest.raises(ArtifactError, match="no whole model"):
         predicted(tmp_path, tmp_path / "one.png", tmp_path)
-    card = json.loads((model / "model.json").read_text())
-    del card["alignment"]
-    (tmp_path / "model.json").write_text(json.dumps(card))
-    shutil.copy(model / "weights.safetensors", tmp_path)
-    with pytest.raises(ArtifactError, match="aligned"):
-        predicted(tmp_path, tmp_path / "one.png", tmp_path)
 
 
-def face(x0, y0, x1, y1, probability=0.99):
-    return Detection(np.array([x0, y0, x1, y1], float), probability, np.zeros((5, 2)))
+def test_seven_classes_have_seven_columns_and_the_largest_is_the_class(portrait, tmp_path):
+    task = TASKS["expression"]
+    model = saved(tmp_path / "model", task, AlignConfig(face_size=64))
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    table = predicted(model, tmp_path / "one.png", tmp_path)
+    columns = [f"prob_{name}" for name in task.outputs]
+    place = ["file", "half", "face", "x0", "y0", "x1", "y1", "detection_probability", "class"]
+    assert list(table.columns) == [*place, *columns, "reason"]
+    assert table[columns].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert table["class"][0] == task.outputs[table[columns].to_numpy()[0].argmax()]
 
 
-@pytest.mark.parametrize(
-    ("faces", "expected"),
-    [
-        ([face(50, 50, 150, 170), face(350, 60, 450, 180)], True),
-        ([face(50, 50, 150, 170), face(350, 60, 450, 180, 0.5)], False),  # one of them is doubtful
-        ([face(50, 50, 150, 170), face(180, 60, 240, 180)], False),  # both in the left half
-        ([face(200, 50, 300, 170), face(350, 60, 450, 180)], False),  # one across the middle
-        ([face(50, 50, 150, 170), face(350, 60, 400, 110)], False),  # one much smaller
-        ([face(50, 10, 150, 110), face(350, 200, 450, 300)], False),  # one much lower
-        ([face(50, 50, 150, 170)], False),
-    ],
-)
-def test_two_faces_make_a_side_by_side_picture(faces, expected):
-    assert side_by_side(faces, 500) is expected
+def test_where_nobody_looks_for_faces_the_picture_is_one(portrait, tmp_path):
+    model = saved(tmp_path / "model", PAIN, AlignConfig(face_size=64, align="none"))
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    [row] = predicted(model, tmp_path / "one.png", tmp_path).to_dict("records")
+    assert [row[name] for name in ("x0", "y0", "x1", "y1")] == [0, 0, 256, 256]
+    assert np.isnan(row["detection_probability"])
+    assert row["class"] in PAIN.outputs
 
 
-def test_a_picture_without_faces_stays_as_it_is():
-    image = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
-    assert (np.asarray(annotate(image, [], ["no_pain", "pain"])) == image).all()
+def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
+    """A finished student as the store leaves it."""
+    saved(folder, task, AlignConfig(face_size=64))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": ""} for path in folder.iterdir()}
+    record = dict.fromkeys(("slug", "fingerprint", "inputs", "summary", "fingerprinted"), "") | {
+        "stage": "distill",
+        "version": version,
+        "config": as_dict(DistillConfig(task=task, teacher=teacher)),
+        "files": files,
+        "made": made,
+    }
+    (folder / RECORD).write_text(json.dumps(record))
+    return folder
+
+
+def test_the_newest_student_of_the_task_is_taken_one_with_a_teacher_first(tmp_path):
+    def newest(where=tmp_path, task="pain"):
+        return predict.newest_student(where, task, distill.VERSION)
+
+    assert newest() is None
+    alone = student(tmp_path / "one" / "student-deit-none-s0-00000001", "2026-03-01", teacher="none")
+    assert newest() == alone
+    old = student(tmp_path / "one" / "student-deit-swin-s0-00000002", "2026-01-01")
+    assert newest() == old
+    new = student(tmp_path / "two" / "student-deit-swin-s0-00000003", "2026-02-01")
+    assert newest() == new
+    assert newest(tmp_path / "one") == old
+    other = student(tmp_path / "two" / "expression-student-vit-swin-00000004", "2026-05-01", TASKS["expression"])
+    assert (newest(), newest(task="expression")) == (new, other)
+
+
+def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
+    good = student(tmp_path / "set" / "student-a-00000001", "2026-01-01")
+    student(tmp_path / "set" / "student-b-00000002", "2026-02-01", version=distill.VERSION - 1)
+    damaged = student(tmp_path / "set" / "student-c-00000003", "2026-03-01")
+    (damaged / "weights.safetensors").write_bytes(b"cut short")
+    earlier = student(tmp_path / "set" / "student-d-00000004", "2026-04-01")
+    card = json.loads((earlier / "model.json").read_text())
+    text = json.dumps(card | {"prepare": card["prepare"] | {"version": 1}})
+    (earlier / "model.json").write_text(text)
+    record = json.loads((earlier / RECORD).read_text())
+    record["files"]["model.json"]["bytes"] = len(text)
+    (earlier / RECORD).write_text(json.dumps(record))
+    assert predict.newest_student(tmp_path, "pain", distill.VERSION) == good

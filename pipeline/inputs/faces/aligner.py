@@ -139,7 +139,8 @@ class FaceAligner:
 
         The picture is cut as the index cuts it: at its divider, or, without one, where two faces of like size stand
         side by side. In each part the main face is the very one that ``align`` takes. Smaller ones, down to
-        ``OTHERS_MIN_FACE``, are looked for once more and count when they are ``SURE``.
+        ``OTHERS_MIN_FACE``, are looked for once more and count when they are ``SURE``; where such are found and the
+        main one is not sure and not found again, it is left out.
 
         Returns
         -------
@@ -176,8 +177,8 @@ class FaceAligner:
         for half, box in regions:
             (main,) = self._main([(path, box)])
             if main.detected:
-                others = [face for face in self._others((path, box)) if not same_face(face.box, main.box)]
-                faces += [replace(face, half=half) for face in sorted([main, *others], key=lambda face: face.box[0])]
+                listed = self._beside(main, (path, box))
+                faces += [replace(face, half=half) for face in sorted(listed, key=lambda face: face.box[0])]
         return faces
 
     def _main(self, rows: Sequence[Row]) -> Iterator[AlignedFace]:
@@ -187,13 +188,20 @@ class FaceAligner:
             return
         yield from self._map(lambda item: self._cut(*item), self._find(rows))
 
-    def _others(self, row: Row) -> list[AlignedFace]:
-        """The sure faces of one region down to the smallest size, each aligned from as many pixels as it has."""
+    def _beside(self, main: AlignedFace, row: Row) -> list[AlignedFace]:
+        """The main face of a region and the others, each aligned from as many pixels as it has.
+
+        A main face that is not sure and that the closer look does not find again, but others, was a texture.
+        """
         if self._detector is None:
-            return []
+            return [main]
+        looks = 1 if main.probability >= SURE else None
         region = self._region(row, self._reduction(row[1], OTHERS_MIN_FACE))
-        ((detections, look),) = self._detector.detect_batch([region.image], looks=1, min_face=OTHERS_MIN_FACE)
-        return [self._cut(region, face, look) for face in detections if face.probability >= SURE]
+        ((detections, look),) = self._detector.detect_batch([region.image], looks, OTHERS_MIN_FACE)
+        sure = [self._cut(region, face, look) for face in detections if face.probability >= SURE]
+        others = [face for face in sure if not same_face(face.box, main.box)]
+        texture = main.probability < SURE and sure and len(sure) == len(others)
+        return others if texture else [main, *others]
 
     def _find(self, rows: Sequence[Row]) -> list[tuple[Region, Detection | None, int]]:
         """Each row's region, its most probable face and the look that found it."""

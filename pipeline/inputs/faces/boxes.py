@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Of the smaller of two boxes: more in common than neighbours that touch, less than two looks at one face.
-SAME = 0.5
+# Intersection over union: more than neighbours that touch, less than two looks at one face.
+SAME = 0.4
 
 
 def same_face(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two boxes (x0, y0, x1, y1) share at least half of the smaller one."""
+    """Whether two boxes (x0, y0, x1, y1) are of one face: they share ``SAME`` of what they cover together."""
     shared = _area(np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])]))
-    return bool(shared >= SAME * min(_area(one), _area(other)))
+    return bool(shared >= SAME * (_area(one) + _area(other) - shared))
 
 
 def _area(box: np.ndarray) -> float:

@@ -24,16 +24,11 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from pipeline.inputs.faces.geometry import (
     Picture,
     as_image,
-    centre_crop,
     invert,
     sample,
     similarity,
-    template,
     transform,
-    warp,
 )
-
-__all__ = ["Detection", "Detector", "centre_crop", "template", "warp"]
 
 # A face of this many pixels is enough to be found; the landmarks are refined on the image itself.
 SEARCHED_FACE_PX = 32
@@ -88,7 +83,7 @@ class Detector:
     map : how the parts that run on the CPU go over several images; a thread pool's ``map`` if the network is elsewhere.
     """
 
-    def __init__(self, device: str = "cpu", min_face: float = 0.2, fine_min_face_px: int = 20, map: Map = map):
+    def __init__(self, device: str, min_face: float, fine_min_face_px: int, map: Map = map):
         self.min_face = min_face
         self.fine_min_face_px = fine_min_face_px
         self._device = torch.device(device)

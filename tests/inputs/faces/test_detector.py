@@ -8,15 +8,15 @@ from facenet_pytorch import MTCNN
 from PIL import Image, ImageEnhance
 
 from pipeline.config import AlignConfig
+from pipeline.inputs.faces.aligner import OTHERS_MIN_FACE
 from pipeline.inputs.faces.detector import Detector
-from pipeline.serving.predictor import MIN_FACE
 
 EYES = np.array([[204.0, 101.3], [246.5, 103.4]])  # the pupils in the photograph, read off an enlargement
 
 
 @pytest.fixture(scope="module")
 def detector():
-    return Detector("cpu")
+    return Detector("cpu", 0.2, 20)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_landmarks_do_not_depend_on_the_size(detector, photograph, reference, si
 
 
 def test_a_search_for_small_faces_gives_the_same_landmarks(photograph, reference):
-    fine = Detector("cpu", min_face=20 / 320)
+    fine = Detector("cpu", 20 / 320, 20)
     assert error(fine.detect(photograph[:360, 80:400])[0].landmarks + (80, 0), reference) < 0.01
 
 
@@ -120,9 +120,9 @@ def test_nothing_is_missed_that_a_search_from_20_px_finds(photograph, wanted):
     _, probabilities, landmarks = MTCNN(min_face_size=20, select_largest=False).detect(picture, landmarks=True)
     theirs = [points for points, p in zip(np.asarray(landmarks, float), probabilities, strict=True) if p > 0.95]
     assert len(theirs) == len(wanted[0])
-    one = Detector("cpu", AlignConfig().min_face).detect(picture)[0]  # what the align stage takes: one of a region
+    one = Detector("cpu", AlignConfig().min_face, 20).detect(picture)[0]  # what the align stage takes: one of a region
     assert min(error(one.landmarks, points) for points in theirs) < 0.1
-    found = Detector("cpu", MIN_FACE).detect(picture)  # what predict takes: all faces
+    found = Detector("cpu", OTHERS_MIN_FACE, 20).detect(picture)  # what predict takes: all faces
     assert max(min(error(face.landmarks, points) for face in found) for points in theirs) < 0.1
 
 
