@@ -73,7 +73,7 @@ class Architecture:
     options: tuple[tuple[str, Any], ...] = ()
     image_size: int = 224
     weights: str = "hub"
-    trained: str = "all"  # or "head": the backbone is frozen
+    trained: str = "all"  # or "head": the backbone is frozen; or "lora:8": low-rank matrices and the head
     label: str = ""  # a readable name where options make it another network than timm's
     digest: str = ""  # SHA-256 of the weights file, where there is one: its content counts, not its name
 
@@ -136,9 +136,20 @@ class TrainingConfig:
     seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
     epochs: int = option(30, "Passes over the training samples.", least=1)
     batch_size: int = option(64, "Samples per step.", least=1)
-    learning_rate: float = option(1e-5, "Initial learning rate of Adam.", above=0)
-    step_size: int = option(10, "Epochs between reductions of the learning rate.", least=1)
-    gamma: float = option(0.5, "Factor of each reduction.", above=0)
+    optimizer: str = option("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
+    learning_rate: float = option(1e-5, "Highest learning rate.", above=0)
+    weight_decay: float = option(0.0, "Weight decay.", least=0)
+    schedule: str = option("step", "Course of the learning rate.", choices=("step", "cosine", "constant"))
+    step_size: int = option(10, "SCHEDULE=step: epochs between reductions of the learning rate.", least=1)
+    gamma: float = option(0.5, "SCHEDULE=step: factor of each reduction.", above=0)
+    min_learning_rate: float = option(0.0, "SCHEDULE=cosine: where the learning rate ends.", least=0)
+    warmup_epochs: int = option(0, "Epochs over which the learning rate rises, step by step.", least=0)
+    clip_norm: float = option(0.0, "Largest norm of the gradient; 0: any.", least=0)
+    label_smoothing: float = option(0.0, "Share of each true label that is spread over all classes.", least=0, most=1)
+    sampling: str = option("shuffle", "Order of the samples; balanced: classes alike.", choices=("shuffle", "balanced"))
+    ema: float = option(0.0, "Decay of an average of the weights, which is then used; 0: none.", least=0, most=1)
+    patience: int = option(0, "Epochs without a better STOP_ON that end the training; 0: none do.", least=0)
+    stop_on: str = option("val_loss", "Column of history.csv by which epochs are compared.")
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the input itself alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.raw_data import RawData
     from pipeline.artifacts.store import Work
 
-VERSION = 2
+VERSION = 3
 CONFIG = IndexConfig
 INPUTS = ("raw",)
 OUTPUT = "samples"
@@ -55,10 +55,9 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
             "samples": len(samples),
             "skipped": len(skipped),
             "subjects": int(samples["subject_id"].nunique()),
-            "pain": int(samples["label"].sum()),
         },
-        "classes": list(datasets.CLASSES),
-        "attributes": [column for column in samples if column not in indexing.COLUMNS],
+        "targets": indexing.targets_of(listing),
+        "attributes": indexing.attributes_of(listing),
         "dataset": name,
         "skipped": [vars(item) for item in skipped],
     }

@@ -13,7 +13,7 @@ from pipeline.config import SplitConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 2
+VERSION = 3
 CONFIG = SplitConfig
 INPUTS = ("samples",)
 OUTPUT = "split"
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
-    """Split by the dataset's official folds if it has them, else at random, stratified by label and attributes.
+    """Split by the dataset's official folds if it has them, else at random, stratified by primary target and attributes.
 
     Raises
     ------
@@ -31,12 +31,13 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     """
     from pipeline.artifacts import arrays
     from pipeline.inputs import split as splits
+    from pipeline.inputs import strata
 
     table = arrays.read_table(samples.file("samples.csv"), fold=str)
     official = config.official and "fold" in table
     parts = splits.split(
         table,
-        samples.summary["attributes"],
+        samples.summary,
         splits.shares(config.train, config.val),
         config.seed,
         official=official,
@@ -47,7 +48,7 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
         part: {
             "subjects": int(rows["subject_id"].nunique()),
             "samples": len(rows),
-            **{name: int((rows["label"] == k).sum()) for k, name in enumerate(samples.summary["classes"])},
+            **strata.words(rows, table, samples.summary["targets"]),
         }
         for part in splits.PARTS
         for rows in [table[table["part"] == part]]

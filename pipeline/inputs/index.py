@@ -10,8 +10,8 @@ from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Skipped
 from pipeline.inputs.images import Box, halves, load
 
-# The columns of every sample table; what a dataset adds are attributes.
-COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "label", "subject_id", "expressive", "fold")
+# The columns of a sample table before what a dataset knows of its faces.
+COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "subject_id")
 
 # MTCNN's own smallest face, and less than any face that shows an expression.
 MIN_SIDE_PX = 24
@@ -55,14 +55,15 @@ def sample_rows(
 
     Returns
     -------
-    rows : with the keys ``COLUMNS`` (``fold`` if the dataset has folds) and the attributes.
+    rows : with the keys ``COLUMNS``, ``expressive`` where it is known, the targets, the attributes, and ``fold`` if the
+        dataset has folds; all rows have the same keys, an empty text where something is not known.
     skipped : sorted by file.
     """
     firsts = {digests[entry.file]: entry for entry in reversed(listing.entries)}
     contradicted = {
         digests[entry.file] for entry in listing.entries if entry.regions != firsts[digests[entry.file]].regions
     }
-    folded = any(entry.fold for entry in listing.entries)
+    columns = _columns(listing)
     rows, skipped = [], list(listing.skipped)
     for entry in listing.entries:
         digest = digests[entry.file]
@@ -77,7 +78,7 @@ def sample_rows(
         elif entry is not first:
             skipped.append(Skipped(entry.file, f"duplicate: of {first.file}"))
         else:
-            rows += [_row(entry, region, box, folded) for region, box in result.items()]
+            rows += [_row(entry, region, box, columns) for region, box in result.items()]
     return rows, sorted(skipped, key=lambda item: (item.file, item.region))
 
 
@@ -86,18 +87,38 @@ def _others(listing: Listing, digests: Mapping[str, str], entry: Entry) -> str:
     return f"{other.file} with another label"
 
 
-def _row(entry: Entry, region: str, box: Box, folded: bool) -> dict:
+def targets_of(listing: Listing) -> list[str]:
+    """The targets that a dataset knows, in the order in which its reader names them; the first is the primary one."""
+    regions = (region for entry in listing.entries for region in entry.regions.values())
+    return list(dict.fromkeys(name for region in regions for name in region.targets))
+
+
+def attributes_of(listing: Listing) -> list[str]:
+    """The attributes of the person that a dataset knows, in the order in which its reader names them."""
+    return list(dict.fromkeys(name for entry in listing.entries for name in entry.attributes))
+
+
+def _columns(listing: Listing) -> list[str]:
+    """The columns behind ``COLUMNS``, in their order."""
+    regions = [region for entry in listing.entries for region in entry.regions.values()]
+    expressive = ["expressive"] if any(region.expressive is not None for region in regions) else []
+    fold = ["fold"] if any(entry.fold for entry in listing.entries) else []
+    return [*expressive, *targets_of(listing), *attributes_of(listing), *fold]
+
+
+def _row(entry: Entry, region: str, box: Box, columns: Sequence[str]) -> dict:
     face = entry.regions[region]
-    row = {
+    cells = {**entry.attributes, **face.targets, "fold": entry.fold}
+    if face.expressive is not None:
+        cells["expressive"] = face.expressive
+    return {
         "sample_id": f"{entry.file}#{region}",
         "file": entry.file,
         "region": region,
         **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
-        "label": face.label,
         "subject_id": entry.subject_id,
-        "expressive": face.expressive,
+        **{name: cells.get(name, "") for name in columns},
     }
-    return row | ({"fold": entry.fold} if folded else {}) | dict(entry.attributes)
 
 
 def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most: float, table: Path) -> None:

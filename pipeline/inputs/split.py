@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigError, DataError
+from pipeline.inputs.strata import CLASS, answers_of, classes_of, subject_groups
 
 PARTS = ("train", "val", "test")
-CLASS = "class="  # how the groups that must be in every part begin
 # What to do, with the variables of make split and those that make report and the like have for it.
 AT_RANDOM = "OFFICIAL=false (SPLIT_OFFICIAL=false but for make split)."
 OTHER_SHARES = "TRAIN= and VAL= (SPLIT_TRAIN= and SPLIT_VAL= but for make split)."
@@ -60,7 +60,7 @@ def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
 
     Parameters
     ----------
-    groups : for each subject, the groups it is in, as ``groups_of`` names them. Groups of which the smallest part
+    groups : for each subject, the groups it is in, as ``strata.groups_of`` names them. Groups of which the smallest part
         should have less than one are too small to be spread and do not count, except the classes.
     parts : share of each part.
     seed : of the order among subjects that the groups do not tell apart.
@@ -172,14 +172,6 @@ def _memberships(kinds: Iterable[tuple[str, ...]], place: Mapping[str, int]) -> 
     return rows
 
 
-def groups_of(labels: Set[int], attributes: Mapping[str, Set[str]]) -> set[str]:
-    """The groups of one subject: each of its labels, each attribute, each label with each attribute, all together."""
-    classes = {f"{CLASS}{label}" for label in labels}
-    traits = {f"{name}={value}" for name, values in attributes.items() for value in values}
-    crossed = {f"{trait} {cls}" for cls in classes for trait in traits}
-    return classes | traits | crossed | {" ".join(["all", *sorted(classes | traits)])}
-
-
 def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     """The part of each subject by the dataset's own folds.
 
@@ -218,14 +210,15 @@ def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
 
 
 def split(
-    table: pd.DataFrame, attributes: Sequence[str], parts: Mapping[str, float], seed: int, official: bool
+    table: pd.DataFrame, summary: Mapping[str, Sequence[str]], parts: Mapping[str, float], seed: int, official: bool
 ) -> dict[str, str]:
     """The part of each subject of a sample table.
 
     Parameters
     ----------
-    table : columns ``subject_id``, ``label``, the attributes, and ``fold`` if ``official``.
-    attributes : columns to stratify by, besides the label.
+    table : columns ``subject_id``, the primary target, the attributes, and ``fold`` if ``official``.
+    summary : of the index: ``targets``, the first of which is the primary one and stratifies, by its words or, as
+        numbers, by ``strata.BINS`` bins of equal size; and ``attributes``, which stratify besides, numbers aside.
     parts : shares, as ``shares`` gives them.
     seed : of the random split.
     official : use the column ``fold``; a validation part that it lacks is cut from the training part.
@@ -235,21 +228,23 @@ def split(
     DataError : there is one class alone, there are too few subjects, a part lacks a class, or the folds contradict
         themselves.
     """
-    groups = _groups(table, attributes)
+    answers = answers_of(table, summary)
+    groups = subject_groups(table, answers, summary)
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
-    if table["label"].nunique() < 2:
+    classes = classes_of(answers, summary["targets"][0])
+    if len(classes) < 2:
         raise DataError(
-            f"All {len(table)} samples are of class {table['label'].iloc[0]}: there is nothing to tell apart. "
-            "Add pictures of another class."
+            f"All {answers.isin(classes).sum()} samples are of class {', '.join(classes) or 'none'}: there is nothing "
+            "to tell apart. Add pictures of another class."
         )
     if official:
         remedy = f"correct the official folds, or split at random: {AT_RANDOM}"
     else:
         remedy = f"add subjects, or change the shares: {OTHER_SHARES}"
     for part in PARTS:
-        present = set(table.loc[table["subject_id"].map(assigned) == part, "label"])
-        if missing := sorted(set(table["label"]) - present):
-            subjects = table.loc[table["label"] == missing[0], "subject_id"].nunique()
+        present = set(answers[table["subject_id"].map(assigned) == part])
+        if missing := sorted(classes - present):
+            subjects = table.loc[answers == missing[0], "subject_id"].nunique()
             raise DataError(
                 f"The {part} part has no sample of class {missing[0]}, "
                 f"which {subjects} of {len(groups)} subjects have. Each of the three parts needs one such subject: "
@@ -258,14 +253,14 @@ def split(
     return assigned
 
 
-def fold_of(table: pd.DataFrame, assigned: pd.DataFrame, attributes: Sequence[str], folds: int) -> pd.Series:
+def fold_of(table: pd.DataFrame, assigned: pd.DataFrame, summary: Mapping[str, Sequence[str]], folds: int) -> pd.Series:
     """The fold of each training sample, for cross-fitting: whole subjects, every group spread over the folds.
 
     Parameters
     ----------
-    table : columns ``sample_id``, ``subject_id``, ``label`` and the attributes.
+    table : columns ``sample_id``, ``subject_id``, the primary target and the attributes.
     assigned : columns ``sample_id`` and ``part``.
-    attributes : columns to spread over the folds, besides the label.
+    summary : of the index, as ``split`` reads it.
     folds : how many.
 
     Returns
@@ -277,25 +272,9 @@ def fold_of(table: pd.DataFrame, assigned: pd.DataFrame, attributes: Sequence[st
     DataError : there are fewer training subjects than folds.
     """
     training = table[table["sample_id"].isin(assigned.loc[assigned["part"] == "train", "sample_id"])]
-    chosen = assign(_groups(training, attributes), {str(fold): 1 / folds for fold in range(folds)}, seed=0)
+    groups = subject_groups(training, answers_of(training, summary), summary)
+    chosen = assign(groups, {str(fold): 1 / folds for fold in range(folds)}, seed=0)
     return training.set_index("sample_id")["subject_id"].map(chosen).astype(int)
-
-
-def _groups(table: pd.DataFrame, attributes: Sequence[str]) -> dict[str, set[str]]:
-    """The groups that each subject of a sample table is in."""
-    values = {name: _sets(table, name) for name in ("label", *attributes)}
-    return {
-        subject: groups_of(labels, {name: values[name][subject] for name in attributes})
-        for subject, labels in values["label"].items()
-    }
-
-
-def _sets(table: pd.DataFrame, column: str) -> dict[str, set]:
-    """The values that a column has for each subject, missing ones left out."""
-    found: dict[str, set] = {subject: set() for subject in table["subject_id"]}
-    for subject, value in table[["subject_id", column]].dropna().itertuples(index=False, name=None):
-        found[subject].add(value)
-    return found
 
 
 def _with_validation(

@@ -15,17 +15,11 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts.arrays import mapping
-from pipeline.inputs.keyed_random import permutation
 
 # A larger file is unmapped whenever so much of it was read: mapped pages count as the process's memory, and the kernel
 # maps up to ten times what is touched. They stay in the page cache; mapping them again costs a sixth of the rate.
 LARGE_BYTES = 2**30
 UNMAPPED_AFTER = 2**26
-
-
-def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """The order in which an epoch visits n samples: int64, shape (n,), a pure function of its arguments."""
-    return permutation(n, seed, epoch)
 
 
 def batches(

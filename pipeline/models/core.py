@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs.views.image import InputSpec
-from pipeline.models import deit, generic, resnet, swin, weights
+from pipeline.models import deit, generic, lora, resnet, swin, weights
 
 FAMILIES = (deit, swin, resnet, generic)
 WEIGHTS, CARD = "weights.safetensors", "model.json"
@@ -29,7 +29,8 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
 
     Parameters
     ----------
-    architecture : the exact network; with ``trained="head"`` all but the classifier is frozen.
+    architecture : the exact network; with ``trained="head"`` all but the classifier is frozen, with ``lora:<rank>``
+        low-rank matrices beside its attention are trained in place of it.
     classes : names of the classes; one logit each.
     seed : of whatever is not loaded. The result depends on the arguments alone.
 
@@ -52,6 +53,10 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
         weights.load_backbone(model, weights.read(file), output_layers(model), file)
     if architecture.trained == "head":
         _freeze_all_but(model, output_layers(model))
+    elif rank := lora.rank_of(architecture.trained):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            lora.adapt(model, rank, output_layers(model))
     return model
 
 
@@ -93,7 +98,7 @@ def describe(model: nn.Module, architecture: Architecture, classes: list[str] | 
     source = architecture.weights
     if source == "hub":
         source = f"hub: {model.pretrained_cfg.get('hf_hub_id') or model.pretrained_cfg.get('url')}"
-    parameters = list(model.parameters())
+    own = {name: p for name, p in model.named_parameters() if not lora.is_adapter(name)}
     return {
         "architecture": architecture.name,
         "label": architecture.label or architecture.name,
@@ -101,13 +106,14 @@ def describe(model: nn.Module, architecture: Architecture, classes: list[str] | 
         "network": as_dict(architecture),
         "classes": list(classes),
         "inputs": {"rgb": dataclasses.asdict(input_spec(architecture))},
-        "parameters": sum(p.numel() for p in parameters),
-        "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "parameters": sum(p.numel() for p in own.values()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
 
 
 def save_model(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
-    """Write ``weights.safetensors`` and ``model.json``, each by one rename."""
+    """Write ``weights.safetensors`` and ``model.json``, each by one rename; adaptation is merged first."""
+    lora.merge(model)
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     draft = folder / f"{WEIGHTS}.draft"
     draft.write_bytes(save(tensors))
@@ -137,9 +143,9 @@ def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _architecture(network: dict[str, Any]) -> Architecture:
-    """The architecture of a card; its weights are about to be loaded, so no others are fetched."""
+    """The architecture of a card; its weights are about to be loaded, so no others are fetched or added."""
     options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
-    return Architecture(**{**network, "options": options, "weights": "random"})
+    return Architecture(**{**network, "options": options, "weights": "random", "trained": "all"})
 
 
 def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:

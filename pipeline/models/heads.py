@@ -56,13 +56,13 @@ class NetworkWithHeads(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        names = {term.name for term in terms}
-        read = {kind for name in names for kind in REQUIRED_TARGETS[name]}
+        terms = tuple(terms)
+        read = {kind for term in terms for kind in REQUIRED_TARGETS[term.name]}
         self.features = tuple(kind for kind in FEATURES if kind in read)
         self.network = network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.heads = nn.ModuleDict(_heads(network, names, target_shapes or {}))
+            self.heads = nn.ModuleDict(_heads(network, terms, target_shapes or {}))
 
     def forward(self, inputs: Tensor) -> Outputs:
         """Run the network as it is; only where a loss reads features are they gathered.
@@ -76,10 +76,11 @@ class NetworkWithHeads(nn.Module):
         return Outputs(observed["tokens"], **features, heads=self.heads)
 
 
-def _heads(network: nn.Module, names: set[str], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, nn.Module]:
+def _heads(network: nn.Module, terms: Iterable[Term], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, nn.Module]:
     """The trainable heads that losses need of each teacher, by ``role/name``, always in the same order."""
     heads: dict[str, nn.Module] = {}
     for role in dict.fromkeys(key.partition("/")[0] for key in shapes):
+        names = {term.name for term in terms if term.role in ("", role)}
         hidden, feature_map = (shapes.get(f"{role}/{kind}") for kind in ("hidden", "map"))
         if "cosine" in names and hidden:
             heads[f"{role}/cosine"] = nn.Linear(models.width(network, "hidden"), hidden[0])

@@ -57,7 +57,9 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str
     ------
     WeightsError : tensors are missing, left over or of another shape.
     """
-    found = {name: t for name, t in _fitted(tensors, model).items() if not _in_heads(name, heads)}
+    found = {
+        name: t for name, t in _fitted(_without_token(tensors, model), model).items() if not _in_heads(name, heads)
+    }
     wanted = {name: t for name, t in model.state_dict().items() if not _in_heads(name, heads)}
     shapes = [
         f"{name} is {tuple(found[name].shape)}, expected {tuple(wanted[name].shape)}"
@@ -118,6 +120,16 @@ def _fitted(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     adapt = getattr(importlib.import_module(type(model).__module__), "checkpoint_filter_fn", None)
     with torch.no_grad():
         return adapt(tensors, model) if adapt else tensors
+
+
+def _without_token(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """A distilled transformer's weights for one without its token: the token and its position are dropped."""
+    if "dist_token" not in tensors or hasattr(model, "dist_token"):
+        return tensors
+    log.info("weights: the distillation token is left out, %s has none", type(model).__name__)
+    positions = tensors["pos_embed"]  # class token, distillation token, patches
+    rest = {name: t for name, t in tensors.items() if name != "dist_token" and not name.startswith("head_dist.")}
+    return rest | {"pos_embed": torch.cat([positions[:, :1], positions[:, 2:]], dim=1)}
 
 
 def _in_heads(name: str, heads: tuple[str, ...]) -> bool:

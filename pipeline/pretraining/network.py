@@ -1,4 +1,4 @@
-"""A backbone in pretraining: its outputs, the feature maps by which it is led, its loss and its schedule.
+"""A backbone in pretraining: its outputs, the feature maps by which it is led, and its loss.
 
 A network learns to predict, from one augmented view of an aligned face, the intensity of every action unit, the
 person's phenotype and the 68 landmarks. Transformers learn that slowly from random weights; they are led by the feature
@@ -9,15 +9,11 @@ regressors).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from pipeline.training.loop import Schedule
 
 LANDMARK_SCALE = 10.0  # a tenth of the half-width of the face counts like one deviation of an action unit
 
@@ -104,30 +100,3 @@ class FaceLoss:
             + 0.3 * F.smooth_l1_loss(outputs[:, person], wanted[:, person])
             + F.smooth_l1_loss(outputs[:, points] * LANDMARK_SCALE, wanted[:, points] * LANDMARK_SCALE)
         )
-
-
-@dataclass(frozen=True)
-class Cosine(Schedule):
-    """AdamW under a warm-up and half a cosine: small transformers need both from random weights."""
-
-    weight_decay: float = 0.05
-    warmup: float = 0.05  # share of the epochs
-
-    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """AdamW; biases and norms are not decayed."""
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.learning_rate, fused=True)
-
-    def scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """A step an epoch."""
-        warm = max(round(self.warmup * self.epochs), 1)
-
-        def factor(epoch: int) -> float:
-            if epoch < warm:
-                return (epoch + 1) / (warm + 1)
-            return 0.5 * (1 + np.cos(np.pi * (epoch - warm) / max(self.epochs - warm, 1)))
-
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

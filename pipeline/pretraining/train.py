@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from pipeline import models
 from pipeline.compute import devices
 from pipeline.config import PretrainConfig
-from pipeline.inputs import batches, streaming
+from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples, Specs
+from pipeline.inputs.sampling import epoch_order
 from pipeline.inputs.views.image import PARAMETERS, Plan, view_points
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
 from pipeline.training import loop, supervised
 
 FLIP = PARAMETERS.index("flip")
+WEIGHT_DECAY = 0.05
+WARMUP = 0.05  # share of the epochs
 
 
 def training_batches(
@@ -35,7 +38,7 @@ def training_batches(
     views = faces.views(Plan(config.seed))
 
     def epoch_batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Any]]]:
-        order = streaming.epoch_order(config.seed, epoch, len(faces))[first_step * config.batch_size :]
+        order = epoch_order(config.seed, epoch, len(faces))[first_step * config.batch_size :]
         parts = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
         for batch in batches.stream(faces, [(part, views.draw(part, epoch)) for part in parts], device):
             truth, drawn = faces.truth[batch.index], batch.drawn.parameters
@@ -111,12 +114,15 @@ def train(
     }
 
 
-def _schedule(config: PretrainConfig, device: str) -> pretrained_network.Cosine:
-    return pretrained_network.Cosine(
+def _schedule(config: PretrainConfig, device: str) -> loop.Schedule:
+    """AdamW under a warm-up and half a cosine: small transformers need both from random weights."""
+    return loop.Schedule(
         epochs=config.epochs,
         learning_rate=config.learning_rate,
-        step_size=1,
-        gamma=1.0,
+        optimizer="adamw",
+        weight_decay=WEIGHT_DECAY,
+        schedule="cosine",
+        warmup_epochs=max(round(WARMUP * config.epochs), 1),
         seed=config.seed,
         precision=config.precision,
         device=device,

@@ -108,7 +108,8 @@ def _measures(scores: Mapping[str, Any], task: Task) -> list[tuple[str, str]]:
     if calibration:
         figures, temperature = calibration["before"]["figures"], calibration["temperature"]["value"]
         rows += [(title, _row(figures[name], False)) for name, title in CALIBRATION.items() if name in figures]
-        rows += [("temperature, fitted on validation subjects", f"{temperature:.3f} |")] * _there(temperature)
+        if _there(temperature):
+            rows.append(("temperature, fitted on validation subjects", f"{temperature:.3f} |"))
     return rows
 
 

@@ -73,7 +73,7 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
         numbers.append(identity(method) | {"when": "", "figure": "temperature", "value": float(np.mean(values))})
     caption = (
         f"Calibration on test {task.samples}, means over seeds. After: logits divided by the temperature. A resample "
-        f"has fewer different {task.samples}, and so a larger ECE, than the whole: its interval can lie above its value."
+        f"has fewer different {task.samples}, and so a larger ECE, than the whole: its interval can lie above it."
     )
     missing = {line["figure"] for line in numbers if line["when"] == "before" and np.isnan(line["value"])}
     reasons = dict.fromkeys(known.undefined for name, known in every.items() if name in missing)

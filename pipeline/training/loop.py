@@ -23,6 +23,8 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pipeline.artifacts.arrays import write_table
@@ -37,28 +39,78 @@ LossFunction = Callable[[Any, Mapping[str, Tensor]], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.pt", "history.csv", "tensorboard"
+WARMUP_START = 1e-3  # of the learning rate
+OPTIMIZERS = {
+    "adam": (torch.optim.Adam, {"fused": True, "weight_decay": 0.0}),
+    "adamw": (torch.optim.AdamW, {"fused": True, "weight_decay": 0.0}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, how fast, and in which arithmetic: Adam with a learning rate that falls in steps."""
+    """How long, how fast, and in which arithmetic.
+
+    Parameters
+    ----------
+    epochs : at most.
+    learning_rate : the highest.
+    optimizer : ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
+    weight_decay : of the optimiser; decoupled for ``adamw``.
+    schedule : ``step`` (times ``gamma`` every ``step_size`` epochs), ``cosine`` (to ``min_learning_rate``) or
+        ``constant``.
+    warmup_epochs : over which the rate rises, step by step, from a thousandth.
+    clip_norm : largest norm of the gradient; 0: any.
+    ema : decay of an average of the weights, which is then what is validated and kept; 0: none.
+    patience : epochs without a better ``stop_on`` after which training ends; 0: it does not.
+    stop_on : column of the history by which epochs are compared: a loss by its fall, anything else by its rise.
+    seed, precision, device : of the run.
+    checkpoint_s : seconds between checkpoints; a run that is younger costs less to repeat than to save.
+    """
 
     epochs: int
     learning_rate: float
-    step_size: int
-    gamma: float
+    step_size: int = 10
+    gamma: float = 0.5
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    schedule: str = "step"
+    min_learning_rate: float = 0.0
+    warmup_epochs: int = 0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    stop_on: str = "val_loss"
     seed: int = 0
     precision: str = "float32"
     device: str = "cpu"
-    checkpoint_s: float = 30.0  # a run that is younger than this costs less to repeat than to save
+    checkpoint_s: float = 30.0
 
-    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of the parameters that are trained."""
-        return torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
+    def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of the parameters that are trained; biases and norms are not decayed."""
+        make, options = OPTIMIZERS[self.optimizer]
+        if not self.weight_decay:
+            return make(parameters, lr=self.learning_rate, **options)
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return make([group for group in groups if group["params"]], lr=self.learning_rate, **options)
 
-    def scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """The learning rate's course, a step an epoch."""
-        return torch.optim.lr_scheduler.StepLR(optimizer, self.step_size, self.gamma)
+    def make_scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        """The learning rate's course, moved after every one of so many steps an epoch."""
+        warmup = self.warmup_epochs * steps
+        if self.schedule == "step":
+            course = lr_scheduler.StepLR(optimizer, self.step_size * steps, self.gamma)
+        elif self.schedule == "cosine":
+            left = max(self.epochs * steps - warmup, 1)
+            course = lr_scheduler.CosineAnnealingLR(optimizer, left, self.min_learning_rate)
+        else:
+            course = lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        if not warmup:
+            return course
+        rise = lr_scheduler.LinearLR(optimizer, WARMUP_START, total_iters=warmup)
+        return lr_scheduler.SequentialLR(optimizer, [rise, course], milestones=[warmup])
 
 
 @dataclass
@@ -71,7 +123,8 @@ class Progress:
     samples: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)  # epoch, val_loss, weights
+    best: dict[str, Any] = field(default_factory=dict)  # epoch, value of what is compared, weights
+    learning_rate: float = 0.0  # of the last step
 
 
 def fit(
@@ -98,7 +151,7 @@ def fit(
     schedule : optimiser, learning rate, epochs, seed, precision, device, and the seconds between checkpoints.
     folder : gets ``history.csv``, ``tensorboard/`` and, until ``finish`` removes it, ``checkpoint.pt``.
     fingerprint : of the run; a checkpoint of another run is not used.
-    steps : in an epoch, for the progress bar.
+    steps : in an epoch.
     title : of the progress bar.
     team : the processes that train together, each with its slice of ``batches``.
 
@@ -110,7 +163,7 @@ def fit(
     ------
     ConfigError : the loss is no longer a number, or a batch of one is too small for the network.
     """
-    run = _Run(model, loss, schedule, folder, fingerprint, team)
+    run = _Run(model, loss, schedule, folder, fingerprint, steps, team)
     run.restore()
     board = _Board(folder, run.progress) if team.chief else nullcontext()
     bar = tqdm(
@@ -121,9 +174,13 @@ def fit(
         leave=False,
     )
     with board, bar:
-        while run.progress.epoch < schedule.epochs:
+        while not run.finished:
             start = time.monotonic()
-            run.train_epoch(batches, bar)
+            with warnings.catch_warnings():
+                # A scaler may leave its first steps out, and torch warns of a schedule that moves before the optimiser;
+                # SequentialLR calls its parts with an argument that torch has deprecated for others.
+                warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step|The epoch parameter in")
+                run.train_epoch(batches, bar)
             run.close_epoch(validate, start)
             if team.chief:
                 board.add(len(run.progress.history) - 1)
@@ -175,16 +232,23 @@ class _Objective(nn.Module):
 class _Run:
     """A run's moving parts, and their checkpoint."""
 
-    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str, team: Team):
+    def __init__(self, model, loss, schedule: Schedule, folder: Path, fingerprint: str, steps: int, team: Team):
         self.model, self.schedule, self.team = model.to(schedule.device), schedule, team
         self.objective = team.parallel(_Objective(self.model, loss, schedule, team))
         self.folder, self.fingerprint = folder, fingerprint
-        self.optimizer = schedule.optimizer([p for p in model.parameters() if p.requires_grad])
-        self.scheduler = schedule.scheduler(self.optimizer)
+        self.optimizer = schedule.make_optimizer([p for p in model.parameters() if p.requires_grad])
+        self.scheduler = schedule.make_scheduler(self.optimizer, steps)
+        self.averaged = _averaged(self.model, schedule.ema)
         self.scaler = devices.scaler(schedule.device, schedule.precision)
         self.progress = Progress()
         self.saved = time.monotonic()
         devices.seed_everything(schedule.seed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or none was better for as long as patience lasts."""
+        done, best = self.progress.epoch, self.progress.best.get("epoch", self.progress.epoch)
+        return done >= self.schedule.epochs or bool(self.schedule.patience and done - best >= self.schedule.patience)
 
     def train_epoch(self, batches: Batches, bar: tqdm) -> None:
         """The steps of the running epoch that are left."""
@@ -207,31 +271,47 @@ class _Run:
         loss = self.objective(inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        if self.schedule.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip_norm)
+        self.progress.learning_rate = self.optimizer.param_groups[0]["lr"]
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.averaged:
+            self.averaged.update_parameters(self.model)
+        self.scheduler.step()
         return loss.detach()
 
     def close_epoch(self, validate: Validate, start: float) -> None:
         """Validate, note the epoch in the history, keep its weights if they are the best."""
-        progress, learning_rate = self.progress, self.optimizer.param_groups[0]["lr"]
+        progress, measured = self.progress, self.averaged.module if self.averaged else self.model
         row = {"epoch": progress.epoch + 1, "train_loss": progress.loss_sum / max(progress.samples, 1)}
-        row |= validate(self.model.eval())
+        row |= validate(measured.eval())
         self._check(row)
-        progress.history.append(row | {"learning_rate": learning_rate})
+        progress.history.append(row | {"learning_rate": progress.learning_rate})
         progress.seconds.append(time.monotonic() - start)
-        if not progress.best or row["val_loss"] < progress.best["val_loss"]:
-            weights = {name: t.detach().cpu().clone() for name, t in self.model.state_dict().items()}
-            progress.best = {"epoch": row["epoch"], "val_loss": row["val_loss"], "weights": weights}
-        with warnings.catch_warnings():
-            # Resumed at the very end of an epoch, a run moves its schedule before its optimiser steps: torch warns.
-            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            self.scheduler.step()
+        value = self._compared(row)
+        if not progress.best or value < progress.best["value"]:
+            weights = {name: t.detach().cpu().clone() for name, t in measured.state_dict().items()}
+            progress.best = {"epoch": row["epoch"], "value": value, "weights": weights}
         progress.epoch += 1
         progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
         if self.team.chief:
             write_table(self.folder / HISTORY, pd.DataFrame(progress.history))
         if self._save_is_due():
             self.save()
+
+    def _compared(self, row: dict[str, float]) -> float:
+        """What is lower in a better epoch.
+
+        Raises
+        ------
+        ConfigError : the history has no such column.
+        """
+        name = self.schedule.stop_on
+        if name not in row:
+            raise ConfigError(f"STOP_ON={name} is no column of the history: there are {', '.join(row)}.")
+        return row[name] if name.endswith("loss") else -row[name]
 
     def _check(self, row: dict[str, float]) -> None:
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"])):
@@ -240,16 +320,21 @@ class _Run:
                 f"{row['val_loss']}). Lower LEARNING_RATE={self.schedule.learning_rate:g}, or use PRECISION=float32."
             )
 
+    @property
+    def _parts(self) -> list[Any]:
+        """What a checkpoint holds the state of."""
+        parts = [self.model, self.optimizer, self.scheduler, self.scaler]
+        return [*parts, self.averaged] if self.averaged else parts
+
     def _save_is_due(self) -> bool:
         return self.team.chief and time.monotonic() - self.saved >= self.schedule.checkpoint_s
 
     def save(self) -> None:
         """Write the checkpoint by one rename."""
-        parts = (self.model, self.optimizer, self.scheduler, self.scaler)
         state = {
             "fingerprint": self.fingerprint,
             "progress": vars(self.progress),
-            "parts": [part.state_dict() for part in parts],
+            "parts": [part.state_dict() for part in self._parts],
             "generators": devices.generator_states(),
         }
         draft = self.folder / f"{CHECKPOINT}.draft"
@@ -271,11 +356,16 @@ class _Run:
         if state["fingerprint"] != self.fingerprint:
             log.warning("%s belongs to another run: training starts anew", path)
             return
-        for part, saved in zip((self.model, self.optimizer, self.scheduler, self.scaler), state["parts"], strict=True):
+        for part, saved in zip(self._parts, state["parts"], strict=True):
             part.load_state_dict(saved)
         self.progress = Progress(**state["progress"])
         devices.restore_generators(state["generators"])
         log.info("resuming after epoch %d, step %d", self.progress.epoch, self.progress.step)
+
+
+def _averaged(model: nn.Module, decay: float) -> AveragedModel | None:
+    """A moving average of the network's weights, and of its buffers as they are; None without a decay."""
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True) if decay else None
 
 
 class _Board:

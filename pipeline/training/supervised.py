@@ -7,6 +7,7 @@ else.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from pipeline.distillation.kinds import KINDS
 from pipeline.distillation.losses.table import LossOptions, total
 from pipeline.distillation.targets import TargetsByRole
 from pipeline.errors import DataError
-from pipeline.inputs import batches, streaming
+from pipeline.inputs import batches, sampling
 from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.views.image import Plan
 from pipeline.models.heads import NetworkWithHeads
@@ -51,7 +52,7 @@ def join(
 
     Raises
     ------
-    DataError : the table has no such column, or the part has no sample that answers.
+    DataError : the table has no such column or lacks a sample of the part, or the part has none that answers.
     ArtifactError : a sample has no input.
     """
     chosen = split.loc[split["part"] == part, "sample_id"]
@@ -59,6 +60,12 @@ def join(
         raise DataError(
             f"The dataset says nothing of {task.target}, which TASK={task.name} asks for: samples.csv has "
             f"{', '.join(table.columns)}. Choose another task or dataset"
+        )
+    missing = chosen[~chosen.isin(table["sample_id"])]
+    if len(missing):
+        raise DataError(
+            f"The part {part} has {len(chosen)} samples, and samples.csv lacks {len(missing)} of them, such as "
+            f"{missing.iloc[0]}: the split is of another index. See the counts of both: make status"
         )
     truth, places = KINDS[task.kind].read(table.set_index("sample_id")[task.target].reindex(chosen), task)
     if not len(places):
@@ -124,21 +131,23 @@ class Lesson:
 
 
 def training_batches(
-    lesson: Lesson, specs: Specs, batch_size: int, seed: int, device: str, sampling: str = "shuffle", team: Team = ALONE
+    lesson: Lesson, specs: Specs, batch_size: int, seed: int, device: str, balance: str = "shuffle", team: Team = ALONE
 ) -> loop.Batches:
     """The batches of an epoch as ``loop.fit`` wants them.
 
     Parameters
     ----------
     specs : what the network reads.
-    seed, sampling : of the order.
+    seed : of the order.
+    balance : ``shuffle``: every sample once; ``balanced``: strata alike.
     team : of which this process takes its slice of each batch.
     """
     samples, kind = lesson.train, KINDS[lesson.task.kind]
     views = samples.views(lesson.plan)
+    classes = kind.strata(samples.truth) if balance == "balanced" else None
 
     def epoch_batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        order = streaming.epoch_order(seed, epoch, len(samples))[first_step * batch_size :]
+        order = sampling.epoch_order(seed, epoch, len(samples), classes)[first_step * batch_size :]
         view = lesson.plan.number(epoch)
         whole = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         parts = [(mine, views.draw(mine, view)) for mine in map(team.mine, whole)]
@@ -189,10 +198,10 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     card = models.describe(network, config.architecture, lesson.task.outputs)
     specs, terms = batches.specs(card), objective.parse(lesson.loss)
     shapes = lesson.teachers.shapes() if lesson.teachers else {}
-    options = LossOptions(lesson.temperature, weights)
+    options = LossOptions(lesson.temperature, weights, config.label_smoothing)
     progress = loop.fit(
         NetworkWithHeads(network, terms, shapes, config.seed),
-        training_batches(lesson, specs, config.batch_size, config.seed, device, team=team),
+        training_batches(lesson, specs, config.batch_size, config.seed, device, config.sampling, team),
         total(terms, options, lesson.roles),
         validation(lesson, specs, config.batch_size, weights, device, config.precision, team),
         schedule(config, device),
@@ -219,13 +228,5 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
 
 def schedule(config: TrainingConfig, device: str) -> loop.Schedule:
     """The part of a stage's config that the training loop reads."""
-    return loop.Schedule(
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        step_size=config.step_size,
-        gamma=config.gamma,
-        seed=config.seed,
-        precision=config.precision,
-        device=device,
-        checkpoint_s=config.checkpoint_s,
-    )
+    read = {field.name for field in dataclasses.fields(loop.Schedule)} - {"device"}
+    return loop.Schedule(**{name: getattr(config, name) for name in read}, device=device)

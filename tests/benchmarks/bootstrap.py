@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from pipeline.evaluation import bootstrap
-from pipeline.evaluation.metrics.classify import Outcome, compute
+from pipeline.evaluation.metrics.classify import compute
 from tests.benchmarks.measure import Figure, compare
+from tests.helpers.outcomes import two_classes
 
 SUBJECTS, REPLICATES = 54, 200
 SUBJECT = np.repeat(np.arange(SUBJECTS), 2)
@@ -20,7 +21,7 @@ def run(quick: bool) -> Iterator[Figure]:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 2 * SUBJECTS)
     score = rng.normal(label, 1)
-    outcome = Outcome(label, score, (score > 0.5).astype(int), label == 1)
+    outcome = two_classes(label, score)
 
     def weighted() -> int:
         compute(outcome, bootstrap.resamples(SUBJECT, REPLICATES, seed=0))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
@@ -7,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from pipeline.evaluation import bootstrap
 from pipeline.evaluation.metrics.classify import Outcome, compute
+from tests.helpers.outcomes import two_classes
 
 
 def faces(subjects: int = 24, per_subject: int = 2, seed: int = 0) -> tuple[np.ndarray, Outcome]:
@@ -14,7 +17,7 @@ def faces(subjects: int = 24, per_subject: int = 2, seed: int = 0) -> tuple[np.n
     subject = np.repeat([f"s{i}" for i in range(subjects)], per_subject)
     label = rng.integers(0, 2, len(subject))
     score = np.round(np.clip(rng.normal(0.35 + 0.3 * label, 0.25), 0, 1), 2)
-    return subject, Outcome(label, score, (score > 0.5).astype(int), np.ones(len(subject), bool))
+    return subject, two_classes(label, score)
 
 
 def naive(subject, outcome, weights):
@@ -22,7 +25,7 @@ def naive(subject, outcome, weights):
     rows = []
     for w in weights.astype(int):
         i = np.repeat(np.arange(len(subject)), w)
-        label, score = outcome.label[i], outcome.score[i]
+        label, score = outcome.label[i], outcome.probabilities[i, 1]
         rows.append(
             (
                 balanced_accuracy_score(label, outcome.predicted[i]),
@@ -61,9 +64,7 @@ def test_draws_do_not_depend_on_the_order_of_rows():
 
 def test_paired_difference_is_narrower_than_the_models_apart():
     subject, good = faces(subjects=60)
-    worse = Outcome(
-        good.label, good.score, np.where(np.arange(120) < 6, 1 - good.label, good.predicted), good.expressive
-    )
+    worse = replace(good, predicted=np.where(np.arange(120) < 6, 1 - good.label, good.predicted))
     weights = bootstrap.resamples(subject, 1000, seed=0)
     a, b = compute(good, weights)["accuracy"], compute(worse, weights)["accuracy"]
     paired, alone = bootstrap.interval(a - b), bootstrap.interval(a)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import bootstrap, distillation_gain
+from pipeline.evaluation.question import Question
+from pipeline.tasks import TASKS
 
 SMALL, BIG = {"parameters": 5e6, "gflops": 1.0}, {"parameters": 25e6, "gflops": 8.0}
 
@@ -103,6 +105,15 @@ def test_a_copy_repeats_every_error_and_an_independent_student_does_not():
     assert found.excess.low > 0.6
 
 
+def test_errors_among_seven_classes_are_repeated_only_in_the_same_class():
+    label, teacher, weights = np.array([0, 3, 6, 2]), np.array([1, 3, 5, 2]), np.ones((3, 4))
+    taught = np.array([[1, 3, 4, 2]])  # the teacher's error about the first, another about the third
+    found = distillation_gain.copied(taught, teacher, label, weights)
+    assert found.teacher_errors == 2
+    assert found.on_errors.value == pytest.approx(1 / 2)
+    assert found.agreement.value == pytest.approx(3 / 4)
+
+
 def test_a_teacher_without_errors_has_none_to_repeat():
     label = np.array([0, 1, 1])
     found = distillation_gain.copied(label[None], label, label, np.ones((3, 3)))
@@ -114,4 +125,11 @@ def test_a_teacher_without_errors_has_none_to_repeat():
 
 def test_every_figure_is_defined_in_words():
     names = {field.name for kind in (distillation_gain.Transfer, distillation_gain.Copied) for field in fields(kind)}
-    assert set(distillation_gain.DEFINITIONS) == names
+    definitions = distillation_gain.definitions(Question.of(TASKS["expression"]))
+    assert set(definitions) == names
+    assert "balanced accuracy of one in 7" in definitions["kept"]
+    numbers = Question("regress", ("pspi",), headline="ccc", sample="window", samples="windows")
+    definitions = distillation_gain.definitions(numbers)
+    assert definitions["gap"] == "The teacher's CCC minus that of the same student without a teacher."
+    assert "Guessing" not in definitions["kept"]
+    assert definitions["teacher_errors"] == "Test windows that the teacher got wrong."

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,12 @@ from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.proportion import proportion_confint
 
 from pipeline.evaluation import bootstrap, subgroups
-from pipeline.evaluation.metrics.classify import Outcome
+from pipeline.evaluation.metrics import classify
+from pipeline.evaluation.question import Question
+from pipeline.tasks import TASKS
+from tests.helpers.outcomes import two_classes
+
+HEADLINE = "balanced_accuracy"
 
 
 def people(subjects: int = 60, harm: float = 0.0, seeds: int = 2):
@@ -17,15 +24,13 @@ def people(subjects: int = 60, harm: float = 0.0, seeds: int = 2):
     group = np.array(["Asian", "Black", "Caucasian"], dtype=object)[subject % 3]
     label = np.tile([0, 1], subjects)
     wrong = rng.random((seeds, len(label))) < 0.15 + harm * (group == "Caucasian")
-    outcomes = [
-        Outcome(label, rng.random(len(label)), np.where(w, 1 - label, label), np.ones(len(label), bool)) for w in wrong
-    ]
+    outcomes = [two_classes(label, rng.random(len(label)), np.where(w, 1 - label, label)) for w in wrong]
     return outcomes, group, subject, bootstrap.resamples(subject, 300, seed=1)
 
 
 def test_groups_and_their_differences_by_hand():
     outcomes, group, subject, weights = people(harm=0.3)
-    found = subgroups.measure(outcomes, group, subject, weights)
+    found = subgroups.measure(outcomes, group, subject, weights, HEADLINE)
 
     def expected(mask):
         return np.mean([balanced_accuracy_score(o.label[mask], o.predicted[mask]) for o in outcomes])
@@ -33,7 +38,7 @@ def test_groups_and_their_differences_by_hand():
     assert [g.name for g in found.groups] == ["Asian", "Black", "Caucasian"]
     for g in found.groups:
         inside = group == g.name
-        assert (g.subjects, g.faces) == (20, 40)
+        assert (g.subjects, g.samples) == (20, 40)
         assert g.estimate.value == pytest.approx(expected(inside))
         assert g.against_rest.value == pytest.approx(expected(inside) - expected(~inside))
         assert g.estimate.low < g.estimate.value < g.estimate.high
@@ -48,7 +53,7 @@ def test_groups_and_their_differences_by_hand():
 
 def test_intervals_come_from_the_given_resamples_with_seeds_averaged_inside():
     outcomes, group, subject, weights = people()
-    [asian, *_] = subgroups.measure(outcomes, group, subject, weights, confidence=0.8).groups
+    [asian, *_] = subgroups.measure(outcomes, group, subject, weights, HEADLINE, confidence=0.8).groups
     inside = group == "Asian"
     rows = [
         np.mean(
@@ -62,8 +67,8 @@ def test_intervals_come_from_the_given_resamples_with_seeds_averaged_inside():
 
 def test_p_values_are_corrected_for_the_number_of_groups():
     outcomes, group, subject, weights = people(harm=0.3)
-    found = subgroups.measure(outcomes, group, subject, weights)
-    two = subgroups.measure(outcomes, np.where(group == "Caucasian", "Caucasian", "other"), subject, weights)
+    found = subgroups.measure(outcomes, group, subject, weights, HEADLINE)
+    two = subgroups.measure(outcomes, np.where(group == "Caucasian", "Caucasian", "other"), subject, weights, HEADLINE)
     assert [g.p for g in two.groups] == [two.groups[0].p] * 2
     alone = two.groups[0].p
     assert found.groups[2].p == pytest.approx(min(1, 3 * alone))
@@ -75,8 +80,8 @@ def test_people_in_two_groups_are_compared_with_themselves():
     rng = np.random.default_rng(0)
     subject, light = np.repeat(np.arange(80), 4), np.tile(["dim", "bright"], 160)
     label, wrong = np.tile([0, 0, 1, 1], 80), rng.random(80)[subject] < 0.3
-    outcome = Outcome(label, rng.random(320), np.where(wrong, 1 - label, label), np.ones(320, bool))
-    found = subgroups.measure([outcome], light, subject, bootstrap.resamples(subject, 200, 0))
+    outcome = two_classes(label, rng.random(320), np.where(wrong, 1 - label, label))
+    found = subgroups.measure([outcome], light, subject, bootstrap.resamples(subject, 200, 0), HEADLINE)
     assert (found.gap.low, found.gap.high) == (0, 0)
     assert found.groups[0].estimate.high - found.groups[0].estimate.low > 0.1
 
@@ -84,24 +89,24 @@ def test_people_in_two_groups_are_compared_with_themselves():
 def test_a_group_without_one_of_the_classes_has_a_reason():
     outcomes, group, subject, weights = people()
     label = np.where(group == "Black", 0, outcomes[0].label)
-    outcomes = [Outcome(label, o.score, o.predicted, o.expressive) for o in outcomes]
-    found = subgroups.measure(outcomes, group, subject, weights)
+    outcomes = [replace(o, label=label) for o in outcomes]
+    found = subgroups.measure(outcomes, group, subject, weights, HEADLINE)
     black = found.groups[1]
     assert np.isnan([black.estimate.value, black.against_rest.value, black.p]).all()
-    assert black.estimate.reason == "needs faces with and without pain"
+    assert black.estimate.reason == "needs faces of both classes"
     assert {found.best, found.worst} == {"Asian", "Caucasian"}
     assert not np.isnan(found.groups[0].p)
-    recall = subgroups.measure(outcomes, group, subject, weights, metric="specificity")
-    assert not np.isnan(recall.groups[1].estimate.value)
+    specificity = subgroups.measure(outcomes, group, subject, weights, "specificity")
+    assert not np.isnan(specificity.groups[1].estimate.value)
 
 
 def test_faces_of_unknown_people_are_counted_and_in_no_group():
     outcomes, group, subject, weights = people()
     group = np.where(subject < 10, None, group)
-    found = subgroups.measure(outcomes, group, subject, weights)
+    found = subgroups.measure(outcomes, group, subject, weights, HEADLINE)
     assert found.missing == 20
-    assert sum(g.faces for g in found.groups) == 100
-    alone = subgroups.measure(outcomes, np.where(subject < 100, "all", None), subject, weights)
+    assert sum(g.samples for g in found.groups) == 100
+    alone = subgroups.measure(outcomes, np.where(subject < 100, "all", None), subject, weights, HEADLINE)
     assert (alone.best, alone.worst) == (None, None)
     assert alone.gap.reason
     assert np.isnan([alone.groups[0].p, alone.groups[0].against_rest.value]).all()
@@ -140,7 +145,24 @@ def test_no_group_stands_out_where_there_is_no_difference():
         subject = np.repeat(np.arange(90), 2)
         label, group = np.tile([0, 1], 90), np.array(list("abc"))[subject % 3]
         wrong = rng.random(180) < 0.25
-        outcome = Outcome(label, rng.random(180), np.where(wrong, 1 - label, label), np.ones(180, bool))
-        division = subgroups.measure([outcome], group, subject, bootstrap.resamples(subject, 200, seed))
+        outcome = two_classes(label, rng.random(180), np.where(wrong, 1 - label, label))
+        division = subgroups.measure([outcome], group, subject, bootstrap.resamples(subject, 200, seed), HEADLINE)
         found += min(g.p for g in division.groups) <= 0.05
     assert found <= 9  # 60 trials at a chance of 0.05 or a little more
+
+
+def test_groups_of_seven_classes_and_the_rows_of_a_card():
+    question = Question.of(TASKS["expression"])
+    rng, n = np.random.default_rng(0), 420
+    label = rng.integers(0, 7, n)
+    frame = pd.DataFrame({"subject_id": np.arange(n) // 2, "part": "test", "label": label, "source": "a"})
+    frame["gender"] = np.array(["Man", "Woman"])[frame["subject_id"] % 2]
+    logits = (rng.normal(size=(n, 7)) + 2 * np.eye(7)[label]).astype(np.float32)
+    frame = classify.prediction_columns(frame, logits, question)
+    rows = subgroups.summary(frame, question, 50, 0.95, seed=0)
+    assert [(row["attribute"], row["group"]) for row in rows] == [("gender", "Man"), ("gender", "Woman")]
+    for row in rows:
+        inside = frame[frame["gender"] == row["group"]]
+        assert row["value"] == pytest.approx(balanced_accuracy_score(inside["label"], inside["predicted"]))
+        assert row["low"] < row["value"] < row["high"]
+        assert row["samples"] == len(inside)

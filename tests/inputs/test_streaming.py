@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.inputs import streaming
-from pipeline.inputs.streaming import batches, epoch_order
+from pipeline.inputs.sampling import epoch_order
+from pipeline.inputs.streaming import batches
 
 
 @pytest.fixture

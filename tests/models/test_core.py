@@ -13,7 +13,7 @@ from pipeline import config as configuration
 from pipeline import models
 from pipeline.config import Architecture
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
-from pipeline.models import weights
+from pipeline.models import core, weights
 from tests.helpers.presets import NETWORKS, PAPER, networks
 
 CLASSES = ["no_pain", "pain"]
@@ -196,8 +196,17 @@ def test_an_address_that_nobody_answers_is_unreachable():
 def test_an_unknown_network_is_named_with_its_neighbours():
     with pytest.raises(ConfigError, match="resnet50"):
         models.build(Architecture("resnet5O", weights="random"), CLASSES)
-    with pytest.raises(ConfigError, match="Did you mean deit"):
-        models.build(Architecture("DeiT", weights="random"), CLASSES)
+    with pytest.raises(ConfigError, match=r"no network named DeiT\. Did you mean deit"):
+        core.check_name("DeiT", ("swin", "deit"))
+
+
+def test_names_of_families_are_offered_beside_timms():
+    with pytest.raises(ConfigError, match=r"Did you mean my_family"):
+        core.check_name("my_famly", ("my_family", "swin"))
+    with pytest.raises(ConfigError) as caught:
+        core.check_name("my_famly")
+    assert "my_family" not in str(caught.value)
+    assert core.check_name("resnet50", ("my_family",)) is None
 
 
 def test_options_that_a_network_does_not_have_are_named():

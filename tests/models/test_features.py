@@ -12,12 +12,12 @@ from torch import nn
 from pipeline import models
 from pipeline.config import Architecture
 from pipeline.errors import ConfigError
-from tests.helpers.presets import NETWORKS
+from tests.helpers.presets import NETWORKS as OF_FAMILIES
 
 CLASSES = ["no_pain", "pain"]
 SMALL = (("embed_dim", 48), ("depth", 2), ("num_heads", 3))
 NETWORKS = [
-    *(replace(architecture, trained="all") for architecture in NETWORKS.values()),
+    *(replace(architecture, trained="all") for architecture in OF_FAMILIES.values()),
     Architecture("deit_tiny_patch16_224", SMALL, image_size=32, weights="random"),
     Architecture("vit_tiny_patch16_224", (*SMALL, ("drop_rate", 0.5)), image_size=32, weights="random"),
     Architecture("mobilenetv3_small_050", (("drop_rate", 0.5),), image_size=64, weights="random"),
@@ -88,7 +88,7 @@ def test_features_are_differentiable(network):
 
 def test_the_map_lies_on_the_picture():
     """Its cells are those of the picture: a change in one corner changes that corner's cell."""
-    swin = NETWORKS["swin"]
+    swin = OF_FAMILIES["swin"]
     model, batch = models.build(swin, CLASSES), images(swin)
     changed = batch.clone()
     size = swin.image_size
@@ -99,13 +99,13 @@ def test_the_map_lies_on_the_picture():
 
 
 def test_a_residual_networks_pooled_map_is_its_hidden_features():
-    resnet = NETWORKS["resnet"]
+    resnet = OF_FAMILIES["resnet"]
     found = models.outputs(models.build(resnet, CLASSES), images(resnet), ("hidden", "map"))
     torch.testing.assert_close(found["map"].mean((2, 3)), found["hidden"])
 
 
 def test_a_distilled_networks_hidden_features_are_the_mean_of_its_tokens():
-    model, batch = models.build(NETWORKS["deit"], CLASSES), images(NETWORKS["deit"])
+    model, batch = models.build(OF_FAMILIES["deit"], CLASSES), images(OF_FAMILIES["deit"])
     with torch.no_grad():
         tokens = model.eval().forward_features(batch)[:, :2]
     torch.testing.assert_close(models.outputs(model, batch, ["hidden"])["hidden"], tokens.mean(1))

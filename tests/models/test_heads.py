@@ -15,6 +15,7 @@ from pipeline.distillation.losses.table import LOSSES, LossOptions, total
 from pipeline.errors import ConfigError
 from pipeline.models.heads import EMBEDDING, NetworkWithHeads
 from pipeline.tasks import objective
+from pipeline.tasks.objective import ONE_TEACHER
 from pipeline.training import loop
 from pipeline.training.loop import Schedule
 from tests.helpers.presets import NETWORKS
@@ -29,13 +30,15 @@ def images(name: str, batch: int = 4) -> torch.Tensor:
     return torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
-def answers(name: str, batch: int = 4) -> dict[str, torch.Tensor]:
-    found = models.outputs(models.build(FAMILIES[name], CLASSES, 7), images(name, batch), ("logits", "hidden", "map"))
-    return found | {"label": torch.arange(batch) % 2, "hard": found["logits"].argmax(1)}
+def answers(name: str, batch: int = 4, role: str = ONE_TEACHER) -> dict[str, torch.Tensor]:
+    teacher = models.build(FAMILIES[name], CLASSES, 7)
+    outputs = models.outputs(teacher, images(name, batch), ("logits", "hidden", "map"))
+    outputs["hard"] = outputs["logits"].argmax(1)
+    return {"label": torch.arange(batch) % 2, **{f"{role}/{what}": tensor for what, tensor in outputs.items()}}
 
 
 def shapes(targets: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    return {kind: tuple(targets[kind].shape[1:]) for kind in ("hidden", "map")}
+    return {name: tuple(t.shape[1:]) for name, t in targets.items() if name.endswith(("/hidden", "/map"))}
 
 
 def network_with_heads(student: str, loss: str, targets: dict[str, torch.Tensor], seed: int = 0) -> NetworkWithHeads:
@@ -58,9 +61,9 @@ def test_without_features_any_module_is_run_as_it_is(loss):
     [
         ("attention", set(), False, True),
         ("rkd", set(), True, False),
-        ("cosine", {"cosine"}, True, False),
-        ("hint", {"hint"}, False, True),
-        ("contrastive", {"contrastive_student", "contrastive_teacher"}, True, False),
+        ("cosine", {"teacher/cosine"}, True, False),
+        ("hint", {"teacher/hint"}, False, True),
+        ("contrastive", {"teacher/contrastive_student", "teacher/contrastive_teacher"}, True, False),
     ],
 )
 def test_only_what_the_losses_need_is_made_and_gathered(loss, heads, hidden, map_):
@@ -75,10 +78,36 @@ def test_heads_lead_from_the_student_to_the_teacher():
     targets = answers("resnet")
     found = network_with_heads("deit", ALL, targets)
     outputs = found(images("deit"))
-    assert found.heads["cosine"](outputs.hidden).shape == targets["hidden"].shape
-    assert found.heads["hint"](outputs.map).shape == (4, targets["map"].shape[1], *outputs.map.shape[2:])
-    assert found.heads["contrastive_student"](outputs.hidden).shape == (4, EMBEDDING)
-    assert found.heads["contrastive_teacher"](targets["hidden"]).shape == (4, EMBEDDING)
+    assert found.heads["teacher/cosine"](outputs.hidden).shape == targets["teacher/hidden"].shape
+    assert found.heads["teacher/hint"](outputs.map).shape == (
+        *(4, targets["teacher/map"].shape[1]),
+        *outputs.map.shape[2:],
+    )
+    assert found.heads["teacher/contrastive_student"](outputs.hidden).shape == (4, EMBEDDING)
+    assert found.heads["teacher/contrastive_teacher"](targets["teacher/hidden"]).shape == (4, EMBEDDING)
+
+
+def of_two_teachers() -> dict[str, torch.Tensor]:
+    return answers("resnet", role="resnet") | answers("swin", role="swin")
+
+
+def test_each_of_two_teachers_has_heads_of_its_own():
+    targets = of_two_teachers()
+    found = network_with_heads("deit", "cosine+hint", targets)
+    outputs = found(images("deit"))
+    assert set(found.heads) == {"resnet/cosine", "resnet/hint", "swin/cosine", "swin/hint"}
+    assert targets["resnet/hidden"].shape != targets["swin/hidden"].shape
+    for role in ("resnet", "swin"):
+        assert found.heads[f"{role}/cosine"](outputs.hidden).shape == targets[f"{role}/hidden"].shape
+        assert found.heads[f"{role}/hint"](outputs.map).shape[1] == targets[f"{role}/map"].shape[1]
+
+
+def test_a_loss_about_one_of_two_teachers_makes_heads_for_that_one():
+    found = network_with_heads("deit", "cosine@swin+hint@resnet+rkd", of_two_teachers())
+    assert set(found.heads) == {"swin/cosine", "resnet/hint"}
+    value = total(objective.parse("cosine@swin+hint@resnet+rkd"), LossOptions(), ("resnet", "swin"))
+    value(found(images("deit")), of_two_teachers()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in found.heads.parameters())
 
 
 def test_the_network_and_the_callers_generator_never_depend_on_the_loss():
@@ -96,7 +125,9 @@ def test_the_network_and_the_callers_generator_never_depend_on_the_loss():
 
 def test_heads_depend_on_their_seed_alone():
     targets = answers("resnet")
-    first, same, other = (network_with_heads("deit", "hint", targets, seed).heads["hint"].weight for seed in (3, 3, 4))
+    first, same, other = (
+        network_with_heads("deit", "hint", targets, seed).heads["teacher/hint"].weight for seed in (3, 3, 4)
+    )
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
@@ -145,7 +176,7 @@ def test_the_same_run_gives_the_same_weights_heads_included(tmp_path):
     untrained = network_with_heads("deit", ALL, targets).state_dict()
     for name, weights in first.items():
         assert torch.equal(weights, second[name])
-    assert not torch.equal(first["heads.hint.weight"], untrained["heads.hint.weight"])
+    assert not torch.equal(first["heads.teacher/hint.weight"], untrained["heads.teacher/hint.weight"])
 
 
 @pytest.mark.parametrize("student", ["swin", "deit"])
@@ -168,4 +199,4 @@ def test_a_network_without_features_is_named():
 
     for loss, kind in (("hint", "map"), ("cosine", "hidden")):
         with pytest.raises(ConfigError, match=f"bare gives no .*{kind}.*LOSS=hard"):
-            NetworkWithHeads(Bare(5, 2), objective.parse(loss), {"hidden": (3,), "map": (3, 2, 2)})
+            NetworkWithHeads(Bare(5, 2), objective.parse(loss), {"teacher/hidden": (3,), "teacher/map": (3, 2, 2)})

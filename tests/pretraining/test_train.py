@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from pipeline import models
 from pipeline.config import Architecture
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
-from pipeline.pretraining.network import Cosine, FaceLoss, PretrainedNetwork
+from pipeline.pretraining.network import FaceLoss, PretrainedNetwork
 from pipeline.pretraining.targets import FaceTargets
 from tests.helpers.presets import NETWORKS
 
@@ -104,22 +103,6 @@ def test_a_pupil_answers_and_follows_the_guide_and_both_are_learned(family):
 def test_the_guides_maps_are_standardised():
     for maps in pretrained_network.guide_targets(models.build(SMOKE["resnet"], ["a"]), torch.randn(8, 3, 64, 64)):
         np.testing.assert_allclose(maps.mean(dim=(0, 2, 3)).numpy(), 0, atol=1e-4)
-
-
-def test_the_cosine_warms_up_and_falls_to_nothing():
-    schedule = Cosine(epochs=20, learning_rate=1.0, step_size=1, gamma=1.0, warmup=0.1)
-    layer = nn.Linear(2, 2)
-    optimizer = schedule.optimizer(list(layer.parameters()))
-    scheduler = schedule.scheduler(optimizer)
-    rates = []
-    for _ in range(20):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    assert rates[0] < rates[1] < rates[2] == 1.0
-    assert rates[2:] == sorted(rates[2:], reverse=True)
-    assert rates[-1] < 0.02
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.05, 0.0]
 
 
 def test_scores_of_the_truth_are_perfect_and_an_error_is_measured_by_the_eyes():

@@ -139,7 +139,19 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
 SAME = {"epochs": 3, "views": 3, "view_seed": 5}
 
 
-@pytest.mark.parametrize("changes", [{}, {"mix": "cutmix"}, {"batch_size": 7}])
+MODERN = {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine", "warmup_epochs": 1, "ema": 0.9}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mix": "cutmix"},
+        {"mix": "cutmix", "mix_probability": 0.3},
+        {"batch_size": 7},
+        {"sampling": "balanced", "label_smoothing": 0.1, **MODERN},
+    ],
+)
 def test_with_a_view_for_each_epoch_cached_hard_labels_make_the_online_student_bit_for_bit(fakes, changes):
     cached, online = fakes.store.build(*(student(fakes, **SAME, **changes, online=online) for online in (False, True)))
     first, second = weights(cached), weights(online)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from pipeline import models
 from pipeline.artifacts import arrays
@@ -13,11 +13,15 @@ from pipeline.artifacts.store import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
-from pipeline.evaluation import calibration, subgroups
+from pipeline.evaluation import calibration, predictions, subgroups
+from pipeline.evaluation.question import Question
+from pipeline.inputs import batches
+from pipeline.tasks import PAIN, TASKS
 from pipeline.training import supervised
 from stages import evaluate
-from tests.fakes.classify import CLASSES, Fakes
+from tests.fakes.classify import Fakes
 
+EXPRESSION = TASKS["expression"]
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
     options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
@@ -31,86 +35,124 @@ def fakes(tmp_path):
     return Fakes(tmp_path, subjects=40, size=64)
 
 
+@pytest.fixture
+def expressions(tmp_path):
+    return Fakes(tmp_path, subjects=60, size=64, task=EXPRESSION)
+
+
 def network(fakes, stage="distill", teacher="swin"):
     """A node with an untrained network."""
 
     def run(config, work, **inputs):
-        model = models.build(TINY, CLASSES, seed=3)
-        models.save_model(work.path, model, models.describe(model, TINY, CLASSES))
+        model = models.build(TINY, fakes.task.outputs, seed=3)
+        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs))
         return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
 
-    config = (
-        TeacherConfig(teacher=teacher, architecture=TINY)
-        if stage == "train_teacher"
-        else DistillConfig(teacher=teacher, architecture=TINY)
-    )
+    kind = TeacherConfig if stage == "train_teacher" else DistillConfig
+    config = kind(task=fakes.task, teacher=teacher, architecture=TINY)
     return Node(stage, f"{stage}-{teacher}", 1, config, fakes.data, run)
 
 
-def labels_of(fakes, teacher, classes=CLASSES):
-    """A node with invented answers of a teacher, rows in reverse order."""
-    n = len(fakes.table)
+def labels_of(fakes, teacher, outputs=None, seed=0):
+    """A node with invented outputs of a teacher, rows in reverse order."""
+    n, outputs = len(fakes.table), list(outputs or fakes.task.outputs)
 
-    def run(config, work, faces, teacher):
+    def run(config, work, inputs, teacher):
         ids = arrays.sample_id_column(fakes.table["sample_id"].tolist()[::-1])
-        logits = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
-        layout = {"logits": (logits.shape, np.float32), "hard": ((n,), np.uint16), "sample_id": ((n,), ids.dtype)}
-        spec = models.input_spec(TINY)
-        attrs = {"classes": classes, "name": config.teacher, "teacher": TINY.name, "teachers": [teacher.fingerprint]}
-        attrs |= {"faces": faces.fingerprint, "mean": list(spec.mean), "std": list(spec.std)}
-        attrs |= {"views": 1, "view_seed": 0, "mix": "none", "folds": 0}
-        arrays.create(work.path / "labels.h5", "labels", work.fingerprint, layout, attrs)
-        writer = arrays.ColumnWriter(work.path / "labels.h5", block=n)
-        writer.write(slice(0, n), logits=logits, hard=logits.argmax(axis=1), sample_id=ids)
+        logits = np.random.default_rng(seed).normal(size=(n, len(outputs))).astype(np.float32)
+        layout = {"logits": (logits.shape, np.float32), "sample_id": ((n,), ids.dtype)}
+        reads = {"rgb": {"size": 32}}
+        attrs = {"outputs": outputs, "name": "swin", "task": fakes.task.name, "teachers": [teacher.fingerprint]}
+        attrs |= {"inputs": inputs.fingerprint, "reads": reads, "views": 1, "view_seed": 0, "mix": "none", "folds": 0}
+        attrs |= {"mix_probability": 1.0}
+        arrays.create(work.path / label_store.LABELS, "labels", work.fingerprint, layout, attrs)
+        writer = arrays.ColumnWriter(work.path / label_store.LABELS, block=n)
+        writer.write(slice(0, n), logits=logits, sample_id=ids)
         writer.finish()
-        return {}
+        return {"reads": reads}
 
-    inputs = {"faces": fakes.inputs, "teacher": teacher}
-    return Node("teacher_labels", "labels-swin", 1, LabelsConfig(view_seed=0), inputs, run)
+    inputs = {"inputs": fakes.inputs, "teacher": teacher}
+    return Node("teacher_labels", f"labels-{seed}", 1, LabelsConfig(task=fakes.task, view_seed=seed), inputs, run)
 
 
-def evaluated(fakes, model, labels=None, run=evaluate.run):
-    inputs = {**fakes.data, "model": model} | ({"labels": labels} if labels else {})
-    [artifact] = fakes.store.build(
-        Node("evaluate", f"evaluation-{model.slug}", 1, EvaluateConfig(replicates=50, device="cpu"), inputs, run)
-    )
+def logits_in(fakes, labels, frame):
+    """What a labels node holds for the samples of a table, float32."""
+    cached = label_store.LabelStore.of(fakes.store.build(labels)[0]).samples
+    return cached["logits"][cached.rows(frame["sample_id"])]
+
+
+def evaluated(fakes, model, **labels):
+    inputs = {**fakes.data, "model": model, **labels}
+    config = EvaluateConfig(task=fakes.task, replicates=50, device="cpu")
+    [artifact] = fakes.store.build(Node("evaluate", f"evaluation-{model.slug}", 1, config, inputs, evaluate.run))
     frame = arrays.read_table(artifact.file("predictions.csv"))
     return artifact, frame, json.loads(artifact.file("metrics.json").read_text())
 
 
 def test_a_student_is_measured_on_the_test_faces(fakes):
     labels = labels_of(fakes, network(fakes, "train_teacher"))
-    artifact, frame, scores = evaluated(fakes, network(fakes), labels)
+    artifact, frame, scores = evaluated(fakes, network(fakes), labels_teacher=labels)
     assert frame["sample_id"].tolist() == fakes.table["sample_id"].tolist()
 
-    [student] = fakes.store.build(network(fakes))
-    [faces] = fakes.store.build(fakes.inputs)
+    [student], [inputs] = fakes.store.build(network(fakes)), fakes.store.build(fakes.inputs)
     model, card = models.load_model(student.path)
-    store = arrays.open_inputs(faces)
-    spec = models.InputSpec(**card["inputs"]["rgb"])
-    rows = np.arange(len(frame))
-    logits = torch.cat(list(supervised.forward(model, store["rgb"], rows, spec, 64, "cpu"))).numpy()
+    store, specs = arrays.open_inputs(inputs), batches.specs(card)
+    samples = batches.Samples({"rgb": store["rgb"]}, np.arange(len(frame)), store.sample_ids)
+    logits = torch.cat(list(supervised.forward(model, samples, specs, 64, "cpu"))).numpy()
     np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], logits, atol=1e-5)
 
     test = frame[frame["part"] == "test"]
     expected = balanced_accuracy_score(test["label"], test["predicted"])
     assert scores["metrics"]["balanced_accuracy"]["value"] == pytest.approx(expected)
+    assert artifact.summary["balanced_accuracy"] == scores["metrics"]["balanced_accuracy"]
     agreement = (test["predicted"] == test["teacher_predicted"]).mean()
     assert scores["metrics"]["agreement"]["value"] == pytest.approx(agreement)
     cost = json.loads(artifact.file("cost.json").read_text())
     assert cost["parameters"] == sum(p.numel() for p in model.parameters())
 
 
+def test_seven_classes_are_measured_by_the_same_stage(expressions):
+    labels = labels_of(expressions, network(expressions, "train_teacher"))
+    artifact, frame, scores = evaluated(expressions, network(expressions), labels_teacher=labels)
+    assert list(frame.filter(like="prob_")) == [f"prob_{name}" for name in EXPRESSION.outputs]
+    assert set(frame["source"]) == {"studio", "street"}
+    assert "hard_negative" not in frame
+    assert (scores["outputs"], scores["part"]) == (list(EXPRESSION.outputs), "test")
+    test = frame[frame["part"] == "test"]
+    anger = scores["per_output"]["anger"]["f1"]["value"]
+    assert anger == pytest.approx(f1_score(test["label"] == 0, test["predicted"] == 0))
+    assert np.array(scores["confusion"]).sum(axis=1).tolist() == np.bincount(test["label"], minlength=7).tolist()
+    written = json.loads(artifact.file("calibration.json").read_text())
+    assert set(written["before"]["figures"]) == {"ece", "brier", "nll"}
+    assert "surprise" in artifact.file("MODEL_CARD.md").read_text()
+
+
+def test_samples_that_show_no_output_of_the_task_are_not_predicted(expressions):
+    strange = expressions.table["expression"] == "fear"
+    expressions.table.loc[strange, "expression"] = "yawn"
+    expressions.table["expressive"] = 1  # the cartoon of a face that is no expression asks for it
+    artifact, frame, _ = evaluated(expressions, network(expressions, teacher="none"))
+    assert frame["sample_id"].tolist() == expressions.table.loc[~strange, "sample_id"].tolist()
+    assert artifact.summary["counts"]["samples"] == (~strange).sum()
+
+
 def test_a_teacher_is_not_run_again(fakes, monkeypatch):
     monkeypatch.setattr(supervised, "forward", None)
     teacher = network(fakes, "train_teacher")
     labels = labels_of(fakes, teacher)
-    _, frame, scores = evaluated(fakes, teacher, labels)
-    cached = label_store.LabelStore.of(fakes.store.build(labels)[0]).faces
-    rows = cached.rows(frame["sample_id"])
-    np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], cached["logits"][rows], rtol=1e-6)
+    _, frame, scores = evaluated(fakes, teacher, labels_teacher=labels)
+    cached = logits_in(fakes, labels, frame)
+    np.testing.assert_allclose(frame[["logit_no_pain", "logit_pain"]], cached, rtol=1e-6)
     assert "teacher_predicted" not in frame
     assert scores["metrics"]["agreement"]["value"] is None
+
+
+def test_a_student_of_two_teachers_agrees_with_their_mean(fakes):
+    teachers = [network(fakes, "train_teacher", name) for name in ("swin", "resnet")]
+    labels = [labels_of(fakes, teacher, seed=seed) for seed, teacher in enumerate(teachers)]
+    _, frame, _ = evaluated(fakes, network(fakes), labels_tough=labels[0], labels_tolerant=labels[1])
+    both = sum(logits_in(fakes, node, frame) for node in labels)
+    assert frame["teacher_predicted"].tolist() == both.argmax(axis=1).tolist()
 
 
 def test_a_student_without_a_teacher_agrees_with_none(fakes):
@@ -135,21 +177,22 @@ def test_calibration_of_the_test_faces_with_a_temperature_from_validation(fakes)
     artifact, frame, _ = evaluated(fakes, network(fakes, teacher="none"))
     written = json.loads(artifact.file("calibration.json").read_text())
     test, validation = (frame[frame["part"] == part] for part in ("test", "val"))
-    assert (written["classes"], written["part"], written["faces"]) == (CLASSES, "test", len(test))
+    assert (written["outputs"], written["part"], written["samples"]) == (list(PAIN.outputs), "test", len(test))
     brier = ((test["label"] - test["prob_pain"]) ** 2).mean()
     assert written["before"]["figures"]["brier"]["value"] == pytest.approx(brier)
-    odds = (validation["logit_pain"] - validation["logit_no_pain"]).to_numpy()
-    found = calibration.temperature(validation["label"].to_numpy(), odds)
-    assert (written["temperature"]["part"], written["temperature"]["faces"]) == ("val", len(validation))
+    question = Question.of(PAIN)
+    logits = predictions.logits(validation, question)
+    best = calibration.temperature(validation["label"].to_numpy(), logits, question)
+    assert (written["temperature"]["part"], written["temperature"]["samples"]) == ("val", len(validation))
     # The untrained network says one thing about all faces, most often the wrong one: no temperature helps that.
-    assert written["temperature"]["reason"] == found.reason != ""
+    assert written["temperature"]["reason"] == best.reason != ""
     assert (written["temperature"]["value"], written["after"]) == (None, None)
 
 
-def test_labels_of_other_classes_are_refused(fakes):
-    labels = labels_of(fakes, network(fakes, "train_teacher"), classes=["calm", "pain"])
+def test_labels_of_other_outputs_are_refused(fakes):
+    labels = labels_of(fakes, network(fakes, "train_teacher"), outputs=["calm", "pain"])
     with pytest.raises(ArtifactError, match="calm"):
-        evaluated(fakes, network(fakes), labels)
+        evaluated(fakes, network(fakes), labels_teacher=labels)
 
 
 def test_the_card_beside_an_evaluation_has_the_test_figures(fakes):

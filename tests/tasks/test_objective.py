@@ -94,3 +94,77 @@ def test_reading_a_sum_loads_no_torch():
     program = "from pipeline.tasks import objective; objective.required_targets('hint')"
     code = f"import sys; {program}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("soft@swin", (Term("soft", 1.0, "swin"),)),
+        (" Soft @ swin : 2 + hard", (Term("hard"), Term("soft", 2.0, "swin"))),
+        ("soft@swin:0.7,soft@resnet:0.3", (Term("soft", 0.3, "resnet"), Term("soft", 0.7, "swin"))),
+        ("soft,soft@swin", (Term("soft"), Term("soft", 1.0, "swin"))),
+        ("hint@swin", (Term("label"), Term("hint", 1.0, "swin"))),
+    ],
+)
+def test_a_term_may_speak_of_one_teacher(text, terms):
+    assert objective.parse(text) == terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("soft@swin:0.70+hard", "hard,soft@swin:0.7"),
+        ("soft@swin , soft@resnet:1", "soft@resnet,soft@swin"),
+        ("HINT@swin", "label,hint@swin"),
+    ],
+)
+def test_equal_sums_about_teachers_have_one_text(text, expected):
+    assert objective.canonical(text) == expected
+    assert objective.canonical(expected) == expected
+    assert objective.parse(expected) == objective.parse(text)
+
+
+def test_a_loss_comes_once_for_each_teacher():
+    with pytest.raises(ConfigError, match="names soft twice"):
+        objective.parse("soft@swin,soft@swin:2")
+    with pytest.raises(ConfigError, match="Did you mean soft"):
+        objective.parse("sofft@swin")
+
+
+def test_each_teacher_is_needed_for_what_is_said_of_it():
+    text = "hard,soft@swin,hint@resnet,rkd@swin"
+    assert objective.required_targets(text, "swin") == ("hard", "logits", "hidden")
+    assert objective.required_targets(text, "resnet") == ("hard", "map")
+    assert objective.features(text, "swin") == ("hidden",)
+    assert objective.features(text, "resnet") == ("map",)
+    assert objective.required_targets("soft@swin", "resnet") == ()
+
+
+@pytest.mark.parametrize(
+    ("teachers", "roles"),
+    [
+        ("swin", {"teacher": "swin"}),
+        ("resnet+swin", {"resnet": "resnet", "swin": "swin"}),
+        ("swin + resnet", {"swin": "swin", "resnet": "resnet"}),
+    ],
+)
+def test_several_teachers_play_the_roles_of_their_names(teachers, roles):
+    assert objective.roles(teachers) == roles
+    assert list(objective.roles(teachers)) == list(roles)
+
+
+@pytest.mark.parametrize("teachers", ["swin+swin", "swin+", "+swin", "swin++resnet"])
+def test_a_teacher_comes_once(teachers):
+    with pytest.raises(ConfigError) as caught:
+        objective.roles(teachers)
+    assert str(caught.value).startswith(f"TEACHER={teachers} names a teacher twice")
+
+
+def test_a_role_that_nobody_plays_is_named():
+    for text in ("soft@swin,hard", "soft", "label"):
+        objective.check_roles(text, ("resnet", "swin"))
+    with pytest.raises(ConfigError, match=r"LOSS=soft@swim,hard speaks of swim, the teachers are resnet, swin"):
+        objective.check_roles("soft@swim,hard", ("resnet", "swin"))
+    objective.check_roles("soft@teacher", ("teacher",))
+    with pytest.raises(ConfigError, match="speaks of swin, the teachers are teacher"):
+        objective.check_roles("soft@swin", list(objective.roles("swin")))

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import ConfigError
-from pipeline.inputs.streaming import epoch_order
+from pipeline.inputs.sampling import epoch_order
 from pipeline.training import loop
 from pipeline.training.loop import Schedule
 
@@ -63,7 +63,7 @@ def test_it_learns_and_keeps_a_row_an_epoch(tmp_path):
     assert history["epoch"].tolist() == [1, 2, 3, 4]
     assert history["learning_rate"].tolist() == pytest.approx([0.02, 0.02, 0.01, 0.01])
     assert history["val_loss"].iloc[-1] < 0.5 < history["train_loss"].iloc[0]
-    assert progress.best["val_loss"] == pytest.approx(history["val_loss"].min())
+    assert progress.best["value"] == pytest.approx(history["val_loss"].min())
 
 
 def test_the_same_run_gives_the_same_weights_and_another_seed_does_not(tmp_path):
@@ -91,9 +91,14 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
+ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 1, "clip_norm": 0.5}
+
+
+@pytest.mark.parametrize("changes", [{}, ADAMW, {"optimizer": "sgd", "ema": 0.9, "schedule": "constant"}])
 @pytest.mark.parametrize("last", [0, 1, 6, 7, 15, 26, 27])
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last):
-    undisturbed, _ = fit(tmp_path / "whole")
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last, changes):
+    schedule = replace(SCHEDULE, **changes)
+    undisturbed, _ = fit(tmp_path / "whole", schedule=schedule)
     seen = []
 
     def stopping(epoch, first_step):
@@ -104,8 +109,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last):
             yield batch
 
     with pytest.raises(Killed):
-        fit(tmp_path / "killed", batches=stopping)
-    resumed, _ = fit(tmp_path / "killed")
+        fit(tmp_path / "killed", batches=stopping, schedule=schedule)
+    resumed, _ = fit(tmp_path / "killed", schedule=schedule)
     assert_equal(undisturbed, resumed)
     for name in ("whole", "killed"):
         assert len(pd.read_csv(tmp_path / name / "history.csv")) == 4
@@ -202,7 +207,7 @@ def test_frozen_modules_stay_as_they_are(tmp_path):
 def test_lower_precision_learns_too_and_resumes_exactly(tmp_path, precision):
     schedule = Schedule(4, 0.02, 2, 0.5, seed=1, precision=precision)
     whole, progress = fit(tmp_path / "whole", schedule=schedule)
-    assert progress.best["val_loss"] < 0.5
+    assert progress.best["value"] < 0.5
 
     def stopping(epoch, first_step):
         for number, batch in enumerate(batches(epoch, first_step)):
@@ -218,6 +223,79 @@ def test_lower_precision_learns_too_and_resumes_exactly(tmp_path, precision):
 def test_a_loss_that_is_not_a_number_is_named(tmp_path):
     with pytest.raises(ConfigError, match="LEARNING_RATE"):
         fit(tmp_path, schedule=Schedule(2, float("inf"), 1, 0.5))
+
+
+def rates(schedule: Schedule, steps: int) -> list[float]:
+    """The learning rate of every step."""
+    optimizer = schedule.make_optimizer(list(nn.Linear(2, 2).parameters()))
+    scheduler, seen = schedule.make_scheduler(optimizer, steps), []
+    for _ in range(schedule.epochs * steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+def test_warm_up_is_counted_in_epochs_and_rises_by_steps_then_the_cosine_falls():
+    seen = rates(Schedule(20, 1.0, schedule="cosine", warmup_epochs=2, min_learning_rate=0.01), steps=5)
+    assert seen[0] == pytest.approx(1e-3)
+    assert seen[:10] == sorted(seen[:10])
+    assert len(set(seen[:10])) == 10
+    assert seen[10] == pytest.approx(1.0)
+    assert seen[10:] == sorted(seen[10:], reverse=True)
+    assert seen[55] == pytest.approx(0.505, abs=0.01)  # half way down
+    assert 0.01 < seen[-1] < 0.012
+
+
+def test_steps_and_a_constant_rate():
+    assert rates(Schedule(4, 1.0, 2, 0.5), steps=3) == [1.0] * 6 + [0.5] * 6
+    assert rates(Schedule(2, 0.3, schedule="constant"), steps=3) == [0.3] * 6
+
+
+def test_biases_and_norms_are_not_decayed():
+    optimizer = Schedule(1, 0.1, optimizer="adamw", weight_decay=0.05).make_optimizer(list(network().parameters()))
+    decay = {p.ndim: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decay == {2: 0.05, 1: 0.0}
+
+
+def test_the_gradient_is_not_longer_than_its_limit(tmp_path):
+    _, free = fit(tmp_path / "free", schedule=replace(SCHEDULE, optimizer="sgd", learning_rate=1.0))
+    start = network().state_dict()["3.weight"]
+    one = replace(SCHEDULE, optimizer="sgd", learning_rate=1.0, epochs=1, clip_norm=1e-4)
+    weights, _ = fit(tmp_path / "short", schedule=one)
+    # Seven steps of momentum 0.9 cannot move further than 7 / (1 - 0.9) times the limit.
+    assert 0 < (weights["3.weight"] - start).norm() < 7 * 10 * 1e-4
+    assert free.history[0]["train_loss"] > 0
+
+
+def test_training_ends_when_nothing_gets_better_for_as_long_as_patience_lasts(tmp_path):
+    values = iter([0.5, 0.7, 0.6, 0.65, 0.9])
+
+    def validated(model):
+        return {"val_loss": 1.0, "val_accuracy": next(values)}
+
+    schedule = replace(SCHEDULE, epochs=5, patience=2, stop_on="val_accuracy")
+    _, progress = fit(tmp_path, validate=validated, schedule=schedule)
+    assert [row["val_accuracy"] for row in progress.history] == [0.5, 0.7, 0.6, 0.65]
+    assert progress.best["epoch"] == 2
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="STOP_ON=val_f1 is no column of the history: there are epoch, train_loss"):
+        fit(tmp_path, schedule=replace(SCHEDULE, stop_on="val_f1"))
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
+    measured = []
+
+    def watched(model):
+        measured.append({name: t.clone() for name, t in model.state_dict().items()})
+        return validate(model)
+
+    averaged, progress = fit(tmp_path / "ema", validate=watched, schedule=replace(SCHEDULE, ema=0.95))
+    assert_equal(averaged, measured[progress.best["epoch"] - 1])
+    plain, _ = fit(tmp_path / "plain")
+    assert not torch.equal(averaged["0.weight"], plain["0.weight"])
 
 
 PROGRAM = """

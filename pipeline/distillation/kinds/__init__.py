@@ -16,6 +16,7 @@ class Kind(NamedTuple):
     read : cells of the target column and the task → truth of the samples, NaN-free, and which of the cells it is of.
     check : refuses training samples that nothing can be learned from.
     targets : truth, which samples and their views, the task → the batch's ``label`` (mixed where views are).
+    strata : truth → int64 groups of samples that balanced sampling draws alike.
     weights : of the outputs in the loss, by the option CLASS_WEIGHTS; None for equal ones.
     harden : raw outputs → the hard labels that are kept beside them.
     validate : raw outputs, truth, weights and the task → a row of the history.
@@ -25,6 +26,7 @@ class Kind(NamedTuple):
     read: Callable
     check: Callable
     targets: Callable
+    strata: Callable
     weights: Callable
     harden: Callable
     validate: Callable
@@ -36,6 +38,7 @@ KINDS = {
         classify.read,
         classify.check,
         classify.targets,
+        classify.strata,
         classify.weights,
         classify.harden,
         classify.validate,

@@ -48,6 +48,11 @@ def targets(truth: np.ndarray, index: np.ndarray, drawn: Drawn, task: Task) -> T
     return share * both[0] + (1 - share) * both[1]
 
 
+def strata(truth: np.ndarray) -> np.ndarray:
+    """The classes themselves, int64 (M,)."""
+    return truth
+
+
 def weights(option: str, truth: np.ndarray, task: Task) -> Tensor | None:
     """Class weights, float32 (C,), by inverse counts where the option is ``balanced``."""
     return balanced_weights(torch.from_numpy(truth), len(task.outputs)) if option == "balanced" else None

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets import folders, synpain, table
-from pipeline.inputs.datasets.entries import CLASSES, Entry, Face, Listing, Skipped, pictures
+from pipeline.inputs.datasets import folders, synpain, table, truth
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, pictures
 
-__all__ = ["CLASSES", "Entry", "Face", "Listing", "Skipped", "read", "recognise"]
+__all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
 
 READERS = {"synpain": synpain.read, "folders": folders.read, "csv": table.read}
 
@@ -32,12 +32,12 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
     raise DataError(
         f"The dataset {path} is in no known form; it has {len(found)} pictures, the first is {found[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain), or a CSV file with path and label: DATA=table.csv"
+        "(pain, no_pain; anger, disgust ...), or a CSV file with path and label: DATA=table.csv"
     )
 
 
 def read(name: str, path: Path, files: Mapping[str, str]) -> Listing:
-    """List a dataset of a known form.
+    """List a dataset of a known form; what a ``truth.csv`` beside its pictures tells joins.
 
     Parameters
     ----------
@@ -47,6 +47,6 @@ def read(name: str, path: Path, files: Mapping[str, str]) -> Listing:
 
     Raises
     ------
-    DataError : as the reader of that form says.
+    DataError : as the reader of that form, or of the truth, says.
     """
-    return READERS[name](path, files)
+    return truth.joined(READERS[name](path, files), path, files)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-CLASSES = ("no_pain", "pain")
-
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-
-_WORDS = {
-    **dict.fromkeys(("nopain", "notpain", "nonpain", "notinpain", "painless", "neutral", "none", "0"), 0),
-    **dict.fromkeys(("pain", "painful", "inpain", "1"), 1),
-}
-LABEL_WORDS = "no_pain, nopain, non_pain, not_pain, painless, neutral, none or 0; pain, painful, in_pain or 1"
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -25,11 +16,17 @@ _PARTS = {
 
 
 @dataclass(frozen=True)
-class Face:
-    """What is known of one region before it is looked at: its label, and whether it shows an expression."""
+class Region:
+    """What is known of one region before it is looked at.
 
-    label: int
-    expressive: int
+    Parameters
+    ----------
+    targets : by column of the sample table, the word of a class target, or a number as text; none is empty.
+    expressive : 1 for a face that shows an expression, 0 for one at rest, None where that is not known.
+    """
+
+    targets: Mapping[str, str]
+    expressive: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,14 @@ class Entry:
     ----------
     file : path relative to the dataset's folder, with forward slashes.
     subject_id : who is shown; the unit of splitting.
-    regions : ``{"full": face}``, or ``{"left": face, "right": face}`` for a side-by-side picture.
+    regions : ``{"full": region}``, or ``{"left": region, "right": region}`` for a side-by-side picture.
     attributes : further columns of the sample table.
     fold : the official part or fold number, empty when there is none.
     """
 
     file: str
     subject_id: str
-    regions: Mapping[str, Face]
+    regions: Mapping[str, Region]
     attributes: Mapping[str, str] = field(default_factory=dict)
     fold: str = ""
 
@@ -72,11 +69,6 @@ class Listing:
 def pictures(files: Iterable[str]) -> list[str]:
     """The files whose name ends like a picture's."""
     return [file for file in files if PurePosixPath(file).suffix.lower() in PICTURE_SUFFIXES]
-
-
-def label_of(word: str) -> int | None:
-    """Class number of a folder's or a table's word (``LABEL_WORDS``; case, spaces, - and _ do not matter), or None."""
-    return _WORDS.get(re.sub(r"[\s_\-]+", "", word.casefold()))
 
 
 def part_of(word: str) -> str | None:

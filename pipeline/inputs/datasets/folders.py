@@ -1,6 +1,7 @@
-"""A folder per class: ``pain/…`` and ``no_pain/…``, or ``train/pain/…`` and so on when the parts are given.
+"""A folder per class: ``pain/…`` and ``no_pain/…``, or ``train/anger/…`` and so on when the parts are given.
 
-Every picture is its own subject; a CSV file can say otherwise (see ``pipeline.datasets.table``).
+The names of the folders say which target they are classes of. Every picture is its own subject; a CSV file or a
+``truth.csv`` beside the folders can say otherwise.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import LABEL_WORDS, Entry, Face, Listing, Skipped, label_of, part_of, pictures
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of, pictures
+from pipeline.inputs.datasets.vocabulary import Vocabulary, vocabularies
 
 
-def _place(file: str) -> tuple[str, int | None]:
-    """The part (or an empty word) and the class that the top folders of a file name."""
+def _place(file: str) -> tuple[str, str]:
+    """The part and the class folder that the top folders of a file name; empty where there is none."""
     parents = PurePosixPath(file).parts[:-1]
     part = part_of(parents[0]) if parents else None
     classed = parents[1:] if part else parents
-    return part or "", label_of(classed[0]) if classed else None
+    return part or "", classed[0] if classed else ""
 
 
 def recognises(files: Sequence[str]) -> bool:
     """Whether any picture lies in a folder whose name is a class's."""
-    return any(_place(file)[1] is not None for file in files)
+    names = {_place(file)[1] for file in files}
+    return any(vocabulary.word(name) for vocabulary in vocabularies().values() for name in names)
 
 
 def read(folder: Path, files: Mapping[str, str]) -> Listing:
@@ -35,23 +38,37 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
 
     Raises
     ------
-    DataError : a folder with pictures is named after no class.
+    DataError : the folders are not named after classes of one target.
     """
-    entries, skipped, unknown = [], [], set()
-    for file in pictures(files):
-        part, label = _place(file)
-        parent = PurePosixPath(file).parent
-        if label is not None:
-            face = Face(label=label, expressive=label)
-            entries.append(Entry(file, subject_id=file, regions={"full": face}, fold=part))
-        elif parent == PurePosixPath("."):
-            skipped.append(Skipped(file, "no class: it lies beside the class folders"))
+    places = {file: _place(file) for file in pictures(files)}
+    names = sorted({name for _, name in places.values() if name})
+    vocabulary = _vocabulary(folder, names) if names else None
+    entries, skipped = [], []
+    for file, (part, name) in places.items():
+        if vocabulary and name:
+            region = Region({vocabulary.target: vocabulary.word(name)})
+            entries.append(Entry(file, subject_id=file, regions={"full": region}, fold=part))
         else:
-            unknown.add(parent.as_posix())
-    if unknown:
-        names = ", ".join(sorted(unknown)[:5])
-        raise DataError(
-            f"{folder}: {len(unknown)} folders with pictures are named after no class: {names}. "
-            f"Expected {LABEL_WORDS}. Rename or move them, or give a CSV file with path and label: DATA=table.csv"
-        )
+            skipped.append(Skipped(file, "no class: it lies beside the class folders"))
     return Listing(entries, skipped)
+
+
+def _vocabulary(folder: Path, names: Sequence[str]) -> Vocabulary:
+    """The vocabulary that holds all names of class folders."""
+    nearest = max(
+        vocabularies().values(),
+        key=lambda vocabulary: (
+            sum(vocabulary.word(name) is not None for name in names),
+            sum(map(vocabulary.covers, names)),
+        ),
+    )
+    unknown = [name for name in names if nearest.word(name) is None]
+    if unknown:
+        fitting = [name for name in names if name not in unknown]
+        raise DataError(
+            f"{folder}: {'the folder' if len(unknown) == 1 else f'{len(unknown)} folders'} with pictures, "
+            f"{', '.join(unknown[:5])}, named after no class of the target {nearest.target}, "
+            f"which {', '.join(fitting[:5]) or 'no other folder'} would fit. Expected {nearest.text}. "
+            "Rename or move what does not belong, or give a CSV file with path and label: DATA=table.csv"
+        )
+    return nearest

@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Face, Listing, Skipped, part_of, pictures
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of, pictures
 
 FOLDS_FILE = "SynPain_folds.txt"
+CLASSES = ("no_pain", "pain")  # by the digit p
 ETHNICITIES = ("black", "south_asian", "middle_eastern", "caucasian", "asian")
 
 # Field of the name -> its words and what they mean as the ID's digit.
@@ -55,7 +56,10 @@ def parse(file: str) -> Entry:
     return Entry(
         file=file,
         subject_id=subject_id,
-        regions={"left": Face(label=0, expressive=0), "right": Face(label=pain, expressive=1)},
+        regions={
+            "left": Region({"pain": CLASSES[0]}, expressive=0),
+            "right": Region({"pain": CLASSES[pain]}, expressive=1),
+        },
         attributes={
             "gender": "woman" if woman else "man",
             "age_group": "old" if old else "young",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -9,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pipeline.distillation.losses import features, logits
 from pipeline.distillation.losses import table as losses
 from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss
 from pipeline.distillation.losses.table import LOSSES, LossOptions, balanced_weights, total
 from pipeline.models.heads import Outputs
 from pipeline.tasks import objective
-from pipeline.tasks.objective import Term
+from pipeline.tasks.objective import ONE_TEACHER, Term
 
 OF_LOGITS = ("label", "hard", "soft", "dkd", "dist")
 WEIGHTS = torch.tensor([0.2, 1.8])
@@ -44,6 +46,30 @@ def batch():
 
 def value(name: str, outputs: Outputs, targets: dict, **options) -> torch.Tensor:
     return LOSSES[name](outputs, targets, LossOptions(**options))
+
+
+def of_role(role: str, by_name: dict) -> dict:
+    """Targets or heads of one teacher, as a network and a batch have them; the label is no teacher's."""
+    return {name if name == "label" else f"{role}/{name}": values for name, values in by_name.items()}
+
+
+def with_roles(outputs: Outputs, targets: dict, role: str = ONE_TEACHER) -> tuple[Outputs, dict]:
+    return replace(outputs, heads=of_role(role, outputs.heads)), of_role(role, targets)
+
+
+@pytest.fixture
+def of_two(batch):
+    """The same outputs, heads and targets of two teachers, and what each of them says alone."""
+    outputs, resnet = batch
+    swin = {name: t if name == "label" else t.flip(0) * (1 if name == "hard" else 1.5) for name, t in resnet.items()}
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        others = {name: copy.deepcopy(head) for name, head in outputs.heads.items()}
+        for head in others.values():
+            head.reset_parameters()
+    alone = {"resnet": (outputs, resnet), "swin": (replace(outputs, heads=others), swin)}
+    heads = of_role("resnet", outputs.heads) | of_role("swin", others)
+    return replace(outputs, heads=heads), of_role("resnet", resnet) | of_role("swin", swin), alone
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -116,14 +142,75 @@ def test_the_hint_knows_no_scale_of_the_teacher(batch):
 def test_the_sum_is_weighted(batch):
     outputs, targets = batch
     options = LossOptions(temperature=2.0, class_weights=WEIGHTS)
-    found = total(objective.parse("soft:0.7+hint:0.3"), options)(outputs, targets)
+    found = total(objective.parse("soft:0.7+hint:0.3"), options)(*with_roles(outputs, targets))
     parts = {name: LOSSES[name](outputs, targets, options) for name in ("soft", "hint")}
     torch.testing.assert_close(found, 0.7 * parts["soft"] + 0.3 * parts["hint"])
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_sum_of_one_is_the_loss_bit_for_bit(batch, name):
-    assert torch.equal(total([Term(name)], LossOptions())(*batch), value(name, *batch))
+    assert torch.equal(total([Term(name)], LossOptions())(*with_roles(*batch)), value(name, *batch))
+
+
+@pytest.mark.parametrize("name", list(LOSSES)[1:])
+def test_a_loss_about_all_teachers_is_the_mean_over_them(of_two, name):
+    outputs, targets, alone = of_two
+    parts = [value(name, *of_one) for of_one in alone.values()]
+    assert not torch.equal(*parts)
+    found = total([Term(name, 3.0)], LossOptions(), ("resnet", "swin"))(outputs, targets)
+    torch.testing.assert_close(found, 3 * (parts[0] + parts[1]) / 2)
+
+
+@pytest.mark.parametrize("name", list(LOSSES)[1:])
+def test_a_loss_with_a_role_speaks_of_that_teacher_alone(of_two, name):
+    outputs, targets, alone = of_two
+    found = total([Term(name, 1.0, "swin")], LossOptions(), ("resnet", "swin"))
+    expected = value(name, *alone["swin"])
+    assert torch.equal(found(outputs, targets), expected)
+    without = {key: tensor for key, tensor in targets.items() if not key.startswith("resnet/")}
+    assert torch.equal(found(outputs, without), expected)
+
+
+def test_soft_of_one_teacher_beside_hard_of_both(of_two):
+    outputs, targets, alone = of_two
+    found = total(objective.parse("hard:2,soft@swin:0.5"), LossOptions(), ("resnet", "swin"))(outputs, targets)
+    hard = sum(value("hard", *of_one) for of_one in alone.values()) / 2
+    torch.testing.assert_close(found, 2 * hard + 0.5 * value("soft", *alone["swin"]))
+
+
+def test_the_true_label_counts_once_however_many_teachers_there_are(of_two):
+    outputs, targets, alone = of_two
+    found = total([Term("label", 2.0)], LossOptions(), ("resnet", "swin"))(outputs, targets)
+    assert torch.equal(found, 2 * value("label", *alone["resnet"]))
+    baseline = total([Term("label")], LossOptions())(outputs, {"label": targets["label"]})
+    assert torch.equal(baseline, value("label", *alone["resnet"]))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_label_smoothing_is_torchs(batch, mixed):
+    outputs, targets = batch
+    shares = 0.7 * F.one_hot(targets["label"], 2) + 0.3 * F.one_hot(targets["label"].flip(0), 2)
+    label = shares if mixed else targets["label"]
+    found = value("label", outputs, {"label": label}, label_smoothing=0.1)
+    expected = sum(F.cross_entropy(token, label, label_smoothing=0.1) for token in outputs.tokens) / 2
+    torch.testing.assert_close(found, expected)
+    assert found != value("label", outputs, {"label": label})
+
+
+def test_smoothed_labels_are_weighted_as_the_shares_that_they_are(batch):
+    """Spread by hand: a smoothed label and the same shares given as such cost the same, with class weights too."""
+    outputs, targets = batch
+    shares = 0.9 * F.one_hot(targets["label"], 2) + 0.05
+    options = {"class_weights": WEIGHTS}
+    found = value("label", outputs, {"label": targets["label"]}, label_smoothing=0.1, **options)
+    torch.testing.assert_close(found, value("label", outputs, {"label": shares}, **options))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_smoothing_is_that_of_the_true_label_alone(batch, name):
+    outputs, targets = batch
+    changed = not torch.equal(value(name, outputs, targets), value(name, outputs, targets, label_smoothing=0.2))
+    assert changed == (name == "label")
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -177,4 +264,5 @@ def test_balanced_weights_make_classes_count_alike():
 
 
 def test_every_loss_is_a_public_function():
-    assert all(f"{name}_loss" in losses.__all__ for name in LOSSES)
+    public = {name for module in (features, logits, losses) for name in vars(module)}
+    assert all(f"{name}_loss" in public for name in LOSSES)

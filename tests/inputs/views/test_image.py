@@ -226,3 +226,62 @@ def test_an_average_is_weighed_by_its_share(faces):
     spec = InputSpec(64, **IMAGENET)
     expected = 0.3 * views.augment(both[:1], IDENTITY[None], spec) + 0.7 * views.augment(both[1:], IDENTITY[None], spec)
     torch.testing.assert_close(views.make(both, drawn, spec), expected)
+
+
+@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
+def test_so_large_a_share_of_the_views_is_mixed(mix):
+    many, index = keyed_random.keys(map(str, range(4000))), np.arange(4000)
+    by_probability = {}
+    for probability in (0.25, 0.7, 1.0):
+        plan = views.Plan(1, 2, mix, mix_probability=probability)
+        by_probability[probability] = views.Views(plan, many).draw(index, 0)
+        mixed = by_probability[probability].kept < 1
+        assert mixed.mean() == pytest.approx(probability, abs=0.03)
+    some, all_ = by_probability[0.7], by_probability[1.0]
+    mixed = some.kept < 1
+    for name in ("kept", "boxes"):
+        assert np.array_equal(getattr(some, name)[mixed], getattr(all_, name)[mixed])
+    fewer = by_probability[0.25].kept < 1
+    assert (mixed[fewer]).all()  # what a lower probability mixes, a higher one does too
+
+
+@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
+def test_views_that_are_not_mixed_are_the_plain_ones_bit_for_bit(mix):
+    pictures = torch.randint(0, 256, (40, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    spec, index = InputSpec(32, **IMAGENET), np.arange(40)
+    drawn = views.Views(views.Plan(3, 5, mix, mix_probability=0.5), KEYS).draw(index, 2)
+    plain = views.Views(views.Plan(3, 5), KEYS).draw(index, 2)
+    assert np.array_equal(drawn.parameters, plain.parameters)
+    unmixed = drawn.kept == 1
+    assert 8 < unmixed.sum() < 32
+    made = views.make(torch.cat([pictures, pictures[drawn.partners]]), drawn, spec)
+    expected = views.make(pictures, plain, spec)
+    assert torch.equal(made[unmixed], expected[unmixed])
+    assert all(not torch.equal(made[i], expected[i]) for i in np.flatnonzero(~unmixed & (drawn.partners != index)))
+
+
+# Labels of mixed views that were kept before a part of them could stay unmixed are of these very views.
+ALWAYS_MIXED = {
+    "cutmix": (
+        [0.84301573, 0.61016196, 0.81569797],
+        [
+            [0.3376926, 0, 0.7948517, 0.3433909],
+            [0.3047273, 0, 1, 0.5606981],
+            [0.4457594, 0.097674, 0.8750635, 0.5269781],
+        ],
+    ),
+    "mixup": ([0.79100555, 0.44643828, 0.81569797], [[0, 0, 0, 0]] * 3),
+}
+
+
+@pytest.mark.parametrize("mix", ALWAYS_MIXED)
+def test_by_default_every_view_is_mixed_as_it_always_was(mix):
+    drawn = views.Views(views.Plan(3, 5, mix), KEYS).draw(np.arange(40), 2)
+    kept, boxes = ALWAYS_MIXED[mix]
+    assert drawn.partners[:3].tolist() == [11, 10, 19]
+    np.testing.assert_allclose(drawn.kept[:3], kept, atol=1e-6)
+    np.testing.assert_allclose(drawn.boxes[:3], boxes, atol=1e-6)
+    assert (drawn.kept < 1).all()
+    certain = views.Views(views.Plan(3, 5, mix, mix_probability=1.0), KEYS).draw(np.arange(40), 2)
+    for name in ("parameters", "partners", "partner_parameters", "kept", "boxes"):
+        assert np.array_equal(getattr(certain, name), getattr(drawn, name))

@@ -1,0 +1,85 @@
+"""``truth.csv`` beside the pictures: what is known of each region of each picture besides its class.
+
+Columns: ``file``, ``region`` (empty: ``full``), ``subject_id``, attributes of the person, and targets. Points of the
+face (``l5_``, ``l68_``), shape parameters (``phenotype_``) and the reader's own ``label`` do not join.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.inputs.datasets.entries import Entry, Listing, Region
+
+FILE = "truth.csv"
+ATTRIBUTES = ("gender", "age_group", "age", "ethnicity")
+_KEYS = ("file", "region", "subject_id")
+_LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|sample_id|[xy][01]|source|fold|expressive")
+
+Rows = Mapping[tuple[str, str], Mapping[str, str]]
+
+
+def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
+    """The listing with the targets, attributes and subjects of the truth, where there is one.
+
+    What a reader says itself stays as it says it.
+
+    Parameters
+    ----------
+    listing : of a dataset's pictures.
+    path : the dataset's folder, or its CSV file, which has no truth beside it.
+    files : the paths below the folder.
+
+    Raises
+    ------
+    DataError : the table lacks the column ``file``, or has two rows for one region.
+    """
+    if not path.is_dir() or FILE not in files:
+        return listing
+    rows = _rows(path / FILE)
+    return Listing([_joined(entry, rows) for entry in listing.entries], listing.skipped)
+
+
+def _rows(path: Path) -> Rows:
+    """Rows by file and region."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "file" not in (reader.fieldnames or ()):
+            raise DataError(f"{path} has no column file, so its rows name no picture. Add it, or rename the table.")
+        rows: dict[tuple[str, str], dict[str, str]] = {}
+        for row in reader:
+            key = row["file"], row.get("region") or "full"
+            if key in rows:
+                raise DataError(
+                    f"{path}, line {reader.line_num}: a second row for {key[0]}, region {key[1]}. Keep one."
+                )
+            rows[key] = {name: value.strip() for name, value in row.items() if name and value and value.strip()}
+    return rows
+
+
+def _joined(entry: Entry, rows: Rows) -> Entry:
+    """One picture with what the truth adds to it."""
+    own = {region: rows.get((entry.file, region), {}) for region in entry.regions}
+    person = {name: value for row in own.values() for name, value in row.items()}
+    traits = {name: _word(person[name]) for name in ATTRIBUTES if name in person}
+    return replace(
+        entry,
+        subject_id=person.get("subject_id", entry.subject_id),
+        regions={name: _with_targets(region, own[name]) for name, region in entry.regions.items()},
+        attributes=dict(entry.attributes) | {k: v for k, v in traits.items() if k not in entry.attributes},
+    )
+
+
+def _with_targets(region: Region, row: Mapping[str, str]) -> Region:
+    """The reader's targets, and behind them those that the truth alone knows."""
+    others = {*region.targets, *_KEYS, *ATTRIBUTES}
+    further = {k: v for k, v in row.items() if k not in others and not _LEFT_OUT.fullmatch(k)}
+    return replace(region, targets=dict(region.targets) | further)
+
+
+def _word(value: str) -> str:
+    return re.sub(r"[\s\-]+", "_", value.casefold())
