@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -113,6 +114,11 @@ def test_a_task_is_a_value():
     assert hash(replace(PAIN)) == hash(PAIN)
     with pytest.raises(dataclasses.FrozenInstanceError):
         PAIN.name = "other"
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_task_travels_to_other_processes(task):
+    assert pickle.loads(pickle.dumps(task)) == task
 
 
 def test_tasks_are_known_without_torch():
