@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
-    """Split by the dataset's official folds if it has them, else at random, stratified by primary target and attributes.
+    """Split by the dataset's official folds if it has them, else at random, balanced by primary target and attributes.
 
     Raises
     ------

@@ -60,8 +60,8 @@ def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
 
     Parameters
     ----------
-    groups : for each subject, the groups it is in, as ``strata.groups_of`` names them. Groups of which the smallest part
-        should have less than one are too small to be spread and do not count, except the classes.
+    groups : for each subject, the groups it is in, as ``strata.groups_of`` names them. Groups of which the smallest
+        part should have less than one are too small to be spread and do not count, except the classes.
     parts : share of each part.
     seed : of the order among subjects that the groups do not tell apart.
 

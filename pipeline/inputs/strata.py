@@ -42,7 +42,7 @@ def answers_of(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> pd.
 def classes_of(answers: pd.Series, target: str) -> set[str]:
     """The words or bins that every part must have: those that are classes of a task, where one asks for the target."""
     vocabulary = vocabularies().get(target)
-    return {word for word in answers.dropna() if vocabulary is None or vocabulary.word(word)}
+    return {word for word in answers.dropna().unique() if vocabulary is None or vocabulary.word(word)}
 
 
 def subject_groups(

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Face, Listing, Skipped
-from pipeline.inputs.index import check_skipped, first_files, inspect, sample_rows
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped
+from pipeline.inputs.index import attributes_of, check_skipped, first_files, inspect, sample_rows, targets_of
 
-PAIN, NEUTRAL = Face(label=1, expressive=1), Face(label=0, expressive=0)
+PAIN, NEUTRAL = Region({"pain": "pain", "pspi": "7"}, 1), Region({"pain": "no_pain"})
 BOX = {"full": (0, 0, 30, 40)}
 
 
-def entry(file: str, face: Face = PAIN, **more) -> Entry:
+def entry(file: str, face: Region = PAIN, **more) -> Entry:
     return Entry(file, subject_id=file, regions={"full": face}, **more)
 
 
@@ -60,16 +60,25 @@ def test_all_copies_of_an_unreadable_picture_say_why():
     assert skipped == dict.fromkeys("ab", "empty file: 0 bytes")
 
 
-def test_a_row_has_the_columns_the_attributes_and_the_fold_if_there_are_folds():
+def test_a_row_has_the_columns_the_targets_the_attributes_and_the_fold_if_there_are_folds():
     with_fold = entry("a", attributes={"age": "7"}, fold="test")
-    rows, _ = sample_rows(Listing([with_fold, entry("b")], []), {"a": "1", "b": "2"}, {"a": BOX, "b": BOX})
-    assert rows[0] == {
-        "sample_id": "a#full", "file": "a", "region": "full", "x0": 0, "y0": 0, "x1": 30, "y1": 40,
-        "label": 1, "subject_id": "a", "expressive": 1, "fold": "test", "age": "7",
-    }  # fmt: skip
-    assert rows[1]["fold"] == ""
-    rows, _ = sample_rows(Listing([entry("b")], []), {"b": "2"}, {"b": BOX})
-    assert "fold" not in rows[0]
+    rows, _ = sample_rows(Listing([with_fold, entry("b", NEUTRAL)], []), {"a": "1", "b": "2"}, {"a": BOX, "b": BOX})
+    assert list(rows[0].items()) == [
+        ("sample_id", "a#full"), ("file", "a"), ("region", "full"), ("x0", 0), ("y0", 0), ("x1", 30), ("y1", 40),
+        ("subject_id", "a"), ("expressive", 1), ("pain", "pain"), ("pspi", "7"), ("age", "7"), ("fold", "test"),
+    ]  # fmt: skip
+    assert list(rows[1]) == list(rows[0])
+    assert [rows[1][name] for name in ("expressive", "pain", "pspi", "age", "fold")] == ["", "no_pain", "", "", ""]
+
+
+def test_what_nobody_knows_is_no_column():
+    rows, _ = sample_rows(Listing([entry("b", NEUTRAL)], []), {"b": "2"}, {"b": BOX})
+    assert not {"fold", "expressive", "pspi"} & set(rows[0])
+
+
+def test_targets_are_in_the_order_of_the_reader_the_primary_first():
+    listing = Listing([entry("b", NEUTRAL), entry("a", attributes={"age": "7"})], [])
+    assert (targets_of(listing), attributes_of(listing)) == (["pain", "pspi"], ["age"])
 
 
 def test_more_skipped_than_allowed_is_an_error_that_counts_the_reasons(tmp_path):

@@ -14,6 +14,8 @@ from stages.options import targets
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 ATTRIBUTES = ["gender", "age_group", "ethnicity"]
+SUMMARY = {"targets": ["pain"], "attributes": ATTRIBUTES}
+CLASSES = np.array(["no_pain", "pain"])
 
 
 def pairs(count: int, **extra) -> pd.DataFrame:
@@ -22,18 +24,18 @@ def pairs(count: int, **extra) -> pd.DataFrame:
     subjects = pd.DataFrame(
         {
             "subject_id": [f"{number:05d}" for number in range(count)],
-            "pain": rng.permutation(count) % 2,
+            "right": CLASSES[rng.permutation(count) % 2],
             "gender": rng.choice(["man", "woman"], count),
             "age_group": rng.choice(["young", "old"], count),
             "ethnicity": rng.choice(list("abcde"), count),
         }
     ).assign(**extra)
-    left, right = subjects.assign(label=0), subjects.assign(label=subjects["pain"])
-    return pd.concat([left, right]).sort_values("subject_id", kind="stable").drop(columns="pain")
+    left, right = subjects.assign(pain="no_pain"), subjects.assign(pain=subjects["right"])
+    return pd.concat([left, right]).sort_values("subject_id", kind="stable").drop(columns="right")
 
 
 def split(table: pd.DataFrame, seed: int = 0, official: bool = False) -> dict[str, str]:
-    return splits.split(table, ATTRIBUTES, SHARES, seed, official)
+    return splits.split(table, SUMMARY, SHARES, seed, official)
 
 
 def sizes(parts: dict[str, str]) -> dict[str, int]:
@@ -59,7 +61,7 @@ def test_the_shares_are_met_exactly(count, expected):
 def test_labels_and_attributes_keep_their_shares(count):
     table = pairs(count)
     right = table[table.duplicated("subject_id")].assign(part=lambda t: t["subject_id"].map(split(table)))
-    for column in ("label", *ATTRIBUTES):
+    for column in ("pain", *ATTRIBUTES):
         for _, group in right.groupby(column):
             counts = group["part"].value_counts()
             for part, share in SHARES.items():
@@ -69,7 +71,7 @@ def test_labels_and_attributes_keep_their_shares(count):
 def test_the_balance_is_better_than_chance():
     table = pairs(360)
     right = table[table.duplicated("subject_id")].set_index("subject_id")
-    cell = right[["label", *ATTRIBUTES]].astype(str).agg(" ".join, axis=1)
+    cell = right[["pain", *ATTRIBUTES]].astype(str).agg(" ".join, axis=1)
 
     def imbalance(parts: dict[str, str]) -> float:
         counts = pd.crosstab(cell, pd.Series(parts)[cell.index])[list(SHARES)]
@@ -91,24 +93,49 @@ def test_the_order_of_rows_does_not_matter_but_the_seed_does():
 def test_subjects_with_many_samples_and_both_labels_stay_whole():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
-        {"subject_id": rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXY"), 3000), "label": rng.integers(0, 2, 3000)}
+        {"subject_id": rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXY"), 3000), "pain": CLASSES[rng.integers(0, 2, 3000)]}
     )
-    parts = splits.split(table, [], SHARES, 0, official=False)
+    parts = splits.split(table, SUMMARY | {"attributes": []}, SHARES, 0, official=False)
     assert tuple(sizes(parts).values()) in {(17, 4, 4), (18, 4, 3), (18, 3, 4)}
 
 
 def test_an_attribute_that_tells_everybody_apart_does_not_spoil_the_balance():
     table = pairs(100).assign(age=lambda t: t["subject_id"])
-    parts = splits.split(table, [*ATTRIBUTES, "age"], SHARES, 0, official=False)
+    parts = splits.split(table, SUMMARY | {"attributes": [*ATTRIBUTES, "age"]}, SHARES, 0, official=False)
     right = table[table.duplicated("subject_id")]
-    pain = right.groupby(right["subject_id"].map(parts))["label"].sum()
+    pain = (right["pain"] == "pain").groupby(right["subject_id"].map(parts)).sum()
     assert abs(pain["val"] - 7.5) <= 1.5
     assert abs(pain["test"] - 7.5) <= 1.5
 
 
+def test_an_age_does_not_change_the_split():
+    table = pairs(100)
+    summary = SUMMARY | {"attributes": [*ATTRIBUTES, "age"]}
+    aged = table.assign(age=table["subject_id"].astype(int) % 60)
+    assert splits.split(aged, summary, SHARES, 0, official=False) == split(table)
+
+
+def test_numbers_are_balanced_by_their_fifths():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"subject_id": [f"{n:03d}" for n in range(200)], "pspi": rng.exponential(2, 200)})
+    parts = splits.split(table, {"targets": ["pspi"], "attributes": []}, SHARES, 0, official=False)
+    fifth = pd.qcut(table["pspi"], 5, labels=False)
+    counts = pd.crosstab(fifth, table["subject_id"].map(parts))
+    assert counts["test"].tolist() == counts["val"].tolist() == [6] * 5
+
+
+def test_a_word_that_is_no_class_need_not_be_in_every_part_and_a_missing_one_is_no_class():
+    table = pairs(60).rename(columns={"pain": "expression"})
+    table["expression"] = table["expression"].map({"no_pain": "neutral", "pain": "anger"})
+    table.loc[table["subject_id"] == "00003", "expression"] = "yawn"
+    table.loc[table["subject_id"] == "00004", "expression"] = np.nan
+    parts = splits.split(table, SUMMARY | {"targets": ["expression"]}, SHARES, 0, official=False)
+    assert set(parts) == set(table["subject_id"])
+
+
 def test_a_rare_class_reaches_every_part():
-    table = pairs(60).assign(label=0)
-    table.loc[table["subject_id"].isin(["00003", "00030", "00044"]), "label"] = 1
+    table = pairs(60).assign(pain="no_pain")
+    table.loc[table["subject_id"].isin(["00003", "00030", "00044"]), "pain"] = "pain"
     parts = split(table)
     assert sorted(parts[subject] for subject in ("00003", "00030", "00044")) == ["test", "train", "val"]
 
@@ -125,20 +152,20 @@ def test_too_few_subjects_are_an_error(count):
 
 
 def test_a_class_that_cannot_reach_every_part_is_an_error():
-    table = pairs(30).assign(label=0)
-    table.loc[table["subject_id"].isin(["00003", "00021"]), "label"] = 1
-    with pytest.raises(DataError, match=r"no sample of class 1, which 2 of 30 subjects have.*SPLIT_TRAIN="):
+    table = pairs(30).assign(pain="no_pain")
+    table.loc[table["subject_id"].isin(["00003", "00021"]), "pain"] = "pain"
+    with pytest.raises(DataError, match=r"no sample of class pain, which 2 of 30 subjects have.*SPLIT_TRAIN="):
         split(table)
     folds = table["subject_id"].map(
         lambda subject: {"00021": "val", "00006": "val", "00005": "test"}.get(subject, "train")
     )
-    with pytest.raises(DataError, match=r"The test part has no sample of class 1.*correct the official folds"):
+    with pytest.raises(DataError, match=r"The test part has no sample of class pain.*correct the official folds"):
         split(table.assign(fold=folds), official=True)
 
 
 def test_one_class_alone_is_an_error():
-    with pytest.raises(DataError, match="All 60 samples are of class 0"):
-        split(pairs(30).assign(label=0))
+    with pytest.raises(DataError, match="All 60 samples are of class no_pain"):
+        split(pairs(30).assign(pain="no_pain"))
 
 
 @pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0.9, 0.1), (0, 0.5), (0.7, 0), (0.9, 0.2)])
@@ -208,23 +235,23 @@ def test_folds_hold_whole_subjects_and_every_group():
         {
             "sample_id": [f"{n}.jpg#{side}" for n in range(people) for side in ("left", "right")],
             "subject_id": [str(n) for n in range(people) for _ in "lr"],
-            "label": [n % 2 * side for n in range(people) for side in (0, 1)],
+            "pain": [CLASSES[n % 2 * side] for n in range(people) for side in (0, 1)],
             "gender": [("Man", "Woman")[n // 2 % 2] for n in range(people) for _ in "lr"],
         }
     )
     assigned = table[["sample_id"]].assign(part=["train" if n < 100 else "test" for n in range(120)])
-    folds = splits.fold_of(table, assigned, ["gender"], 5)
+    folds = splits.fold_of(table, assigned, SUMMARY | {"attributes": ["gender"]}, 5)
     assert list(folds.index) == table["sample_id"].tolist()[:100]
     known = table.set_index("sample_id").loc[folds.index].assign(fold=folds)
     assert known.groupby("subject_id")["fold"].nunique().max() == 1
     assert known.groupby("fold")["subject_id"].nunique().tolist() == [10] * 5
-    assert known.groupby(["fold", "label"]).size().unstack().min().min() >= 4
+    assert known.groupby(["fold", "pain"]).size().unstack().min().min() >= 4
     assert known.groupby(["fold", "gender"]).size().unstack().min().min() >= 8
-    shuffled = splits.fold_of(table.sample(frac=1, random_state=0), assigned, ["gender"], 5)
+    shuffled = splits.fold_of(table.sample(frac=1, random_state=0), assigned, SUMMARY | {"attributes": ["gender"]}, 5)
     assert shuffled.loc[folds.index].tolist() == folds.tolist()
 
 
 def test_more_folds_than_subjects_are_refused():
-    table = pd.DataFrame({"sample_id": list("abcd"), "subject_id": list("abcd"), "label": [0, 1, 0, 1]})
+    table = pd.DataFrame({"sample_id": list("abcd"), "subject_id": list("abcd"), "pain": CLASSES[[0, 1, 0, 1]]})
     with pytest.raises(DataError, match="Too few subjects for the 5 parts"):
-        splits.fold_of(table, table[["sample_id"]].assign(part="train"), [], 5)
+        splits.fold_of(table, table[["sample_id"]].assign(part="train"), SUMMARY | {"attributes": []}, 5)

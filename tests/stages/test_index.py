@@ -39,16 +39,16 @@ def damaged(tmp_path, synpain):
 def test_a_synpain_folder_becomes_two_samples_a_pair(tmp_path, synpain):
     artifact = build(tmp_path, synpain(tmp_path / "data", 8), workers=2)
     table = arrays.read_table(artifact.file("samples.csv"))
-    assert artifact.summary["counts"] == {"pictures": 8, "samples": 16, "skipped": 0, "subjects": 8, "pain": 4}
+    assert artifact.summary["counts"] == {"pictures": 8, "samples": 16, "skipped": 0, "subjects": 8}
     assert artifact.summary["dataset"] == "synpain"
     assert artifact.summary["attributes"] == ["gender", "age_group", "ethnicity"]
-    assert artifact.summary["classes"] == ["no_pain", "pain"]
+    assert artifact.summary["targets"] == ["pain"]
     assert list(table["region"]) == ["left", "right"] * 8
     assert list(table["sample_id"]) == [f"{row.file}#{row.region}" for row in table.itertuples()]
-    assert (table[table["region"] == "left"][["label", "expressive"]] == 0).all(axis=None)
+    assert (table[table["region"] == "left"][["pain", "expressive"]] == ["no_pain", 0]).all(axis=None)
     right = table[table["region"] == "right"]
     assert (right["expressive"] == 1).all()
-    assert list(right["label"]) == [int("_Pain_" in file) for file in right["file"]]
+    assert list(right["pain"]) == ["pain" if "_Pain_" in file else "no_pain" for file in right["file"]]
     assert (table.groupby("subject_id")["file"].nunique() == 1).all()
     assert (table["x1"] - table["x0"] > 310).all()
     assert (table.loc[table["region"] == "left", "x1"] <= 320).all()
@@ -95,13 +95,30 @@ def test_a_folder_per_class(tmp_path, portrait):
     artifact = build(tmp_path, tmp_path / "data")
     table = arrays.read_table(artifact.file("samples.csv"))
     assert artifact.summary["dataset"] == "folders"
-    assert dict(zip(table["file"], table["label"], strict=True)) == {
-        "no_pain/a.jpg": 0,
-        "pain/a.jpg": 1,
-        "pain/b.jpg": 1,
+    assert dict(zip(table["file"], table["pain"], strict=True)) == {
+        "no_pain/a.jpg": "no_pain",
+        "pain/a.jpg": "pain",
+        "pain/b.jpg": "pain",
     }
     assert table[["x0", "y0", "x1", "y1"]].to_numpy().tolist() == [[0, 0, 200, 240]] * 3
     assert table["subject_id"].nunique() == 3
+
+
+def test_a_truth_beside_the_pictures_brings_further_targets(tmp_path, synpain):
+    folder = synpain(tmp_path / "data", 2)
+    first, second = (path.name for path in sorted(folder.glob("*.jpg")))
+    (folder / "truth.csv").write_text(
+        "file,region,label,expression,age,pspi,l68_0_x,phenotype_age\n"
+        f"{first},left,0,neutral,56,0.0,3.5,0.7\n{first},right,1,closed eyes,56,7.5,3.5,0.7\n{second},left,0,,20,,,\n"
+    )
+    artifact = build(tmp_path, folder)
+    table = arrays.read_table(artifact.file("samples.csv"))
+    assert artifact.summary["targets"] == ["pain", "expression", "pspi"]
+    assert artifact.summary["attributes"] == ["gender", "age_group", "ethnicity", "age"]
+    assert table["expression"].fillna("").tolist() == ["neutral", "closed eyes", "", ""]
+    assert table["pspi"].tolist()[:2] == [0.0, 7.5]
+    assert table["age"].tolist() == [56, 56, 20, 20]
+    assert not {"label", "l68_0_x", "phenotype_age"} & set(table)
 
 
 def test_a_csv_file_with_subjects_attributes_and_folds(tmp_path, portrait):

@@ -66,8 +66,8 @@ def _vocabulary(folder: Path, names: Sequence[str]) -> Vocabulary:
     if unknown:
         fitting = [name for name in names if name not in unknown]
         raise DataError(
-            f"{folder}: {'the folder' if len(unknown) == 1 else f'{len(unknown)} folders'} with pictures, "
-            f"{', '.join(unknown[:5])}, named after no class of the target {nearest.target}, "
+            f"{folder}: {'folder' if len(unknown) == 1 else f'{len(unknown)} folders'} {', '.join(unknown[:5])} "
+            f"with pictures named after no class of the target {nearest.target}, "
             f"which {', '.join(fitting[:5]) or 'no other folder'} would fit. Expected {nearest.text}. "
             "Rename or move what does not belong, or give a CSV file with path and label: DATA=table.csv"
         )

@@ -20,6 +20,7 @@ NAMED, STRAY = "11014123_Pain_Man_Old.jpg", "photo.jpg"
         ("set", [f"pain/{NAMED}"], "synpain"),
         ("set", ["pain/a.jpg", "no_pain/b.jpg"], "folders"),
         ("set", ["test/neutral/b.jpg"], "folders"),
+        ("set", ["Happy/a.jpg"], "folders"),
     ],
 )
 def test_forms_are_told_apart(path, files, expected):
@@ -28,7 +29,7 @@ def test_forms_are_told_apart(path, files, expected):
 
 @pytest.mark.parametrize(
     ("files", "reason"),
-    [([], "no picture in set"), (["truth.csv"], "no picture"), (["happy/a.jpg"], "no known form.*happy/a.jpg")],
+    [([], "no picture in set"), (["truth.csv"], "no picture"), (["holidays/a.jpg"], "no known form.*holidays/a.jpg")],
 )
 def test_anything_else_is_an_error(files, reason):
     with pytest.raises(DataError, match=reason):

@@ -6,18 +6,18 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.inputs.datasets import synpain
-from pipeline.inputs.datasets.entries import Face
+from pipeline.inputs.datasets.entries import Region
 
 
 def test_a_name_says_everything():
     entry = synpain.parse("some/folder/11014123_Pain_Man_Old.jpg")
     assert entry.subject_id == "11014123"
-    assert entry.regions == {"left": Face(label=0, expressive=0), "right": Face(label=1, expressive=1)}
+    assert entry.regions == {"left": Region({"pain": "no_pain"}, 0), "right": Region({"pain": "pain"}, 1)}
     assert entry.attributes == {"gender": "man", "age_group": "old", "ethnicity": "asian"}
 
 
 def test_no_pain_is_not_pain_though_it_contains_it():
-    assert synpain.parse("10100001_NoPain_Woman_Young.jpg").regions["right"] == Face(label=0, expressive=1)
+    assert synpain.parse("10100001_NoPain_Woman_Young.jpg").regions["right"] == Region({"pain": "no_pain"}, 1)
 
 
 def test_case_does_not_matter():

@@ -1,0 +1,53 @@
+"""What a truth.csv adds to a listing."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.inputs.datasets import truth
+from pipeline.inputs.datasets.entries import Entry, Listing, Region
+
+LISTING = Listing([Entry("anger/a.jpg", "anger/a.jpg", {"full": Region({"expression": "anger"})})], [])
+
+
+def join(tmp_path, text: str) -> Entry:
+    (tmp_path / "truth.csv").write_text(text)
+    (entry,) = truth.joined(LISTING, tmp_path, {"truth.csv": "", "anger/a.jpg": ""}).entries
+    return entry
+
+
+def test_targets_attributes_and_the_subject_join_by_file(tmp_path):
+    entry = join(
+        tmp_path,
+        "file,region,subject_id,label,expression,gender,ethnicity,age,au04,l5_0_x,phenotype_age\n"
+        "anger/a.jpg,full,p7,3,disgust,Man,South Asian,33,2.5,7,0.1\n"
+        "anger/other.jpg,full,p8,3,disgust,Man,South Asian,33,2.5,7,0.1\n",
+    )
+    assert entry.subject_id == "p7"
+    assert entry.regions["full"].targets == {"expression": "anger", "au04": "2.5"}
+    assert entry.attributes == {"gender": "man", "ethnicity": "south_asian", "age": "33"}
+
+
+def test_without_a_region_a_row_is_of_the_whole_picture(tmp_path):
+    assert join(tmp_path, "file,pspi\nanger/a.jpg,4\n").regions["full"].targets["pspi"] == "4"
+
+
+def test_a_picture_without_a_row_stays_as_it_is(tmp_path):
+    assert join(tmp_path, "file,pspi\nanger/b.jpg,4\n") == LISTING.entries[0]
+
+
+def test_no_truth_changes_nothing(tmp_path):
+    assert truth.joined(LISTING, tmp_path, {"anger/a.jpg": ""}) is LISTING
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("picture,pspi\nanger/a.jpg,4\n", "has no column file"),
+        ("file,pspi\nanger/a.jpg,4\nanger/a.jpg,5\n", "line 3: a second row for anger/a.jpg, region full"),
+    ],
+)
+def test_a_truth_that_cannot_be_joined_is_an_error(tmp_path, text, reason):
+    with pytest.raises(DataError, match=reason):
+        join(tmp_path, text)
