@@ -15,7 +15,7 @@ from pipeline.synth.truth import face_columns, person_columns
 CLASSES = tuple(PROTOTYPES)
 # Which of a group's five people the seven pictures of a block show: two of them twice, three once.
 SITTERS = (0, 0, 1, 1, 2, 3, 4)
-CLOSER = 1.15  # a face is the whole subject of its picture: the camera is closer than for a pair
+CLOSER = 1.1  # a face is the whole subject of its picture: the camera is closer than for a pair
 
 
 @dataclass(frozen=True)

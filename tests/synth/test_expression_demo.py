@@ -93,7 +93,7 @@ def test_faces_lie_inside_their_pictures_and_are_large_enough(truth):
     assert points.min() > 0
     assert points.max() < FORM.height
     chin_to_brows = truth.l68_8_y - truth.filter(regex=r"^l68_(19|24)_y$").min(axis=1)
-    assert chin_to_brows.min() > 50
+    assert chin_to_brows.min() > 70
 
 
 @pytest.mark.parametrize("number", [0, 211, 419])

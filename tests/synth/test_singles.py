@@ -76,6 +76,9 @@ def test_each_class_leads_in_its_unit_and_every_other_shows_some_of_it(name, uni
     assert all(levels[other].max() > 0.5 for other in PROTOTYPES)
 
 
-def test_a_calm_face_may_move_more_than_a_weak_expression():
-    calm, weak = ([sum(face.units.values()) for face in draw(name)] for name in ("neutral", "sadness"))
-    assert max(calm) > min(weak)
+def test_a_calm_face_is_not_always_quite_calm_and_a_class_is_often_mixed():
+    calm = np.array([sum(face.units.values()) for face in draw("neutral")])
+    assert np.percentile(calm, 5) < 1
+    assert np.percentile(calm, 95) > 3
+    lifted = np.mean([face.units[12] > 0.3 for face in draw("anger")])  # a smile's unit, no part of any anger
+    assert 0.05 < lifted < 0.4
