@@ -138,7 +138,11 @@ class Training:
         self._samples, self._batch = samples, batch_size
         self._lesson = Lesson(PAIN, samples, samples, plan, loss, teachers=teachers)
         self._schedule = loop.Schedule(
-            1, 1e-5, 1, 1.0, precision=precision, device=devices.pick(device), checkpoint_s=float("inf")
+            epochs=1,
+            learning_rate=1e-5,
+            precision=precision,
+            device=devices.pick(device),
+            checkpoint_s=float("inf"),
         )
 
     def batches(self) -> loop.Batches:
@@ -173,7 +177,7 @@ class Training:
         if self._lesson.teachers:
             targets |= self._lesson.teachers(batch, 0)
         inputs = batch.make(self._specs)
-        optimizer = self._schedule.optimizer([p for p in self.network_with_heads.parameters() if p.requires_grad])
+        optimizer = self._schedule.make_optimizer([p for p in self.network_with_heads.parameters() if p.requires_grad])
 
         def way() -> int:
             loop.training_mode(self.network_with_heads)

@@ -52,7 +52,7 @@ def test_tasks_stand_in_files_of_their_name():
     ("cell", "output"),
     [
         *(("pain", "pain"), ("no_pain", "no_pain"), (" pain ", "pain")),
-        *((word, None) for word in ("", "  ", "yawn", "Pain", "1", math.nan, None, np.nan)),
+        *((word, None) for word in ("", "  ", "yawn", "Pain", "2", math.nan, None, np.nan)),
     ],
 )
 def test_a_word_is_an_output_or_nothing(cell, output):
@@ -65,6 +65,11 @@ def test_a_word_is_an_output_or_nothing(cell, output):
 )
 def test_aliases_are_other_words_of_an_output(cell, output):
     assert EXPRESSION.read(cell) == output
+
+
+@pytest.mark.parametrize(("cell", "output"), [(1, "pain"), ("0", "no_pain"), ("painless", "no_pain")])
+def test_an_alias_may_be_a_number(cell, output):
+    assert PAIN.read(cell) == output
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_words_are_all_that_mean_an_output():
     words = EXPRESSION.words
     assert words["smile"] == words["laugh"] == words["happiness"] == "happiness"
     assert set(words.values()) == set(EXPRESSION.outputs)
-    assert PAIN.words == {"no_pain": "no_pain", "pain": "pain"}
+    assert replace(PAIN, aliases=()).words == {"no_pain": "no_pain", "pain": "pain"}
 
 
 def test_the_positive_output_is_the_one_named_or_the_last():
