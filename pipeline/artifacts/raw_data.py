@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.artifacts.suffixes import PICTURES
 from pipeline.errors import DataError
 
-# Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".tsv", ".txt"}
-)
 TABLES = frozenset({".csv", ".tsv", ".txt"})
+# Pictures, tables and fold files; notes, weights and recipes beside them are not data.
+SUFFIXES = PICTURES | TABLES
 
 
 def sha256(path: Path) -> str:
