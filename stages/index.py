@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import IndexConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.artifacts.raw_data import RawData
@@ -34,13 +35,16 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     import pandas as pd
 
     from pipeline.artifacts import arrays
-    from pipeline.inputs import datasets
+    from pipeline.inputs import archives, datasets
     from pipeline.inputs import index as indexing
 
     name = datasets.recognise(raw.path, raw.files) if config.dataset == "auto" else config.dataset
-    listing = datasets.read(name, raw.path, raw.files)
-    digests = {entry.file: raw.files[entry.file] for entry in listing.entries}
-    inspected = _inspect(indexing.first_files(listing.entries, digests), raw.folder, config.workers)
+    with archives.Unpacker(work.path) as unpacker:
+        listing = datasets.read(name, raw.path, raw.files, unpacker.add)
+    digests = {entry.file: listing.digests.get(entry.file) or raw.files[entry.file] for entry in listing.entries}
+    firsts = indexing.first_files(listing.entries, digests)
+    paths = archives.locate(firsts, raw, work.path)
+    inspected = dict(zip(firsts, _inspect(paths, firsts.values(), config.workers), strict=True))
     rows, skipped = indexing.sample_rows(listing, digests, inspected)
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
     arrays.write_table(work.path / "skipped.csv", reasons)
@@ -63,15 +67,14 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     }
 
 
-def _inspect(files: dict[str, bool], folder: Path, workers: int) -> dict[str, Any]:
-    """Decode each file in joblib processes; its regions' boxes, or the reason why it cannot be used."""
+def _inspect(paths: list[Path], paired: Iterable[bool], workers: int) -> list[dict[str, Any] | str]:
+    """Decode each picture in joblib processes; its regions' boxes, or the reason why it cannot be used."""
     import joblib
     from tqdm import tqdm
 
     from pipeline.inputs.index import inspect
 
-    processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
-    tasks = (joblib.delayed(inspect)(folder / file, paired) for file, paired in files.items())
-    found = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
-    bar = tqdm(found, total=len(files), desc="index", unit="picture", disable=None)
-    return dict(zip(files, bar, strict=True))
+    processes = max(1, min(workers or joblib.cpu_count(), len(paths) // 16))
+    tasks = (joblib.delayed(inspect)(path, pair) for path, pair in zip(paths, paired, strict=True))
+    done = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
+    return list(tqdm(done, total=len(paths), desc="index", unit="picture", disable=None))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Listing, Skipped
+from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
 from pipeline.inputs.images import Box, halves, load
 
 # The columns of a sample table before what a dataset knows of its faces.
@@ -121,6 +121,11 @@ def _row(entry: Entry, region: str, box: Box, columns: Sequence[str]) -> dict:
     }
 
 
+def kind_of(item: Skipped) -> str:
+    """The kind of a reason: what stands before its colon."""
+    return item.reason.partition(":")[0]
+
+
 def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most: float, table: Path) -> None:
     """Refuse a dataset of which too much cannot be used.
 
@@ -129,17 +134,18 @@ def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most:
     samples : usable faces.
     skipped : what cannot be used.
     pictures : of the whole dataset.
-    most : largest share of pictures that may be skipped.
+    most : largest share of pictures that may be skipped; those do not count of which the dataset itself says that they
+        show none of the classes.
     table : where all reasons can be read.
 
     Raises
     ------
     DataError : nothing is usable, or more than ``most`` of the pictures are skipped.
     """
-    files = {item.file for item in skipped}
+    files = {item.file for item in skipped if not samples or kind_of(item) != DROPPED}
     if samples and len(files) <= most * pictures:
         return
-    kinds = Counter(item.reason.partition(":")[0] for item in skipped)
+    kinds = Counter(kind_of(item) for item in skipped)
     reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "the dataset lists none"
     share = f"at most {most:.0%} may be" if samples else "none is usable"
     raise DataError(
