@@ -54,7 +54,7 @@ Each target first makes what it needs; what is fresh is reused.
   status           what the cache holds: fresh, missing, partial, damaged, stale
   plan             what `make report` would run, and why
   gc               remove what the current config does not need   YES
-  synthesize       render synthetic faces                      N OUT SEED HEIGHT QUALITY
+  synthesize       render synthetic faces                      FORM N OUT SEED HEIGHT QUALITY
   pretrain         pretrain the demo set's small backbones     N SEED OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check

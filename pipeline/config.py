@@ -20,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_SETS = REPOSITORY / "data" / "demo"
 DEMO_DATA = DEMO_SETS / "pain"
 SHIPPED_WEIGHTS = DEMO_SETS / "weights"
+DEMO_SEEDS = {"pain": 1, "expression": 2}  # of the identities rendered for each shipped set
+SYNTHETIC_FORMS = ("pairs", "expression")
 NO_TEACHER = "none"
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
@@ -228,10 +230,11 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    n: int = option(360, "Pairs of faces.", least=1)
+    form: str = option("pairs", "pairs: SynPAIN's; expression: single faces by class.", choices=SYNTHETIC_FORMS)
+    n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1)
     seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.", least=0)
-    height: int = option(360, "Height of a picture in pixels; the width follows SynPAIN's 1312:736.", least=1)
-    quality: int = option(85, "JPEG quality.", least=1, most=100)
+    height: int = option(0, "Height of a picture in pixels, 0: the form's own; the width follows the form.", least=0)
+    quality: int = option(0, "JPEG quality, 0: the form's own.", least=0, most=100)
     workers: int = option(0, "Processes; 0 uses every core.", affects=False, least=0)
 
 

@@ -16,6 +16,7 @@ from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
+    DEMO_SEEDS,
     REPOSITORY,
     SHIPPED_WEIGHTS,
     PretrainConfig,
@@ -284,7 +285,7 @@ def predict_command(source: Path, out: Path, model: Path | None, device: str, **
 @field_options(SynthesizeConfig)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pictures and truth.csv.")
 def synthesize_command(out: Path, **values: Any) -> None:
-    """Render synthetic faces with known action units, in SynPAIN's form."""
+    """Render synthetic faces with known action units, in pairs or in a folder per expression."""
     click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
 
 
@@ -294,7 +295,11 @@ def synthesize_command(out: Path, **values: Any) -> None:
     "--n", type=click.IntRange(1), default=2400, show_default=True, help="Pairs of faces to render and learn from."
 )
 @click.option(
-    "--faces-seed", type=int, default=1000, show_default=True, help="Seed of their identities; the demo set's is 1."
+    "--faces-seed",
+    type=int,
+    default=1000,
+    show_default=True,
+    help="Seed of their identities, not a demo set's.",
 )
 @click.option("--height", type=int, default=224, show_default=True, help="Height of their pictures in pixels.")
 @click.option(
@@ -319,7 +324,7 @@ def synthesize_command(out: Path, **values: Any) -> None:
 def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Path, cache: Path, **values: Any) -> None:
     """Pretrain the demo set's backbones on other synthetic identities."""
     config = PretrainConfig(**values)
-    if faces_seed == SynthesizeConfig.seed:
+    if faces_seed in DEMO_SEEDS.values():
         raise ConfigError(f"FACES_SEED={faces_seed} is the demo set's: its people must stay unseen. Give another seed.")
     recipe = SynthesizeConfig(n=n, seed=faces_seed, height=height, quality=92, workers=workers)
     store = ArtifactStore(cache / f"synthetic-{n}-{faces_seed}-{height}")

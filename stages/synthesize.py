@@ -1,24 +1,31 @@
-"""Synthetic pairs of faces in SynPAIN's form, with their truth, in a plain folder."""
+"""Synthetic faces, in pairs of SynPAIN's form or singly by expression, with their truth, in a plain folder."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import SynthesizeConfig, fingerprinted
 from pipeline.errors import DataError, MissingDependencyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.synth.forms import Form
 
 JOURNAL = "truth.partial.jsonl"
 TRUTH = "truth.csv"
 RECIPE = "synthesize.json"
 PACKAGES = ("anny", "vtk", "numpy", "scipy", "pillow")
-PIECE = 10  # pairs that a process renders before it reports
+PIECE = 10  # pictures that a process renders before it reports
 
 
 def run(config: SynthesizeConfig, out: Path) -> Path:
-    """Render `config.n` pairs into `out` and write truth.csv and synthesize.json beside them.
+    """Render `config.n` pictures of a form into `out` and write truth.csv and synthesize.json beside them.
 
     A picture depends on (seed, number) and the picture's size and quality alone. Pictures that are there, with
     their truth, are kept: an interrupted run resumes, a larger n adds to what is there.
@@ -31,22 +38,24 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
     import pandas as pd
     from tqdm import tqdm
 
-    from pipeline.synth.pairs import plan
+    from pipeline.synth.forms import FORMS
 
+    form = FORMS[config.form]
+    config = replace(config, height=config.height or form.height, quality=config.quality or form.quality)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     recipe = _recipe(config)
     _check_recipe(out, recipe)
     (out / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n")
-    rows = _known_rows(out)
-    plans = [plan(config.seed, number) for number in range(config.n)]
-    _check_size(out, rows, plans)
+    rows = _finished_rows(out)
+    plans = [form.plan(config.seed, number) for number in range(config.n)]
+    _check_size(out, rows, plans, form.unit)
     missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
-    with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="pair", disable=None) as bar:
+    with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="picture", disable=None) as bar:
         for made in _render(missing, config, out):
-            for file, pair in made:
-                rows[file] = pair
-                journal.write(json.dumps(pair) + "\n")
+            for file, truth in made:
+                rows[file] = truth
+                journal.write(json.dumps(truth) + "\n")
                 bar.update()
             journal.flush()
     table = pd.DataFrame([row for p in plans for row in rows[p.file]])
@@ -54,7 +63,7 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
     table.to_csv(partial, index=False, lineterminator="\n")
     partial.replace(out / TRUTH)
     (out / JOURNAL).unlink()
-    (out / RECIPE).write_text(json.dumps(recipe | {"counts": _counts(table)}, indent=1) + "\n")
+    (out / RECIPE).write_text(json.dumps(recipe | {"counts": _counts(table, form)}, indent=1) + "\n")
     return out
 
 
@@ -67,17 +76,18 @@ def _render(plans: list, config: SynthesizeConfig, out: Path):
     parallel = Parallel(
         n_jobs=min(workers, max(len(pieces), 1)), return_as="generator_unordered", inner_max_num_threads=1
     )
-    return parallel(delayed(_render_piece)(piece, config.height, config.quality, str(out)) for piece in pieces)
+    return parallel(delayed(_render_piece)(piece, config, str(out)) for piece in pieces)
 
 
-def _render_piece(plans: list, height: int, quality: int, out: str) -> list:
-    from pipeline.synth.pairs import render_pair, save_picture
+def _render_piece(plans: list, config: SynthesizeConfig, out: str) -> list:
+    from pipeline.synth.forms import FORMS
     from pipeline.synth.scene import studio
+    from pipeline.synth.truth import save_picture
 
     made = []
     for what in plans:
-        picture, rows = render_pair(studio(), what, height)
-        save_picture(picture, Path(out) / what.file, quality)
+        picture, rows = FORMS[config.form].render(studio(), what, config.height)
+        save_picture(picture, Path(out) / what.file, config.quality)
         made.append((what.file, rows))
     return made
 
@@ -100,12 +110,12 @@ def _packages() -> dict[str, str]:
 
 
 def _check_recipe(out: Path, recipe: dict) -> None:
-    """Refuse to mix two recipes in one folder; n may differ."""
+    """Refuse to mix two recipes in one folder; n may differ. An option that was not recorded had its default."""
     path = out / RECIPE
     if not path.exists():
         return
     there = json.loads(path.read_text())
-    old = {**there["config"], "renderer": there["renderer"], "n": None}
+    old = {**fingerprinted(SynthesizeConfig()), **there["config"], "renderer": there["renderer"], "n": None}
     new = {**recipe["config"], "renderer": recipe["renderer"], "n": None}
     if old != new:
         differing = ", ".join(
@@ -116,36 +126,36 @@ def _check_recipe(out: Path, recipe: dict) -> None:
         )
 
 
-def _check_size(out: Path, rows: dict, plans: list) -> None:
+def _check_size(out: Path, rows: dict, plans: list, unit: str) -> None:
     """Refuse to leave pictures in the folder that the truth no longer mentions."""
     if not set(rows) <= {what.file for what in plans}:
         raise DataError(
-            f"{out} holds {len(rows)} pairs, {len(plans)} asked. Ask for N={len(rows)} or more, or choose another OUT="
+            f"{out} holds {len(rows)} {unit}, {len(plans)} asked. Ask for N={len(rows)} or more, or choose another OUT="
         )
 
 
-def _known_rows(out: Path) -> dict[str, list[dict]]:
-    """FaceTargets of the pictures that earlier runs finished, by file name."""
+def _finished_rows(out: Path) -> dict[str, list[dict]]:
+    """Truth of the pictures that earlier runs finished, by file name."""
     import pandas as pd
 
     rows: dict[str, list[dict]] = {}
     if (out / TRUTH).exists():
         table = pd.read_csv(out / TRUTH, dtype={"subject_id": str})
-        for file, pair in table.groupby("file", sort=False):
-            rows[str(file)] = pair.to_dict("records")
+        for file, truth in table.groupby("file", sort=False):
+            rows[str(file)] = truth.to_dict("records")
     if (out / JOURNAL).exists():
         for line in (out / JOURNAL).read_text().splitlines():
             try:
-                pair = json.loads(line)
+                truth = json.loads(line)
             except json.JSONDecodeError:  # the line that a kill cut short
                 continue
-            rows[pair[0]["file"]] = pair
+            rows[truth[0]["file"]] = truth
     return rows
 
 
-def _counts(table) -> dict:
-    right = table[table.region == "right"]
-    names = ("label", "gender", "age_group", "ethnicity", "expression")
-    return {"pairs": len(right)} | {
-        name: {str(k): int(v) for k, v in right[name].value_counts().sort_index().items()} for name in names
+def _counts(table: pd.DataFrame, form: Form) -> dict:
+    """How many pictures there are, and how many of each kind."""
+    pictures = table[table.region == form.region]
+    return {form.unit: len(pictures)} | {
+        name: {str(k): int(v) for k, v in pictures[name].value_counts().sort_index().items()} for name in form.counted
     }

@@ -102,7 +102,7 @@ def _job(
     if config.folds:
         folds = fold_of(table, assigned, samples.summary, config.folds)
         fold = folds.reindex(names, fill_value=ALL_FOLDS).to_numpy(np.int8)
-    answered = KINDS[config.task.kind].read(
+    _, answered = KINDS[config.task.kind].read(
         table.set_index("sample_id")[config.task.target].reindex(names), config.task
     )
     training = np.flatnonzero(assigned.set_index("sample_id")["part"].reindex(names) == "train")

@@ -26,7 +26,7 @@ ROOMS = {
     "distillation": "tasks artifacts compute inputs models",
     "training": "tasks artifacts compute inputs models distillation",
     "evaluation": "tasks artifacts",
-    "reporting": "tasks artifacts evaluation",
+    "reporting": "presets tasks artifacts evaluation",
     "serving": "tasks artifacts compute inputs models evaluation",
     "synth": "artifacts",
     "pretraining": "tasks artifacts compute inputs models distillation training",

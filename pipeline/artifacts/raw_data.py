@@ -14,13 +14,12 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+from pipeline.artifacts.suffixes import PICTURES
 from pipeline.errors import DataError
 
-# Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".csv", ".tsv", ".txt", ".parquet"}
-)
 TABLES = frozenset({".csv", ".tsv", ".txt"})
+# Pictures, tables and fold files; notes, weights and recipes beside them are not data.
+SUFFIXES = PICTURES | TABLES | {".parquet"}
 
 
 def sha256(path: Path) -> str:

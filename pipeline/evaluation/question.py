@@ -18,9 +18,9 @@ class Question:
     positive: str = ""
     ordered: bool = False
     hard_negatives: str = ""
-    headline: str = "balanced_accuracy"
-    sample: str = "face"
-    samples: str = "faces"
+    headline: str = ""
+    sample: str = "sample"
+    samples: str = "samples"
 
     @classmethod
     def of(cls, task: Task | Mapping[str, Any]) -> Question:
@@ -41,7 +41,7 @@ class Question:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The outputs as words: ``no_pain`` is "no pain"."""
+        """The outputs as words: ``wide_open`` is "wide open"."""
         return tuple(name.replace("_", " ") for name in self.outputs)
 
     @property

@@ -174,7 +174,8 @@ def wilcoxon(differences: np.ndarray) -> Wilcoxon:
     smallest = float(min(1.0, 2.0 ** (1 - seeds))) if seeds else float("nan")
     if seeds == 0 or np.isnan(differences).any():
         return Wilcoxon(float("nan"), float("nan"), smallest, seeds, "needs a difference for every seed")
-    sizes = np.round(differences[differences != 0], 12)  # equal shares of samples must be equal ranks
+    sizes = np.round(differences, 12)  # equal shares of samples must be equal ranks, and none where there is none
+    sizes = sizes[sizes != 0]
     if len(sizes) == 0:
         return Wilcoxon(0.0, 1.0, smallest, seeds, "no seed differs")
     tied = len(np.unique(np.abs(sizes))) < len(sizes)

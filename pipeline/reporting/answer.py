@@ -23,33 +23,33 @@ class Answer:
     sentences: tuple[str, ...]
 
 
-def answer(methods: list[Method], found: list[Effect]) -> Answer:
+def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
     """Which teacher transfers better, whether teaching helped, what the other choices changed, size, the hard case.
 
     Parameters
     ----------
-    found : all of `pipeline.reporting.effects.effects`.
+    comparisons : all of `pipeline.reporting.effects.effects`.
     """
-    order = effects.ranked(found)
-    headline, transfer = _transfer(found, order) if order else _nothing_to_compare(methods)
+    order = effects.ranked(comparisons)
+    headline, transfer = _transfer(comparisons, order) if order else _nothing_to_compare(methods)
     if any(math.isnan(m.estimate(m.headline).value) for m in methods):
         return Answer(headline, (transfer,))
     student = favourite(methods)
     sentences = [
         transfer,
-        _others(found, order),
-        _teaching([e for e in found if e.factor == TEACHING]),
-        _views([e for e in found if e.factor == "views"]),
-        _folds([e for e in found if e.factor == "folds"]),
+        _others(comparisons, order),
+        _teaching([e for e in comparisons if e.factor == TEACHING]),
+        _views([e for e in comparisons if e.factor == "views"]),
+        _folds([e for e in comparisons if e.factor == "folds"]),
         _size(student, methods),
         _hard_case(student),
     ]
     return Answer(headline, tuple(sentence for sentence in sentences if sentence))
 
 
-def _transfer(found: list[Effect], order: list[str]) -> tuple[str, str]:
+def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
     """The headline and the sentence on the two best teachers."""
-    e = effects.between(found, *order[:2])
+    e = effects.between(comparisons, *order[:2])
     if e is None:
         return _unmatched(order)
     if math.isnan(e.estimate.value):
@@ -65,7 +65,7 @@ def _transfer(found: list[Effect], order: list[str]) -> tuple[str, str]:
     if math.isnan(e.estimate.low):
         return f"Too few test subjects to tell which teacher transfers {degree}", reached
     if e.settled:
-        rivals = [effects.between(found, order[0], name) for name in order[1:]]
+        rivals = [effects.between(comparisons, order[0], name) for name in order[1:]]
         beaten = [rival.names[1] for rival in rivals if rival and rival.settled]
         headline = f"{e.names[0]} transfers better than {joined(beaten)}"
         return headline, f"{reached} {_why(e)}, so on these data {first} transfers better."
@@ -109,34 +109,39 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
 
 
-def _others(found: list[Effect], order: list[str]) -> str:
+def _others(comparisons: list[Effect], order: list[str]) -> str:
     """What the sentence on the two best leaves out, where there are more teachers."""
-    rest = [e for name in order[2:] if (e := effects.between(found, order[0], name))]
+    rest = [e for name in order[2:] if (e := effects.between(comparisons, order[0], name))]
     parts = [f"{_points(e.estimate.value)} points over the {e.names[1]} teacher’s ({_known(e)})" for e in rest]
     return f"Students of the {pretty(order[0])} teacher stood {joined(parts)}." if parts else ""
 
 
-def _teaching(found: list[Effect]) -> str:
+def _teaching(comparisons: list[Effect]) -> str:
     """What each teacher added to a student without one."""
-    if not found:
+    if not comparisons:
         return ""
-    parts = [f"the {e.names[0]} teacher {_change(e, 'added', 'cost')}" for e in found]
-    untaught = {m.student for e in found for _, m in e.pairs}
-    reached = {e.reached[1] for e in found}
+    parts = [f"the {e.names[0]} teacher {_change(e, 'added', 'cost')}" for e in comparisons]
+    untaught = {m.student for e in comparisons for _, m in e.pairs}
+    reached = {e.reached[1] for e in comparisons}
     who = f"the {pretty(*untaught)} student" if len(untaught) == 1 else "students"
     level = f" ({_percent(*reached)})" if len(reached) == 1 else ""
     return f"Against {who} without a teacher{level}, {'; '.join(parts)}."
 
 
-def _views(found: list[Effect]) -> str:
-    """What a fixed label for each face cost or gained against answers for many views of it."""
-    parts = [f"{_change(e, 'cost', 'gained')} against answers for {e.first} views" for e in found if e.second == 1]
-    return f"One fixed label for each {found[0].pairs[0][0].task.sample} {'; it '.join(parts)}." if parts else ""
+def _views(comparisons: list[Effect]) -> str:
+    """What a fixed label for each sample cost or gained against answers for many views of it."""
+    parts = [
+        f"{_change(e, 'cost', 'gained')} against answers for {e.first} views" for e in comparisons if e.second == 1
+    ]
+    if not parts:
+        return ""
+    sample = comparisons[0].pairs[0][0].task.sample
+    return f"One fixed label for each {sample} {'; it '.join(parts)}."
 
 
-def _folds(found: list[Effect]) -> str:
-    """What labels from teachers that had not seen the face gained or cost."""
-    parts = [f"over {e.first} folds {_change(e, 'gained', 'cost')}" for e in found if e.second == 0]
+def _folds(comparisons: list[Effect]) -> str:
+    """What labels from teachers that had not seen the sample gained or cost."""
+    parts = [f"over {e.first} folds {_change(e, 'gained', 'cost')}" for e in comparisons if e.second == 0]
     return f"Against the labels of one teacher, cross-fitting {'; '.join(parts)}." if parts else ""
 
 
@@ -149,13 +154,13 @@ def _size(student: Method | None, methods: list[Method]) -> str:
     ratio = {name: f"{100 * small[name] / big[name]:.0f}%" for name in ("parameters", "gflops", "latency_ms")}
     against = effects.effect(TEACHING, student.teacher, NO_TEACHER, ((student, teacher),)).estimate
     side = "above" if against.value >= 0 else "below"
-    known = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
+    level = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
         f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and "
         f"answers in {short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
         f"{lowered(student.headline_metric.title)} "
-        f"stands {_points(abs(against.value))} points {side} that teacher’s ({known})."
+        f"stands {_points(abs(against.value))} points {side} that teacher’s ({level})."
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipeline.reporting.cells import Table, joined, lowered, words
 from pipeline.reporting.material import Material
+from pipeline.reporting.people import not_found
 from pipeline.reporting.runs import described
 
 ITEMS = Path(__file__).parent / "template" / "checklist.csv"
@@ -79,7 +80,7 @@ def facts(material: Material) -> dict[str, Any]:
 
 def _places(material: Material) -> dict[str, str]:
     """How inputs were prepared and where they came from."""
-    task, missed = material.task, int((material.everyone["detected"] == 0).sum())
+    task, missed = material.task, int(not_found(material.everyone).sum())
     several = material.sources
     return {
         "prepared": (

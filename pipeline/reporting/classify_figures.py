@@ -17,7 +17,7 @@ from pipeline.evaluation.metrics.classify import confusion as counted
 from pipeline.evaluation.predictions import logits
 from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import joined, words
-from pipeline.reporting.drawing import PALETTE, RULE, STYLE, Picture, picture, plain
+from pipeline.reporting.drawing import MUTED, PALETTE, RULE, STYLE, Picture, picture, plain
 from pipeline.reporting.figures import color_of, heading, slug
 from pipeline.reporting.methods import Method, per_output
 from pipeline.reporting.runs import Run, held_out
@@ -147,6 +147,8 @@ def _class_curves(
     axes = _unit_square(figure, heading(method, 40), *axis_labels)
     if name == "roc":
         axes.plot([0, 1], [0, 1], color=RULE, lw=0.8)
+    unit = {"roc_auc": "AUC", "average_precision": "AP"}[metric]
+    axes.text(1.05, 1.05, unit, color=MUTED, va="center", size=8, transform=axes.transAxes)
     spoken, samples = [], np.ones((1, len(held_out(method.runs[0].predictions))))
     values = per_output(method, samples)[metric][:, 0].mean(axis=0)
     for number, output in enumerate(outputs):
@@ -189,8 +191,8 @@ def _one_curve(axes: Axes, run: Run, output: int, curve: Curve, **style) -> None
 def _in_family(method: Method) -> str:
     """A method's name in a panel that is about one teacher and one student."""
     if method.is_taught:
-        return ", ".join(method.told) or "student"
-    return ", ".join(("teacher" if method.is_teacher else "no teacher", *method.told))
+        return ", ".join(method.details) or "student"
+    return ", ".join(("teacher" if method.is_teacher else "no teacher", *method.details))
 
 
 def _unit_square(figure: Figure, title: str, xlabel: str, ylabel: str) -> Axes:

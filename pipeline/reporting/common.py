@@ -94,20 +94,13 @@ def networks(material: Material) -> Section:
 
 
 def detection(material: Material) -> Section | None:
-    """Faces that were not found; None where no face is looked for."""
-    counts = material.inputs.summary["counts"]
-    if "detected" not in counts:
-        return None
-    return section(
-        "Detection failures",
-        "Detection",
-        tables=[
-            tables.skipped([material.samples, material.inputs]),
-            people.detection(material.everyone, material.task, material.config.confidence),
-        ],
-        counts=counts,
-        lost=lost(material),
-    )
+    """What was not found, and what could not be used; None where nothing was looked for and all was used."""
+    counts, skipped = material.inputs.summary["counts"], tables.skipped([material.samples, material.inputs])
+    looked = "detected" in material.everyone
+    if not looked:
+        return skipped and section("What could not be used", "Skipped", "detection", tables=[skipped], counts={})
+    by_group = people.detection(material.everyone, material.task, material.config.confidence)
+    return section("Detection failures", "Detection", tables=[skipped, by_group], counts=counts, lost=lost(material))
 
 
 def reproduce(material: Material) -> Section:

@@ -94,28 +94,28 @@ def effect(factor: str, first, second, pairs: Pairs) -> Effect:
 def effects(methods: list[Method]) -> list[Effect]:
     """Every comparison that the methods allow, corrected within each factor: teachers first."""
     students = [method for method in methods if not method.is_teacher]
-    found: list[Effect] = []
+    comparisons: list[Effect] = []
     for factor in ("teacher", TEACHING, *recipes.FACTORS, "student"):
         family = [effect(factor, *which, pairs) for *which, pairs in _comparisons(factor, students) if pairs]
         family = [_from_the_better(e) if factor in ("teacher", "student") else e for e in family]
         adjusted = significance.holm(np.array([e.p_value for e in family]))
-        found += [replace(e, adjusted=float(p)) for e, p in zip(family, adjusted, strict=True)]
-    return found
+        comparisons += [replace(e, adjusted=float(p)) for e, p in zip(family, adjusted, strict=True)]
+    return comparisons
 
 
-def ranked(found: list[Effect]) -> list[str]:
+def ranked(comparisons: list[Effect]) -> list[str]:
     """The teachers, the one with the largest mean effect against the others first."""
     scores: dict[str, list[float]] = {}
-    for e in found:
+    for e in comparisons:
         if e.factor == "teacher":
             scores.setdefault(e.first, []).append(e.estimate.value)
             scores.setdefault(e.second, []).append(-e.estimate.value)
     return sorted(scores, key=lambda name: (-np.mean(scores[name]), name))
 
 
-def between(found: list[Effect], first: str, second: str) -> Effect | None:
+def between(comparisons: list[Effect], first: str, second: str) -> Effect | None:
     """The comparison of two teachers, seen from the first."""
-    for e in found:
+    for e in comparisons:
         if e.factor == "teacher" and {e.first, e.second} == {first, second}:
             return e if e.first == first else turned(e)
     return None
@@ -123,8 +123,8 @@ def between(found: list[Effect], first: str, second: str) -> Effect | None:
 
 def turned(e: Effect) -> Effect:
     """The same comparison seen from the other side."""
-    known = e.estimate
-    estimate = replace(known, value=-known.value, low=-known.high, high=-known.low)
+    seen = e.estimate
+    estimate = replace(seen, value=-seen.value, low=-seen.high, high=-seen.low)
     pairs = tuple((b, a) for a, b in e.pairs)
     per_seed = {seed: -value for seed, value in e.per_seed.items()}
     return replace(
@@ -165,7 +165,7 @@ def _matched(methods: list[Method], factor: str, first, second) -> Pairs:
 
 
 def _sides(first: Method, second: Method) -> tuple[np.ndarray, np.ndarray]:
-    """Both methods on the test faces and on every resample, over the seeds that both have, if there are any."""
+    """Both methods on the test samples and on every resample, over the seeds that both have, if there are any."""
     shared = set(first.seeds) & set(second.seeds)
     return _over(first, shared or set(first.seeds)), _over(second, shared or set(second.seeds))
 

@@ -32,7 +32,7 @@ def comparison(methods: list[Method]) -> Picture:
             seeds = 100 * method.values[method.headline][:, 0]
             axes.plot(seeds, np.full(len(seeds), row + 0.27), "|", color=color, ms=5, mew=1)
     values = [f"{100 * m.estimate(m.headline).value:.1f}" for m in methods]
-    _rows(axes, [(m.kind, ", ".join(m.told)) for m in methods], values)
+    _rows(axes, [(m.kind, ", ".join(m.details)) for m in methods], values)
     title = methods[0].headline_metric.title
     axes.set_xlabel(f"{title} on held-out subjects, %")
     spoken = "; ".join(f"{m.title} {value}" for m, value in zip(methods, values, strict=True))
@@ -59,21 +59,21 @@ def recipes(methods: list[Method]) -> Picture:
 
 
 @matplotlib.rc_context(STYLE)
-def effects(found: list[Effect]) -> Picture:
+def effects(comparisons: list[Effect]) -> Picture:
     """What each choice changes, with intervals; filled where the data settle the sign."""
-    figure = Figure(figsize=(4.4, _height(found)))
+    figure = Figure(figsize=(4.4, _height(comparisons)))
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, lw=0.8)
-    for row, e in enumerate(found):
+    for row, e in enumerate(comparisons):
         _interval(axes, row, e.estimate, INK, hollow=not e.settled)
-    values = [signed(e.estimate.value) for e in found]
-    _rows(axes, [(e.names[0], f"instead of {e.names[1]}") for e in found], values)
-    for row in range(1, len(found)):
-        if found[row].factor != found[row - 1].factor:
+    values = [signed(e.estimate.value) for e in comparisons]
+    _rows(axes, [(e.names[0], f"instead of {e.names[1]}") for e in comparisons], values)
+    for row in range(1, len(comparisons)):
+        if comparisons[row].factor != comparisons[row - 1].factor:
             axes.axhline(row - 0.5, color=RULE, lw=0.8)
-    title = lowered(found[0].pairs[0][0].headline_metric.title)
+    title = lowered(comparisons[0].pairs[0][0].headline_metric.title)
     axes.set_xlabel(f"Difference of {title}, percentage points")
-    spoken = "; ".join(f"{' instead of '.join(e.names)} {value}" for e, value in zip(found, values, strict=True))
+    spoken = "; ".join(f"{' instead of '.join(e.names)} {value}" for e, value in zip(comparisons, values, strict=True))
     return picture(figure, "effects", f"Differences of {title} in points: {spoken}")
 
 
@@ -90,7 +90,7 @@ def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1))
     for run in method.runs:
         epoch, loss = run.history["epoch"], run.history["val_loss"]
-        reached, best = 100 * run.history[f"val_{method.headline}"], int(loss.to_numpy().argmin())
+        reached, best = 100 * run.history[f"val_{method.headline}"], int(run.best["epoch"]) - 1
         above.plot(epoch, run.history["train_loss"], color=MUTED, lw=0.9, ls=(0, (3, 2)))
         for axes, values in ((above, loss), (below, reached)):
             axes.plot(epoch, values, color=color, lw=1.2)
@@ -109,17 +109,17 @@ def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
 def slug(method: Method) -> str:
     """A file name for a method."""
     role = f"teacher-{method.teacher}" if method.is_teacher else f"student-{method.student}-{method.teacher}"
-    return plain("-".join((role, *method.told)))
+    return plain("-".join((role, *method.details)))
 
 
 def heading(method: Method, width: int) -> str:
     """A method's title over a panel, what sets it apart on lines of its own."""
-    return "\n".join([method.kind, *textwrap.wrap(", ".join(method.told), width)])
+    return "\n".join([method.kind, *textwrap.wrap(", ".join(method.details), width)])
 
 
 def _without_teacher(method: Method) -> str:
     """The row of a student among all recipes."""
-    return ", ".join((pretty(method.student), *(method.told or ("no teacher",) * method.is_untaught)))
+    return ", ".join((pretty(method.student), *(method.details or ("no teacher",) * method.is_untaught)))
 
 
 def color_of(method: Method) -> str:

@@ -17,10 +17,8 @@ from pipeline.reporting.cells import Table
 from pipeline.reporting.drawing import Picture
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method, chosen, draws, favourite
-from pipeline.reporting.runs import Run
+from pipeline.reporting.runs import GENERATED, Run
 from pipeline.tasks import Task
-
-GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a program or a model
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Method:
     values : per metric, shape (runs, 1 + replicates): the value on the test samples, then on every resample.
     cost : of its network, measured on whichever run had the quietest machine.
     color : position in the palette; a teacher and its students share it.
-    told : what sets the recipe apart from the others that are compared, in words.
+    details : what sets the recipe apart from the others that are compared, in words.
     """
 
     recipe: Recipe
@@ -38,7 +38,7 @@ class Method:
     cost: Mapping[str, Any]
     color: int
     confidence: float
-    told: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -83,7 +83,7 @@ class Method:
     @property
     def title(self) -> str:
         """A short name for tables and figures, which no other compared method has."""
-        return ", ".join((self.kind, *self.told))
+        return ", ".join((self.kind, *self.details))
 
     @property
     def kind(self) -> str:
@@ -97,11 +97,11 @@ class Method:
     @property
     def phrase(self) -> str:
         """The name in a sentence."""
-        told = f" ({', '.join(self.told)})" if self.told else ""
+        details = f" ({', '.join(self.details)})" if self.details else ""
         if self.is_teacher:
-            return f"the {self.kind}{told}"
+            return f"the {self.kind}{details}"
         taught = "without a teacher" if self.is_untaught else f"of the {pretty(self.teacher)} teacher"
-        return f"the {pretty(self.student)} student {taught}{told}"
+        return f"the {pretty(self.student)} student {taught}{details}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -137,8 +137,8 @@ class Method:
 
     @cached_property
     def validation(self) -> tuple[float, float]:
-        """Headline metric and minus the loss on validation subjects at the epochs kept, means over seeds."""
-        epochs = [run.kept for run in self.runs]
+        """Headline metric and minus the loss on validation subjects at the best epochs, means over seeds."""
+        epochs = [run.best for run in self.runs]
         reached = float(np.mean([epoch[f"val_{self.headline}"] for epoch in epochs]))
         return reached, -float(np.mean([epoch["val_loss"] for epoch in epochs]))
 
@@ -176,7 +176,7 @@ def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> l
             cost=costs[members[0].network],
             color=names.index(recipe.teacher) + 1 if recipe.teacher != NO_TEACHER else 0,
             confidence=confidence,
-            told=parts(recipe, differing if recipe.student else ("folds",)),
+            details=parts(recipe, differing if recipe.student else ("folds",)),
         )
         for recipe in sorted(groups, key=lambda recipe: recipe.order)
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import NO_TEACHER
 from pipeline.reporting import page
 from pipeline.reporting.recipes import Recipe, level, pretty
-from pipeline.reporting.runs import described, task_of
+from pipeline.reporting.runs import GENERATED, described, task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pipeline.tasks import Task
 
 PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
-GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a program; the demo sets have SynPAIN's
 TEMPERED = {"soft", "dkd", "dist"}  # losses that soften logits
 CALIBRATION = {
     "ece": "expected calibration error",

@@ -1,4 +1,4 @@
-"""The report's tables of faces and people: the split, their groups, and who fares worse."""
+"""The report's tables of samples and people: the split, their groups, and who fares worse."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ def data(samples: pd.DataFrame, task: Task) -> Table:
     for part in (*PARTS, *sorted(set(samples["part"]) - set(PARTS))):
         inside = samples["part"] == part
         counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
-        subjects, missed = (
-            samples.loc[inside, "subject_id"].nunique(),
-            int((samples.loc[inside, "detected"] == 0).sum()),
-        )
-        row = {"Part": part, "Subjects": subjects, task.samples.capitalize(): int(inside.sum()), **counts}
-        rows.append(row | {f"{task.sample.capitalize()} not found": missed})
+        row = {"Part": part, "Subjects": samples.loc[inside, "subject_id"].nunique()}
+        row |= {task.samples.capitalize(): int(inside.sum()), **counts}
+        if "detected" in samples:
+            row[f"{task.sample.capitalize()} not found"] = int((inside & not_found(samples)).sum())
+        rows.append(row)
     frame = pd.DataFrame(rows)
     caption = f"Subjects and {task.samples} in each part; no subject is in two parts."
     return Table("data", caption, frame, frame)
+
+
+def not_found(samples: pd.DataFrame) -> pd.Series:
+    """Samples in which what was looked for was not found, bool; none where nothing was looked for."""
+    return samples["detected"] == 0 if "detected" in samples else pd.Series(False, index=samples.index)
 
 
 def hard_negatives(samples: pd.DataFrame, task: Task) -> pd.Series:
@@ -89,13 +93,13 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
     return Table("sources", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 
 
-def people(faces: pd.DataFrame) -> Table | None:
+def people(samples: pd.DataFrame) -> Table | None:
     """Subjects of each part by attribute; None when the dataset says nothing of the people."""
     rows = [
         {"Attribute": words(name), "Group": words(group)}
         | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
-        for name in subgroups.groupings(faces)
-        for group, inside in faces.groupby(name)
+        for name in subgroups.groupings(samples)
+        for group, inside in samples.groupby(name)
     ]
     if not rows:
         return None
@@ -104,16 +108,17 @@ def people(faces: pd.DataFrame) -> Table | None:
     return Table("people", "Subjects in each part by attribute.", shown, frame)
 
 
-def detection(faces: pd.DataFrame, task: Task, confidence: float) -> Table | None:
+def detection(samples: pd.DataFrame, task: Task, confidence: float) -> Table | None:
     """Faces that were not found, by group and over all parts; None when nothing is known of the people."""
     shown, numbers = [], []
-    for name in subgroups.groupings(faces):
-        known = faces[faces[name].notna()]
-        for found in subgroups.failures(known[name].to_numpy(), known["detected"].to_numpy() == 1, confidence):
-            line = {"Group": f"{words(name)}: {words(found.name)}", task.samples.capitalize(): str(found.faces)}
-            shown.append(line | {"Not found": str(found.missed), "Share, %": percent(found.share)})
-            known_as = {"attribute": name, "group": found.name, "faces": found.faces, "not_found": found.missed}
-            numbers.append(known_as | numbers_of(found.share))
+    for name in subgroups.groupings(samples):
+        answered = samples[samples[name].notna()]
+        detected = ~not_found(answered).to_numpy()
+        for failures in subgroups.failures(answered[name].to_numpy(), detected, confidence):
+            line = {"Group": f"{words(name)}: {words(failures.name)}", task.samples.capitalize(): str(failures.faces)}
+            shown.append(line | {"Not found": str(failures.missed), "Share, %": percent(failures.share)})
+            facts = {"attribute": name, "group": failures.name, "faces": failures.faces, "not_found": failures.missed}
+            numbers.append(facts | numbers_of(failures.share))
     caption = (
         f"{task.samples.capitalize()} that were not found, all parts; exact {100 * confidence:g}% intervals, "
         f"{task.samples} taken as independent."
@@ -126,7 +131,7 @@ def divide(methods: list[Method], weights: np.ndarray) -> Divided:
 
     Parameters
     ----------
-    weights : of the test faces, as `pipeline.reporting.methods.draws` gives them.
+    weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
     """
     return {
         (method.title, name): _division(method, name, weights)
@@ -152,9 +157,9 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
                 first = {"Group": f"{words(name)}: {words(group.name)}", "Subjects": str(group.subjects)}
                 lines.setdefault((name, group.name), first)[method.title] = percent(group.estimate)
                 rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
-                known = {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
+                facts = {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
                 numbers.append(
-                    identity(method) | known | numbers_of(group.estimate) | rest | {"p_holm_against_rest": group.p}
+                    identity(method) | facts | numbers_of(group.estimate) | rest | {"p_holm_against_rest": group.p}
                 )
     if not lines:
         return None

@@ -14,7 +14,7 @@ from pipeline.artifacts import arrays
 from pipeline.reporting.cells import words
 from pipeline.reporting.material import Material
 from pipeline.reporting.methods import Method
-from pipeline.reporting.people import hard_negatives
+from pipeline.reporting.people import hard_negatives, not_found
 from pipeline.tasks import Task
 
 SHOWN_PX = 144
@@ -53,9 +53,10 @@ def wrong_samples(method: Method, count: int) -> Groups:
         return [("", wrong.head(count))] if len(wrong) else []
     pairs = wrong.groupby(["label", "predicted"]).size().sort_values(ascending=False, kind="stable").head(MOST_PAIRS)
     each = max(1, count // max(1, len(pairs)))
+    support = samples["label"].value_counts()
     return [
         (
-            f"{words(task.outputs[true])} taken for {words(task.outputs[predicted])}: {number} {task.samples}",
+            f"{words(task.outputs[true])} taken for {words(task.outputs[predicted])}: {number} of {support[true]}",
             wrong[(wrong["label"] == true) & (wrong["predicted"] == predicted)].head(each),
         )
         for (true, predicted), number in pairs.items()
@@ -73,7 +74,7 @@ def examples(material: Material) -> tuple[list[tuple[str, list[Shown]]], list[Sh
 def lost(material: Material) -> list[Shown]:
     """Samples in which no face was found."""
     everyone = material.everyone
-    rows = everyone[everyone["detected"] == 0].head(material.config.examples)
+    rows = everyone[not_found(everyone)].head(material.config.examples)
     names = _truth(rows, material.task)
     return [
         Shown(data_uri(image), name, ("centre crop",))
@@ -101,9 +102,9 @@ def _show(material: Material, rows: pd.DataFrame) -> list[Shown]:
         Shown(
             data_uri(image),
             name,
-            (f"p({words(task.outputs[number])}) {p:.2f}", *(() if detected else (f"{task.sample} not found",))),
+            (f"p({words(task.outputs[number])}) {p:.2f}", *((f"{task.sample} not found",) if missed else ())),
         )
-        for image, name, number, p, detected in zip(images, names, classes, probability, rows["detected"], strict=True)
+        for image, name, number, p, missed in zip(images, names, classes, probability, not_found(rows), strict=True)
     ]
 
 

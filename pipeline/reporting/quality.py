@@ -56,7 +56,7 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
 
     Parameters
     ----------
-    weights : of the test faces, as `pipeline.reporting.methods.draws` gives them.
+    weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
     """
     shown, numbers, task = [], [], methods[0].task
     every, on_page = calibration.figures(Question.of(task)), calibration_figures(task)
@@ -64,7 +64,7 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
         before, after = _calibration(method, weights, scaled=False), _calibration(method, weights, scaled=True)
         values = [run.temperature for run in method.runs]
         line: dict[str, Any] = {"Model": method.title}
-        line |= {known.title: figure(before[name]) for name, known in on_page.items()}
+        line |= {metric.title: figure(before[name]) for name, metric in on_page.items()}
         line["Temperature"] = "—" if np.isnan(np.mean(values)) else number(float(np.mean(values)))
         line |= {f"{every[name].title}, after": figure(after[name]) for name in RESCALED}
         shown.append(line)
@@ -76,7 +76,7 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
         f"has fewer different {task.samples}, and so a larger ECE, than the whole: its interval can lie above it."
     )
     missing = {line["figure"] for line in numbers if line["when"] == "before" and np.isnan(line["value"])}
-    reasons = dict.fromkeys(known.undefined for name, known in every.items() if name in missing)
+    reasons = dict.fromkeys(metric.undefined for name, metric in every.items() if name in missing)
     caption += f" Where a figure has no value, it {'; '.join(reasons)}." if reasons else ""
     return Table("calibration", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
@@ -88,7 +88,7 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         teacher, untaught = teacher_of(method, methods), baseline(method, methods)
         if not method.is_taught or teacher is None:
             continue
-        found = distillation_gain.measure(
+        gain = distillation_gain.measure(
             method.mean(method.headline),
             teacher.mean(teacher.headline),
             untaught.mean(untaught.headline) if untaught else None,
@@ -101,17 +101,17 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
         if method in shown:
             lines.append(
                 {"Model": method.title}
-                | {TERMS[n]: _points(getattr(found, n)) for n in ("gain", "gap")}
-                | {TERMS[n]: percent(getattr(found, n)) for n in ("closed", "kept")}
-                | {TERMS[n]: figure(getattr(found, n)) for n in ("per_parameters", "per_gflops")}
+                | {TERMS[n]: _points(getattr(gain, n)) for n in ("gain", "gap")}
+                | {TERMS[n]: percent(getattr(gain, n)) for n in ("closed", "kept")}
+                | {TERMS[n]: figure(getattr(gain, n)) for n in ("per_parameters", "per_gflops")}
                 | {TERMS[n]: percent(getattr(copied, n)) for n in ("agreement", "on_errors", "untaught_on_errors")}
                 | {TERMS["seeds_icc"]: figure(agreement)}
             )
-        every = {**vars(found), **vars(copied), "seeds_icc": agreement}
+        every = {**vars(gain), **vars(copied), "seeds_icc": agreement}
         for name, value in every.items():
-            known = numbers_of(value) if isinstance(value, bootstrap.Estimate) else {"value": value}
+            columns = numbers_of(value) if isinstance(value, bootstrap.Estimate) else {"value": value}
             reason = value.reason if isinstance(value, bootstrap.Estimate) else ""
-            numbers.append(identity(method) | {"figure": name} | known | {"reason": reason})
+            numbers.append(identity(method) | {"figure": name} | columns | {"reason": reason})
     if not lines:
         return None
     undefined = {line["reason"] for line in numbers if line["figure"] == "closed" and line["reason"]}
@@ -205,9 +205,9 @@ def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str,
         per_run.append(_figures(samples["label"].to_numpy(), scores, weights, question))
     return {
         name: bootstrap.interval(
-            bootstrap.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, known.undefined
+            bootstrap.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, metric.undefined
         )
-        for name, known in calibration.figures(question).items()
+        for name, metric in calibration.figures(question).items()
     }
 
 

@@ -22,7 +22,7 @@ class Recipe:
     student : its name on the command line; empty for a teacher.
     teacher : its name on the command line; ``none`` for a student without one.
     loss : as `pipeline.objectives` writes it; empty for a teacher.
-    views : seeded views of each face that the teacher answered for; 1: the aligned face alone.
+    views : seeded views of each sample that the teacher answered for; 1: the sample itself alone.
     folds : cross-fitted teachers behind the labels; 0: one teacher that saw every training subject.
     mix : how training pictures are mixed, ``none`` if they are not.
     online : whether the teacher ran while the student learned.
@@ -59,12 +59,12 @@ class Recipe:
 
 def varying(recipes: Iterable[Recipe]) -> frozenset[str]:
     """The fields besides student and teacher in which recipes of equal kind differ: with a teacher, or without."""
-    found: set[str] = set()
+    names: set[str] = set()
     recipes = list(recipes)
     for taught in (True, False):
         group = [recipe for recipe in recipes if recipe.student and (recipe.teacher != NO_TEACHER) == taught]
-        found |= {name for name in FACTORS if len({getattr(recipe, name) for recipe in group}) > 1}
-    return frozenset(found)
+        names |= {name for name in FACTORS if len({getattr(recipe, name) for recipe in group}) > 1}
+    return frozenset(names)
 
 
 def level(factor: str, value: Any) -> str:
@@ -77,8 +77,8 @@ def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
     quiet = {"folds": 0, "mix": "none", "online": False}
     if recipe.teacher == NO_TEACHER:
         quiet |= {"loss": recipe.loss, "views": 1}  # new views in every epoch
-    found = [name for name in FACTORS if name in fields and getattr(recipe, name) != quiet.get(name)]
-    return tuple(level(name, getattr(recipe, name)) for name in found)
+    names = [name for name in FACTORS if name in fields and getattr(recipe, name) != quiet.get(name)]
+    return tuple(level(name, getattr(recipe, name)) for name in names)
 
 
 def pretty(name: str) -> str:

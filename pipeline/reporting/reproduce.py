@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import presets
 from pipeline.artifacts.store import Artifact
-from pipeline.config import DEMO_SETS, NO_TEACHER, as_dict, fingerprinted
+from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerprinted
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
 from pipeline.tasks import DEFAULT, Task
@@ -21,7 +21,7 @@ SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold"}
 
 def is_demo(samples: Artifact) -> bool:
     """Whether the samples are a shipped synthetic set."""
-    return Path(samples.config["data"]).resolve().parent == DEMO_SETS
+    return all(place.parent == DEMO_SETS for place in _places(samples))
 
 
 def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[str]]:
@@ -36,10 +36,10 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     """The command that makes this report, and the two that show what it would do and that nothing is stale."""
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
-    if not is_demo(samples):
-        place = Path("/path/to") / Path(samples.config["data"]).name
-        words += [f"DATA={shlex.quote(str(place))}"]
-    if preset.name != ("demo" if is_demo(samples) else "paper"):
+    elsewhere = not preset.data or [Path(preset.data).resolve()] != _places(samples)
+    if elsewhere:
+        words += [f"DATA={shlex.quote(','.join(map(_public, _places(samples))))}"]
+    if preset.name != (presets.NEEDS_DATA if elsewhere else "demo"):
         words += [f"PRESET={preset.name}"]
     students = [run for run in runs if not run.is_teacher]
     words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
@@ -50,6 +50,16 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     words += _unless("FOLDS", [str(recipe.folds) for recipe in taught], tuple(map(str, preset.folds)))
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
+
+
+def _places(samples: Artifact) -> list[Path]:
+    """Where the pictures lie: one place or several, joined by commas."""
+    return [Path(part).resolve() for part in samples.config["data"].split(",")]
+
+
+def _public(place: Path) -> str:
+    """A place without the folders of whoever made the report."""
+    return str(place.relative_to(REPOSITORY)) if place.parent == DEMO_SETS else f"/path/to/{place.name}"
 
 
 def _unless(name: str, chosen: list[str], usual: tuple[str, ...]) -> list[str]:

@@ -20,6 +20,8 @@ from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe
 from pipeline.tasks import PAIN, Task
 
+GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a program or a model
+
 
 @dataclass(frozen=True)
 class Run:
@@ -72,13 +74,13 @@ class Run:
         return Recipe.of(self.model.config, self.is_teacher)
 
     @property
-    def kept(self) -> dict[str, Any]:
-        """The epoch with the lowest validation loss, whose weights were kept."""
-        return self.history.loc[self.history["val_loss"].idxmin()].to_dict()
+    def best(self) -> dict[str, Any]:
+        """The row of the history whose weights it has."""
+        return self.model.summary["best"]
 
     @property
     def temperature(self) -> float:
-        """What divides its log-odds so that validation subjects find them right; NaN where none could be fitted."""
+        """What divides its logits so that validation subjects find them right; NaN where none could be fitted."""
         value = self.calibration["temperature"]["value"]
         return math.nan if value is None else value
 
@@ -101,8 +103,8 @@ def row(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "network": config["architecture"]["label"] or config["architecture"]["name"],
         "parameters": run.cost["parameters"],
-        "best_epoch": int(run.kept["epoch"]),
-        f"val_{run.task.headline}": run.kept[f"val_{run.task.headline}"],
+        "best_epoch": int(run.best["epoch"]),
+        f"val_{run.task.headline}": run.best[f"val_{run.task.headline}"],
         **{name: math.nan if value is None else value for name, value in values.items()},
         "seconds": record["duration_s"],
         "folder": run.model.path.name,

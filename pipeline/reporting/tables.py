@@ -103,14 +103,14 @@ def students(methods: list[Method]) -> Table | None:
     return Table("students", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
-def effects(found: list[Effect]) -> Table | None:
+def effects(comparisons: list[Effect]) -> Table | None:
     """What each choice changes in the headline metric, in percentage points; None when nothing can be compared."""
-    if not found:
+    if not comparisons:
         return None
-    headline, metric = found[0].pairs[0][0].headline, found[0].pairs[0][0].headline_metric
-    tested = [significance.wilcoxon(np.array(list(e.per_seed.values()))) for e in found]
+    headline, metric = comparisons[0].pairs[0][0].headline, comparisons[0].pairs[0][0].headline_metric
+    tested = [significance.wilcoxon(np.array(list(e.per_seed.values()))) for e in comparisons]
     shown, numbers = [], []
-    for e, over_seeds in zip(found, tested, strict=True):
+    for e, over_seeds in zip(comparisons, tested, strict=True):
         first, second = e.names
         line = {"Choice": f"{first} instead of {second}", "Factor": FACTORS.get(e.factor, e.factor)}
         line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
@@ -130,7 +130,7 @@ def effects(found: list[Effect]) -> Table | None:
         "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected "
         "by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
-    fewest = min(len(e.per_seed) for e in found)
+    fewest = min(len(e.per_seed) for e in comparisons)
     if fewest < FEWEST_SEEDS:
         least = f"{2.0 ** (1 - fewest):.2g}" if fewest > 1 else "1"
         caption += (
@@ -164,9 +164,9 @@ def networks(methods: list[Method]) -> Table:
                 "Latency, ms": short(cost["latency_ms"]),
             }
         )
-        known = {"model": name, "network": method.architecture, "input_px": architecture["image_size"]}
+        facts = {"model": name, "network": method.architecture, "input_px": architecture["image_size"]}
         numbers.append(
-            known | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
+            facts | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
         )
     caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one "
     caption += f"{methods[0].task.sample} on one thread."
@@ -210,10 +210,10 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
     return Table("labels", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
-def runs(found: list[Run]) -> Table:
+def runs(gathered: list[Run]) -> Table:
     """One row per run: the grid as numbers."""
-    frame = pd.DataFrame([row(run) for run in sorted(found, key=lambda run: (run.recipe.order, run.seed))])
-    headline = found[0].task.headline
+    frame = pd.DataFrame([row(run) for run in sorted(gathered, key=lambda run: (run.recipe.order, run.seed))])
+    headline = gathered[0].task.headline
     frame = frame.astype({"views": "Int64"})  # a teacher has none
     brief = frame[["student", "teacher", "loss", "views", "folds", "seed", f"val_{headline}", headline]]
     shown = brief.astype(object).where(brief.notna(), "").map(lambda v: f"{v:.4f}" if isinstance(v, float) else str(v))
@@ -258,9 +258,9 @@ def provenance(artifacts: list[Artifact]) -> Table:
 def identity(method: Method) -> dict[str, Any]:
     """The columns by which a CSV file names a method."""
     recipe = method.recipe
-    known = {"model": method.title, "student": recipe.student, "teacher": recipe.teacher, "loss": recipe.loss}
-    known |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix, "online": recipe.online}
-    return known | {"network": method.architecture, "seeds": len(method.runs)}
+    facts = {"model": method.title, "student": recipe.student, "teacher": recipe.teacher, "loss": recipe.loss}
+    facts |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix, "online": recipe.online}
+    return facts | {"network": method.architecture, "seeds": len(method.runs)}
 
 
 def numbers_of(estimate: Estimate) -> dict[str, Any]:
@@ -290,15 +290,16 @@ def _contents(cache: Artifact) -> tuple:
 def _labels_in_words(config: dict[str, Any]) -> str:
     """Who answered for what."""
     quiet = {"folds": 0, "mix": "none"}
-    told = [recipes.level(name, config[name]) for name in ("views", "mix", "folds") if config[name] != quiet.get(name)]
-    told += [f"with {config['features'].replace(',', ' and ')}"] if config["features"] else []
-    return ", ".join([recipes.pretty(config["teacher"]), *told])
+    varied = [name for name in ("views", "mix", "folds") if config[name] != quiet.get(name)]
+    details = [recipes.level(name, config[name]) for name in varied]
+    details += [f"with {config['features'].replace(',', ' and ')}"] if config["features"] else []
+    return ", ".join([recipes.pretty(config["teacher"]), *details])
 
 
 def _by_network(methods: list[Method]) -> dict[str, list[Method]]:
     """Methods of one network under the network's role."""
-    found: dict[tuple, list[Method]] = {}
+    by_network: dict[tuple, list[Method]] = {}
     for method in methods:
         role = method.title if method.is_teacher else f"{recipes.pretty(method.student)} student"
-        found.setdefault((role, method.runs[0].network), []).append(method)
-    return {role: alike for (role, _), alike in found.items()}
+        by_network.setdefault((role, method.runs[0].network), []).append(method)
+    return {role: alike for (role, _), alike in by_network.items()}

@@ -117,7 +117,7 @@ def _limited(weights: dict[str, float]) -> dict[str, float]:
 def neutral(rng: np.random.Generator) -> Expression:
     """A calm face, never twice exactly the same."""
     units = {int(u): float(rng.uniform(0, 0.6)) for u in rng.choice([1, 2, 4, 7, 12, 15, 17], 2, replace=False)}
-    return _expression("neutral", units, rng, 0.1)
+    return compose("neutral", units, rng, 0.1)
 
 
 def pain(rng: np.random.Generator) -> Expression:
@@ -143,7 +143,7 @@ def pain(rng: np.random.Generator) -> Expression:
     for companion, chance in ((1, 0.2), (12, 0.2), (15, 0.15), (17, 0.2)):
         if rng.random() < chance:
             units[companion] = level(0.5, 2.5)
-    return _expression("pain", units, rng, 0.45)
+    return compose("pain", units, rng, 0.45)
 
 
 def smile(rng: np.random.Generator) -> Expression:
@@ -151,7 +151,7 @@ def smile(rng: np.random.Generator) -> Expression:
     units = {6: rng.uniform(1, 4), 12: rng.uniform(2, 5), 7: rng.uniform(0, 1.5)}
     if rng.random() < 0.5:
         units[25] = rng.uniform(1, 4)
-    return _expression("smile", units, rng, 0.3)
+    return compose("smile", units, rng, 0.3)
 
 
 def laugh(rng: np.random.Generator) -> Expression:
@@ -160,40 +160,40 @@ def laugh(rng: np.random.Generator) -> Expression:
     units[26 if rng.random() < 0.6 else 27] = rng.uniform(2, 5)
     units[43] = float(rng.random() < 0.25)
     units[10] = rng.uniform(0, 1.5)
-    return _expression("laugh", units, rng, 0.2)
+    return compose("laugh", units, rng, 0.2)
 
 
 def sadness(rng: np.random.Generator) -> Expression:
     """Inner brows up and together, mouth corners down."""
     units = {1: rng.uniform(2.5, 5), 4: rng.uniform(0.5, 2.5), 15: rng.uniform(2, 5), 17: rng.uniform(0.5, 3)}
     units[43] = float(rng.random() < 0.15)
-    return _expression("sadness", units, rng, 0.25)
+    return compose("sadness", units, rng, 0.25)
 
 
 def surprise(rng: np.random.Generator) -> Expression:
     """Brows and upper lids up, jaw dropped."""
     units = {1: rng.uniform(2.5, 5), 2: rng.uniform(2.5, 5), 5: rng.uniform(2, 5), 25: rng.uniform(1, 3)}
     units[26 if rng.random() < 0.6 else 27] = rng.uniform(2, 5)
-    return _expression("surprise", units, rng, 0.2)
+    return compose("surprise", units, rng, 0.2)
 
 
 def anger(rng: np.random.Generator) -> Expression:
     """Brows down, lids tense, lips pressed."""
     units = {4: rng.uniform(3, 5), 5: rng.uniform(1, 4), 7: rng.uniform(0, 2), 17: rng.uniform(0.5, 3)}
-    return _expression("anger", units, rng, 0.2, {"mouthPress*": rng.uniform(0.2, 0.9)})
+    return compose("anger", units, rng, 0.2, {"mouthPress*": rng.uniform(0.2, 0.9)})
 
 
 def disgust(rng: np.random.Generator) -> Expression:
     """Upper lip and nose up, without lowered brows."""
     units = {10: rng.uniform(1.5, 4), 9: rng.uniform(0.5, 2.5), 15: rng.uniform(1, 3), 17: rng.uniform(1, 3)}
-    return _expression("disgust", units, rng, 0.4)
+    return compose("disgust", units, rng, 0.4)
 
 
 def fear(rng: np.random.Generator) -> Expression:
     """Brows up and together, eyes wide, lips stretched."""
     units = {1: rng.uniform(2.5, 5), 2: rng.uniform(1, 3), 4: rng.uniform(0.5, 2), 5: rng.uniform(2.5, 5)}
     units |= {20: rng.uniform(2, 5), 25: rng.uniform(1.5, 4)}
-    return _expression("fear", units, rng, 0.2)
+    return compose("fear", units, rng, 0.2)
 
 
 def speech(rng: np.random.Generator) -> Expression:
@@ -201,18 +201,18 @@ def speech(rng: np.random.Generator) -> Expression:
     units = {25: rng.uniform(1, 4), 26: rng.uniform(0.5, 4), 1: rng.uniform(0, 1.5), 2: rng.uniform(0, 1.5)}
     rounded = rng.random() < 0.5
     shape = {"mouthFunnel": rng.uniform(0.3, 0.9)} if rounded else {"mouthDimple*": rng.uniform(0.0, 0.6)}
-    return _expression("speech", units, rng, 0.2, shape)
+    return compose("speech", units, rng, 0.2, shape)
 
 
 def closed_eyes(rng: np.random.Generator) -> Expression:
     """A calm face with closed eyes."""
-    return _expression("closed eyes", {43: 1.0, 12: rng.uniform(0, 1.0), 17: rng.uniform(0, 0.8)}, rng, 0.1)
+    return compose("closed eyes", {43: 1.0, 12: rng.uniform(0, 1.0), 17: rng.uniform(0, 0.8)}, rng, 0.1)
 
 
 def squint(rng: np.random.Generator) -> Expression:
     """Eyes narrowed against the light."""
     units = {7: rng.uniform(2.5, 5), 6: rng.uniform(0, 2), 4: rng.uniform(0, 1.5)}
-    return _expression("squint", units, rng, 0.3)
+    return compose("squint", units, rng, 0.3)
 
 
 def yawn(rng: np.random.Generator) -> Expression:
@@ -220,13 +220,13 @@ def yawn(rng: np.random.Generator) -> Expression:
     units = {27: rng.uniform(3.5, 5), 25: rng.uniform(2, 4), 43: float(rng.random() < 0.7), 7: rng.uniform(0, 1.5)}
     units[2] = rng.uniform(0.5, 2.5)
     units[1] = rng.uniform(0.5, 2.5)
-    return _expression("yawn", units, rng, 0.1)
+    return compose("yawn", units, rng, 0.1)
 
 
 def pout(rng: np.random.Generator) -> Expression:
     """Lips pushed forward, chin raised."""
     units = {17: rng.uniform(1, 4), 1: rng.uniform(0, 2), 4: rng.uniform(0, 1.5)}
-    return _expression("pout", units, rng, 0.2, {"mouthPucker": rng.uniform(0.5, 1.0)})
+    return compose("pout", units, rng, 0.2, {"mouthPucker": rng.uniform(0.5, 1.0)})
 
 
 OTHER_EXPRESSIONS: Mapping[str, Callable[[np.random.Generator], Expression]] = {
@@ -245,7 +245,7 @@ OTHER_EXPRESSIONS: Mapping[str, Callable[[np.random.Generator], Expression]] = {
 }
 
 
-def _expression(
+def compose(
     name: str, units: dict, rng: np.random.Generator, max_asymmetry: float, extras: dict | None = None
 ) -> Expression:
     """Every action unit filled in; intensities rounded to what the truth table holds."""

@@ -108,9 +108,17 @@ def identity_seeds(seed: int, n: int) -> frozenset[int]:
 def cell(seed: int, number: int) -> tuple[str, str, str]:
     """Gender, age group and ethnicity of identity `number`: each block of 20 is a seeded shuffle of all 20."""
     block, place = divmod(number, GROUP_CELLS)
-    order = np.random.default_rng((seed, block, 20)).permutation(GROUP_CELLS)
-    code = int(order[place])
+    code = int(_cell_order(seed, block)[place])
     return ("Man", "Woman")[code % 2], ("Young", "Old")[code // 2 % 2], ETHNICITIES[code // 4]
+
+
+def member(seed: int, block: int, code: int) -> int:
+    """Number of the identity of block `block` whose cell has the number `code`, 0-19."""
+    return block * GROUP_CELLS + int(np.flatnonzero(_cell_order(seed, block) == code)[0])
+
+
+def _cell_order(seed: int, block: int) -> np.ndarray:
+    return np.random.default_rng((seed, block, 20)).permutation(GROUP_CELLS)
 
 
 def sample_identity(seed: int, number: int, shape_labels: tuple[str, ...]) -> Identity:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from pipeline.synth.expressions import (
-    ACTION_UNITS,
-    OTHER_EXPRESSIONS,
-    Expression,
-    neutral,
-    pain,
-)
+from pipeline.synth.expressions import OTHER_EXPRESSIONS, Expression, neutral, pain
 from pipeline.synth.geometry import Pose
 from pipeline.synth.identity import ETHNICITIES, Identity, cell, sample_identity
-from pipeline.synth.landmarks import five_points
 from pipeline.synth.scene import Studio
 from pipeline.synth.setting import sample_setting, vary_setting
+from pipeline.synth.truth import face_columns, person_columns, phenotype_columns
 
 ASPECT = 1312 / 736
-PHENOTYPE_COLUMNS = ("gender", "age", "weight", "muscle", "african", "asian", "caucasian")
 
 
 @dataclass(frozen=True)
@@ -98,23 +89,5 @@ def _truth(what: Plan, person: Identity, region: str, face: Expression, pose: Po
         "subject_id": what.subject_id,
         "expression": face.name,
         "label": int(face.name == "pain"),
-        "gender": person.gender,
-        "age_group": person.age_group,
-        "age": person.age,
-        "ethnicity": person.ethnicity,
     }
-    row |= {f"phenotype_{name}": round(person.phenotype[name], 3) for name in PHENOTYPE_COLUMNS}
-    row |= {f"au{unit:02d}": face.units[unit] for unit in ACTION_UNITS}
-    row |= {"asymmetry": face.asymmetry, "pspi": round(face.pspi, 3)}
-    row |= {f"{name}_deg": round(getattr(pose, name), 2) for name in ("yaw", "pitch", "roll")}
-    for prefix, group in (("l5", five_points(points)), ("l68", points)):
-        for number, (x, y) in enumerate(group):
-            row |= {f"{prefix}_{number}_x": round(float(x), 2), f"{prefix}_{number}_y": round(float(y), 2)}
-    return row
-
-
-def save_picture(picture: np.ndarray, path: Path, quality: int) -> None:
-    """Write a JPEG in one step, so that a picture that is there is complete."""
-    partial = path.with_suffix(".partial")
-    Image.fromarray(picture).save(partial, "JPEG", quality=quality, subsampling="4:2:0", optimize=True)
-    partial.replace(path)
+    return row | person_columns(person) | phenotype_columns(person) | face_columns(face, pose, points, decimals=2)

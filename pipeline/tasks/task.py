@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 
@@ -57,7 +56,7 @@ class Task:
     subject: str = field(default="", metadata={"affects": False})
     demo: str = field(default="pain", metadata={"affects": False})
     presets: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: MappingProxyType({}), metadata={"affects": False, "recorded": False}, hash=False
+        default_factory=dict, metadata={"affects": False, "recorded": False}, hash=False
     )
 
     def read(self, cell: Any) -> str | None:

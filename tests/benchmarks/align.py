@@ -21,7 +21,6 @@ from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Work
 from pipeline.inputs.faces.geometry import warp
 from stages import align
-from stages.cli import MODULES
 from stages.graph import Graph
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, alone, compare
@@ -58,7 +57,7 @@ class Stage:
         self._scratch, self._numbers = scratch, count()
         self._config = replace(PAPER.align, data=str(folder), face_size=SIZE, margin=MARGIN, device=device)
         preset = replace(PAPER, index=replace(PAPER.index, data=str(folder)), align=self._config)
-        self._graph = Graph(preset, RawData(folder), MODULES)
+        self._graph = Graph(preset, RawData(folder))
         self.samples: Artifact
         (self.samples,) = ArtifactStore(scratch / "cache").build(self._graph.samples)
         self.table = arrays.read_table(self.samples.file("samples.csv"))
@@ -73,7 +72,7 @@ class Stage:
 
     def __call__(self, workers: int = 0) -> arrays.Columns:
         """The faces."""
-        work = Work(self._scratch / f"faces-{next(self._numbers)}", self._graph.faces)
+        work = Work(self._scratch / f"inputs-{next(self._numbers)}", self._graph.inputs)
         work.path.mkdir(parents=True)
         align.run(replace(self._config, workers=workers), work, self.samples)
         return arrays.Columns(work.path / "inputs.h5", "inputs", work.fingerprint)

@@ -16,7 +16,7 @@ BATCH = 32
 def run(quick: bool) -> Iterator[Figure]:
     """Images a second of the demo preset's student."""
     faces, rounds = (64, 1) if quick else (512, 5)
-    student = DEMO.families["deit"]
+    student = DEMO.student("deit")
     with loops.noise(faces) as few:
         ours = loops.Training(student, few, BATCH)
         single = loops.Training(student, few, BATCH, precision="float32")

@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 
 from pipeline.artifacts import arrays
-from pipeline.inputs.streaming import batches
+from pipeline.inputs import batches
+from pipeline.inputs.batches import Samples
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, Way, alone, figure, interleaved, memory_mb
 
@@ -41,7 +42,13 @@ def face_file(path: Path, faces: int, sparse: bool = False) -> np.ndarray:
 
 def streamed(images: np.ndarray, order: np.ndarray) -> Way:
     """One pass over some rows, in batches."""
-    return lambda: sum(len(batch) for _, batch in batches(images, order, BATCH))
+    samples = all_of(images)
+    return lambda: sum(len(batch.raw["rgb"]) for batch in batches.identity(samples, order, BATCH, "cpu"))
+
+
+def all_of(images: np.ndarray) -> Samples:
+    """Every row of an array as a sample."""
+    return Samples({"rgb": images}, np.arange(len(images)), list(map(str, range(len(images)))))
 
 
 def run(quick: bool) -> Iterator[Figure]:
@@ -113,9 +120,9 @@ def _peak(faces: int) -> float:
 
 
 def _stream_once(path: Path, faces: int) -> float:
-    images = face_file(path, faces, sparse=True)
+    samples = all_of(face_file(path, faces, sparse=True))
     order, peak = np.random.default_rng(1).permutation(faces), 0.0
-    for _ in batches(images, order, BATCH):
+    for _ in batches.identity(samples, order, BATCH, "cpu"):
         peak = max(peak, memory_mb()["pss"])
     return peak
 

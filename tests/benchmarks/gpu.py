@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config import REPOSITORY
 from pipeline.errors import MissingDependencyError
+from pipeline.inputs.batches import Samples
 from tests.benchmarks import align, loops, measure, pictures, table
 from tests.benchmarks.measure import Figure, Way, alone, compare, figure, interleaved
 from tests.helpers.presets import PAPER, networks
@@ -32,31 +33,31 @@ BARE, RESIDENT = "the bare teacher on random tensors", "the same step with its v
 
 def run() -> Iterator[Figure]:
     """All figures."""
-    with loops.noise(FACES) as faces:
-        yield from _labels(faces)
-        yield from _distill(faces)
+    with loops.noise(FACES) as samples:
+        yield from _labels(samples)
+        yield from _distill(samples)
     yield from _align()
 
 
-def _labels(faces: loops.Faces) -> Iterator[Figure]:
+def _labels(samples: Samples) -> Iterator[Figure]:
     for name in PAPER.teachers:
         network = networks(PAPER)[name]
-        asked = loops.Labelling(loops.ensemble(network, DEVICE, "bfloat16"), faces, LABEL_BATCH, drawn=2)
+        asked = loops.Labelling(loops.ensemble(network, DEVICE, "bfloat16"), samples, LABEL_BATCH, views=2)
         what = f"{network.name} at {network.image_size} px, bfloat16, batch {LABEL_BATCH}"
-        for way, shown in ((asked.faces, "the faces"), (asked.views, "drawn views")):
+        for way, shown in ((asked.samples, "the faces"), (asked.views, "drawn views")):
             yield compare("teacher-labels", f"{what}, {shown}", way, asked.bare, BARE, "images/s", ROUNDS, 0.95)
 
 
-def _distill(faces: loops.Faces) -> Iterator[Figure]:
+def _distill(samples: Samples) -> Iterator[Figure]:
     network = networks(PAPER)["deit"]
     torch.cuda.reset_peak_memory_stats()
-    ours = loops.Training(network, faces, BATCH, DEVICE, "bfloat16")
+    ours = loops.Training(network, samples, BATCH, DEVICE, "bfloat16")
     ours.ours()
     peak = torch.cuda.max_memory_allocated() / 1e6
-    last, compiled = (loops.Training(network, faces, BATCH, DEVICE, "bfloat16") for _ in range(2))
+    last, compiled = (loops.Training(network, samples, BATCH, DEVICE, "bfloat16") for _ in range(2))
     last.network_with_heads.to(memory_format=torch.channels_last)
     compiled.network_with_heads = torch.compile(compiled.network_with_heads)
-    single = loops.Training(network, faces, BATCH, DEVICE, "float32")
+    single = loops.Training(network, samples, BATCH, DEVICE, "float32")
     rates = interleaved(
         {
             "ours": ours.ours,
@@ -65,7 +66,7 @@ def _distill(faces: loops.Faces) -> Iterator[Figure]:
             "channels last, on the device": last.resident(with_views=True),
             "compiled, on the device": compiled.resident(with_views=True),
             "float32, on the device": single.resident(with_views=True),
-            "timm's own loop, on the device": _as_timm(network, len(faces) // BATCH),
+            "timm's own loop, on the device": _as_timm(network, len(samples) // BATCH),
         },
         ROUNDS,
     )

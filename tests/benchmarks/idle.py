@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from pipeline.artifacts.raw_data import RawData
-from pipeline.artifacts.store import ArtifactStore, Node, topological
+from pipeline.artifacts.store import Node, topological
 from pipeline.config import NO_TEACHER, REPOSITORY
 from pipeline.presets import Preset
-from stages.cli import MODULES
-from stages.graph import Graph, Selection
+from stages.graph import Graph, Selection, all_stages
+from stages.options import store_for
 from tests.benchmarks import pictures
 from tests.benchmarks.measure import Figure, Way, interleaved
 from tests.helpers.presets import DEMO
@@ -30,11 +30,14 @@ def finished(cache: Path, preset: Preset = DEMO) -> list[Node]:
         (work.path / "made").write_text("")
         return {"counts": {}, "skipped": []}
 
-    stages = {name: SimpleNamespace(VERSION=module.VERSION, run=run) for name, module in MODULES.items()}
-    store = ArtifactStore(cache / "demo")
-    graph = Graph(preset, RawData(Path(preset.data), store.root / ".hashes.json"), stages, store.root / ".weights.json")
+    stages = {
+        name: SimpleNamespace(VERSION=module.VERSION, INPUTS=module.INPUTS, run=run)
+        for name, module in all_stages().items()
+    }
+    store = store_for(preset, cache)
+    graph = Graph(preset, RawData(Path(preset.data), store.root / ".hashes.json"), store.root / ".weights.json", stages)
     chosen = Selection(
-        (*preset.teachers, NO_TEACHER), (preset.student,), preset.seeds, preset.losses, preset.views, preset.folds
+        (*preset.teachers, NO_TEACHER), preset.students, preset.seeds, preset.losses, preset.views, preset.folds
     )
     report = graph.report(chosen)
     store.build(report)

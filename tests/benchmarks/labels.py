@@ -17,21 +17,21 @@ def run(quick: bool) -> Iterator[Figure]:
     faces, rounds = (128, 1) if quick else (1024, 5)
     with loops.noise(faces) as few:
         for name in DEMO.teachers:
-            teacher = loops.ensemble(DEMO.families[name], "cpu", "auto")
-            yield from _demo(DEMO.families[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
+            teacher = loops.ensemble(networks(DEMO)[name], "cpu", "auto")
+            yield from _demo(networks(DEMO)[name], loops.Labelling(teacher, few, 64, VIEWS), rounds)
     with loops.noise(16 if quick else 64) as some, loops.noise(16) as few:
         for name in PAPER.teachers:
             network = networks(PAPER)[name]
             asked = loops.Labelling(loops.ensemble(network, "cpu", "auto"), some, 16)
             single = loops.Labelling(loops.ensemble(network, "cpu", "float32"), few, 16)
-            rates = interleaved({"ours": asked.faces, BARE: asked.bare, "float32": single.faces}, rounds)
+            rates = interleaved({"ours": asked.samples, BARE: asked.bare, "float32": single.samples}, rounds)
             for against, least in ((BARE, 0.95), ("float32", None)):
                 two = {way: rates[way] for way in ("ours", against)}
                 yield figure("teacher-labels", _name(network), two, against, "images/s", least)
 
 
 def _demo(network: Architecture, asked: loops.Labelling, rounds: int) -> Iterator[Figure]:
-    ways = {"ours": asked.faces, BARE: asked.bare, "with the view": asked.bare_with_view, "views": asked.views}
+    ways = {"ours": asked.samples, BARE: asked.bare, "with the view": asked.bare_with_view, "views": asked.views}
     rates = interleaved(ways, rounds)
     for way, what in (("ours", "the faces"), ("views", f"{VIEWS} drawn views of each face")):
         two = {name: rates[name] for name in (way, BARE)}

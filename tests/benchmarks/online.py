@@ -5,11 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from pipeline.distillation import labels as label_store
 from pipeline.presets import Preset
 from tests.benchmarks import loops
 from tests.benchmarks.measure import Figure, alone, interleaved
-from tests.helpers.presets import DEMO, PAPER
+from tests.helpers.presets import DEMO, PAPER, networks
 
 SYNPAIN_TRAINING_FACES = 7_497  # 70% of 10,710
 DEMO_TRAINING_FACES = 504
@@ -23,17 +22,15 @@ def run(quick: bool) -> Iterator[Figure]:
 
 
 def _preset(preset: Preset, count: int, batch: int, trained_faces: int, quick: bool) -> Iterator[Figure]:
-    student = preset.families[preset.student]
-    with loops.noise(count) as faces:
+    student = preset.student(preset.students[0])
+    with loops.noise(count) as samples:
         for name in preset.teachers:
-            teacher = loops.ensemble(preset.families[name], "cpu", "auto")
-            with loops.cached(teacher, faces, batch) as kept:
+            teacher = loops.ensemble(networks(preset)[name], "cpu", "auto")
+            with loops.cached(teacher, samples, batch) as kept:
                 ways = {
-                    "cached": loops.Training(student, faces, batch, provider=kept).ours,
-                    "online": loops.Training(
-                        student, faces, batch, provider=label_store.OnlineTargets(teacher, ("hard",))
-                    ).ours,
-                    "labels": loops.Labelling(teacher, faces, batch).faces,
+                    "cached": loops.Training(student, samples, batch, teachers=kept).ours,
+                    "online": loops.Training(student, samples, batch, teachers=loops.online(teacher)).ours,
+                    "labels": loops.Labelling(teacher, samples, batch).samples,
                 }
                 rates = interleaved(ways, 1 if quick else 5)
             yield from _figures(preset, name, rates, trained_faces)
@@ -42,7 +39,8 @@ def _preset(preset: Preset, count: int, batch: int, trained_faces: int, quick: b
 def _figures(preset: Preset, teacher: str, rates: dict[str, list[float]], faces: int) -> Iterator[Figure]:
     cached, labels = (statistics.median(rates[way]) for way in ("cached", "labels"))
     ratio = statistics.median(a / b for a, b in zip(rates["cached"], rates["online"], strict=True))
-    what = f"{preset.families[preset.student].name}, labels of {preset.families[teacher].name}, {faces:,} faces"
+    student = preset.student(preset.students[0])
+    what = f"{student.name}, labels of {networks(preset)[teacher].name}, {faces:,} faces"
     a_minute = 60 / faces
     yield Figure(
         *("distill", what, cached * a_minute, "epochs/min", statistics.median(rates["online"]) * a_minute),

@@ -26,7 +26,7 @@ ONE_STUDENT = ("--teacher", "resnet", "--views", "1", "--seed", "0", "--epochs",
 COMMANDS = {  # by the folder that each makes
     "samples": ("index",),
     "split": ("split",),
-    "faces": ("align",),
+    "inputs": ("align",),
     "teacher": ("teacher", "--teacher", "resnet", "--epochs", "1"),
     "labels": ("teacher-labels", "--teacher", "resnet", "--views", "1", "--teacher-epochs", "1"),
     "student": ("distill", *ONE_STUDENT, "--teacher-epochs", "1"),

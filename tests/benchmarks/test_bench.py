@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import measure, pictures, table
+from tests.benchmarks import loops, measure, pictures, table
 from tests.benchmarks.measure import Figure, alone, figure, interleaved
+from tests.helpers.presets import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,6 +93,21 @@ def test_copies_of_pictures_are_other_files_of_other_people(tmp_path, synpain):
     made = sorted(pictures.multiplied(source, tmp_path / "many", 5).iterdir())
     assert len({file.read_bytes() for file in made}) == len(made) == 5
     assert len({pictures.parse(file.name).subject_id for file in made}) == 5
+
+
+def test_every_way_does_all_of_its_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "SCRATCH", tmp_path)
+    with loops.noise(32) as samples:
+        teacher = loops.ensemble(NETWORKS["swin"], "cpu", "auto")
+        labelling = loops.Labelling(teacher, samples, 16, views=2)
+        ways = (labelling.samples, labelling.views, labelling.bare, labelling.bare_with_view)
+        assert [way() for way in ways] == [32, 64, 32, 32]
+        with loops.cached(teacher, samples, 16) as cached:
+            for teachers in (None, cached, loops.online(teacher)):
+                training = loops.Training(NETWORKS["deit"], samples, 16, teachers=teachers)
+                count, seconds = training.ours()
+                assert count == training.resident(True)() == training.resident(False)() == 32
+                assert seconds > 0
 
 
 def test_without_a_gpu_its_benchmark_says_so():

@@ -27,7 +27,7 @@ from pipeline.config import LabelsConfig
 from pipeline.distillation.losses import table as losses
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.heads import NetworkWithHeads
-from pipeline.tasks import objective
+from pipeline.tasks import PAIN, objective
 from pipeline.training import loop
 from pipeline.training.loop import Schedule
 from stages import distill, teacher_labels, train_teacher
@@ -37,7 +37,7 @@ from tests.helpers.presets import NETWORKS, SMOKE
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD = 11  # rows of a batch that two processes cannot halve
-SHAPES = {"hidden": (6,), "map": (5, 3, 3)}
+SHAPES = {"teacher/hidden": (6,), "teacher/map": (5, 3, 3)}
 TIMEOUT_S = 120
 RELATIONAL = "hard:1,rkd:1,contrastive:1"
 EPOCHS = {"hard": 2, RELATIONAL: 6}
@@ -65,8 +65,8 @@ def test_one_process_is_a_team_in_which_nothing_changes():
 def batch_of(rows: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     random = torch.Generator().manual_seed(5)
     logits = torch.randn(rows, 2, generator=random)
-    targets = {"label": torch.arange(rows) % 2, "hard": logits.argmax(1), "logits": logits}
-    targets |= {kind: torch.randn(rows, *shape, generator=random) for kind, shape in SHAPES.items()}
+    targets = {"label": torch.arange(rows) % 2, "teacher/hard": logits.argmax(1), "teacher/logits": logits}
+    targets |= {name: torch.randn(rows, *shape, generator=random) for name, shape in SHAPES.items()}
     return torch.randn(rows, 3, 64, 64, generator=random), targets
 
 
@@ -150,7 +150,7 @@ def fakes(tmp_path_factory) -> Fakes:
 def labels(fakes: Fakes, nproc: int = 1) -> Node:
     teacher = replace(SMOKE.train_teacher, teacher="swin", architecture=NETWORKS["swin"], epochs=1)
     node = Node("train_teacher", "teacher-swin", train_teacher.VERSION, teacher, fakes.data, train_teacher.run)
-    config = LabelsConfig(teacher="swin", views=2, features="hidden", batch_size=16, nproc=nproc)
+    config = LabelsConfig(task=PAIN, teacher="swin", views=2, features="hidden", batch_size=16, nproc=nproc)
     inputs = {**fakes.data, "teacher": node}
     return Node("teacher_labels", "labels-swin", teacher_labels.VERSION, config, inputs, teacher_labels.run)
 
@@ -159,7 +159,7 @@ def student(fakes: Fakes, loss: str, nproc: int) -> Node:
     changes = {"loss": loss, "nproc": nproc, "epochs": EPOCHS[loss], "checkpoint_s": 0}
     shared = {"teacher": "swin", "views": 2, "batch_size": ODD, "class_weights": "balanced"}
     config = replace(SMOKE.distill, architecture=NETWORKS["deit"], **shared, **changes)
-    inputs = {**fakes.data, "labels": labels(fakes)}
+    inputs = {**fakes.data, "labels_teacher": labels(fakes)}
     return Node("distill", "student", distill.VERSION, config, inputs, distill.run)
 
 

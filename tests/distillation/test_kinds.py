@@ -87,6 +87,11 @@ def test_shares_follow_what_is_drawn(mix):
     assert np.array_equal(target[unmixed], np.eye(7, dtype=np.float32)[truth[unmixed]])
 
 
+def test_balanced_sampling_draws_classes_alike():
+    truth = np.array([2, 0, 2, 1])
+    assert np.array_equal(CLASSIFY.strata(truth), truth)
+
+
 def test_weights_are_those_of_scikit_learn_or_none():
     truth = np.array([0, 1, 1, 2, 2, 2, 0, 2])
     expected = compute_class_weight("balanced", classes=np.arange(3), y=truth)

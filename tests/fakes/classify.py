@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
+    DEMO_SETS,
     AlignConfig,
     Architecture,
     DistillConfig,
@@ -69,7 +70,7 @@ class Fakes:
         self.table = samples_table(subjects, task)
         missed = self.table["sample_id"].iloc[[5, 41]].tolist()
         self.detected = ~self.table["sample_id"].isin(missed)
-        self.samples = Node("index", "samples", 1, IndexConfig(), {}, self._index)
+        self.samples = Node("index", "samples", 1, IndexConfig(data=str(DEMO_SETS / task.demo)), {}, self._index)
         self.inputs = Node("align", "inputs", 1, AlignConfig(), {"samples": self.samples}, self._align)
         self.split = Node("split", "split", 1, SplitConfig(), {"samples": self.samples}, self._split)
 
@@ -199,8 +200,10 @@ class Fakes:
             f"val_{task.headline}": 0.93 - fall + rng.normal(0, 0.01, len(epoch)),
         }
         columns |= {f"val_f1_{name}": 0.9 - fall + rng.normal(0, 0.02, len(epoch)) for name in task.outputs}
-        arrays.write_table(work.path / "history.csv", pd.DataFrame(columns | {"learning_rate": config.learning_rate}))
-        return {"counts": {"epochs": config.epochs}, "skipped": []}
+        history = pd.DataFrame(columns | {"learning_rate": config.learning_rate})
+        arrays.write_table(work.path / "history.csv", history)
+        best = history.loc[history["val_loss"].idxmin()].to_dict()
+        return {"counts": {"epochs": config.epochs}, "skipped": [], "best": best}
 
     def _evaluate(self, model: Node):
         def run(config, work, **inputs) -> dict:

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.config import ReportConfig
 from pipeline.reporting import methods
+from pipeline.reporting.material import Material
 from pipeline.reporting.runs import gather
+from pipeline.tasks import TASKS
 from tests.fakes.classify import Fakes
+
+DRAWS = {"replicates": 200, "confidence": 0.95, "seed": 0}
 
 
 def gathered(fakes, models):
@@ -12,6 +17,14 @@ def gathered(fakes, models):
     inputs = {f"model-{model.slug}": fakes.store.build(model)[0] for model in models}
     inputs |= {f"evaluation-{model.slug}": fakes.store.build(fakes.evaluation(model))[0] for model in models}
     return gather(inputs)
+
+
+def material_of(fakes, runs, **config):
+    """What a report over these runs is made of."""
+    config = ReportConfig(**DRAWS, **config)
+    data = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
+    models = [artifact for run in runs for artifact in (run.model, run.evaluation)]
+    return Material(config, methods.compare(runs, **DRAWS), runs, *data, models, [])
 
 
 @pytest.fixture(scope="package")
@@ -27,7 +40,12 @@ def runs(fakes):
 
 @pytest.fixture(scope="package")
 def compared(runs):
-    return methods.compare(runs, replicates=200, confidence=0.95, seed=0)
+    return methods.compare(runs, **DRAWS)
+
+
+@pytest.fixture(scope="package")
+def material(fakes, runs):
+    return material_of(fakes, runs)
 
 
 @pytest.fixture(scope="package")
@@ -38,4 +56,15 @@ def sweep(fakes):
 
 @pytest.fixture(scope="package")
 def swept(sweep):
-    return methods.compare(sweep, replicates=200, confidence=0.95, seed=0)
+    return methods.compare(sweep, **DRAWS)
+
+
+@pytest.fixture(scope="package")
+def seven_fakes(tmp_path_factory):
+    return Fakes(tmp_path_factory.mktemp("seven"), subjects=160, size=32, task=TASKS["expression"])
+
+
+@pytest.fixture(scope="package")
+def seven(seven_fakes):
+    """The report's material of a task of seven classes: the same models."""
+    return material_of(seven_fakes, gathered(seven_fakes, seven_fakes.models(seeds=2)))

@@ -8,7 +8,9 @@ import pytest
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.significance import holm
 from pipeline.reporting import effects
-from pipeline.reporting.methods import HEADLINE
+from pipeline.tasks import PAIN
+
+HEADLINE = PAIN.headline
 
 
 def only(found, factor):

@@ -39,11 +39,13 @@ def test_the_mean_over_seeds_is_the_mean_of_scikit_learns_values(compared):
     assert taught.spread("accuracy") == pytest.approx(np.std(taught.values["accuracy"][:, 0], ddof=1))
 
 
-def test_faces_hold_the_mean_probability(compared):
+def test_samples_hold_the_mean_probability(compared):
     taught = by_title(compared)["DeiT ← Swin"]
-    sample = taught.faces["sample_id"].iloc[-1]
+    sample = taught.samples["sample_id"].iloc[-1]
     each = [run.predictions.set_index("sample_id")["prob_pain"][sample] for run in taught.runs]
-    assert taught.faces.set_index("sample_id")["prob"][sample] == pytest.approx(np.mean(each))
+    row = taught.samples.set_index("sample_id").loc[sample]
+    assert row["prob_pain"] == pytest.approx(np.mean(each))
+    assert row["predicted"] == (row["prob_pain"] > row["prob_no_pain"])
 
 
 def test_equal_networks_cost_the_same_whoever_taught_them(compared):

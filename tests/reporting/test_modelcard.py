@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -16,7 +17,7 @@ def facts(fakes, sweep):
     split = arrays.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
     chosen = [run for run in sweep if run.model.slug in NAMES]
     return {
-        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.kept))
+        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.best))
         for run in chosen
     }
 
@@ -34,8 +35,8 @@ def test_a_student_without_scores(facts):
     assert "| Training | 84 | 168 |" in found["Data"]
     assert "- Loss: soft, temperature 4\n" in found["Training"]
     assert "for 6 seeded views of each face, cached" in found["Training"]
-    assert f"Kept: epoch {run.kept['epoch']:.0f}," in found["Training"]
-    assert f"{100 * run.kept['val_balanced_accuracy']:.1f}%" in found["Training"]
+    assert f"Kept: epoch {run.best['epoch']:.0f}," in found["Training"]
+    assert f"{100 * run.best['val_balanced_accuracy']:.1f}%" in found["Training"]
     assert run.model.fingerprint in found["Training"]
     assert "Measured after training: `make evaluate`" in found["Performance"]
     assert "Groups of people" not in found
@@ -61,7 +62,15 @@ def test_other_models(facts, name, title, said):
 def test_scores_with_intervals_groups_and_calibration(facts):
     run, known = facts[NAMES[0]]
     test = json.loads(run.evaluation.file("metrics.json").read_text())
-    group = {"attribute": "age_group", "group": "Old", "subjects": 9, "faces": 18, "value": 0.5, "low": 0.25, "high": 1}
+    group = {
+        "attribute": "age_group",
+        "group": "Old",
+        "subjects": 9,
+        "samples": 18,
+        "value": 0.5,
+        "low": 0.25,
+        "high": 1,
+    }
     lost = {**group, "group": "Young", "value": None, "low": None, "high": None}
     scores = {"test": test, "calibration": run.calibration, "groups": [group, lost]}
     found = sections(modelcard.render(run.card, known, scores))
@@ -84,3 +93,16 @@ def test_a_metric_without_a_value_is_left_out(facts):
 def test_photographs_are_not_called_synthetic(facts):
     run, known = facts[NAMES[0]]
     assert "Synthetic" not in modelcard.render(run.card, {**known, "dataset": "folders"})
+
+
+def test_the_card_follows_the_task(seven):
+    run = seven.runs[-1]
+    split = arrays.read_table(seven.split.file("split.csv"))
+    known = modelcard.facts(run.model.config, run.model.fingerprint, "folders", split, run.best)
+    test = json.loads(run.evaluation.file("metrics.json").read_text())
+    text = modelcard.render(run.card, known, {"test": test, "calibration": run.calibration})
+    assert "seven facial expressions" in text
+    assert "- Output: anger, disgust, fear, happiness, neutral, sadness, surprise; probabilities" in text
+    assert f"| Macro F1 | {100 * test['metrics']['macro_f1']['value']:.1f}% |" in text
+    assert "calibration slope" not in text
+    assert not re.search(r"\bpain\b", text)

@@ -1,41 +1,10 @@
 from __future__ import annotations
 
-import base64
-import copy
-import io
-
 import jinja2
-import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.reporting import page
 from pipeline.reporting.drawing import inline_svg
-
-
-def test_faces_are_right_or_wrong_by_the_mean_over_seeds(compared):
-    method = compared[2]
-    right, wrong = page.choose_faces(method, count=6, seed=0)
-    assert ((wrong["prob"] > 0.5) != (wrong["label"] == 1)).all()
-    assert ((right["prob"] > 0.5) == (right["label"] == 1)).all()
-    errors = (wrong["prob"] - wrong["label"]).abs()
-    assert errors.is_monotonic_decreasing
-    assert right["label"].sum() == 3
-    assert right["sample_id"].tolist() == page.choose_faces(method, count=6, seed=0)[0]["sample_id"].tolist()
-
-
-def test_a_method_without_errors_has_no_wrong_faces(compared):
-    method = copy.copy(compared[2])
-    vars(method)["faces"] = method.faces.assign(prob=0.9 * method.faces["label"])
-    right, wrong = page.choose_faces(method, count=6, seed=0)
-    assert (len(right), len(wrong)) == (6, 0)
-
-
-def test_a_picture_becomes_part_of_the_page():
-    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
-    kind, data = page.data_uri(image).split(",")
-    assert kind == "data:image/jpeg;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (216, 216)
 
 
 def test_a_template_without_its_values_is_an_error():

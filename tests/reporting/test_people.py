@@ -6,6 +6,7 @@ import pytest
 from pipeline.reporting import people
 from pipeline.reporting.methods import draws
 from pipeline.reporting.runs import held_out
+from pipeline.tasks import PAIN, TASKS
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +33,17 @@ def test_the_gap_is_between_the_extremes(compared, divided):
 
 
 def test_nothing_known_of_the_people_makes_no_table(compared):
-    faces = compared[0].runs[0].predictions[["sample_id", "subject_id", "part", "label", "expressive", "detected"]]
+    columns = ["sample_id", "subject_id", "part", "label", "hard_negative", "detected"]
+    faces = compared[0].runs[0].predictions[columns]
     assert people.people(faces) is None
-    assert people.detection(faces, 0.95) is None
+    assert people.detection(faces, PAIN, 0.95) is None
     assert people.within(compared, {}) is None
     assert people.gaps(compared, {}) is None
 
 
 def test_faces_not_found_are_counted_by_group(compared):
     faces = compared[0].runs[0].predictions
-    numbers = people.detection(faces, 0.95).numbers
+    numbers = people.detection(faces, PAIN, 0.95).numbers
     for _, inside in numbers.groupby("attribute"):
         assert inside["not_found"].sum() == (faces["detected"] == 0).sum() == 2
         assert (inside["low"] <= inside["value"]).all()
@@ -49,9 +51,17 @@ def test_faces_not_found_are_counted_by_group(compared):
 
 def test_data_counts(compared):
     faces = compared[0].runs[0].predictions
-    table = people.data(faces, ["no_pain", "pain"]).numbers.set_index("Part")
+    table = people.data(faces, PAIN).numbers.set_index("Part")
     assert table["Faces"].sum() == len(faces) == 240
     assert table.loc["test", "Subjects"] == faces.query("part == 'test'")["subject_id"].nunique()
     assert table["Pain"].sum() == faces["label"].sum()
-    columns = ["Pain", "No pain, neutral", "No pain, expressive"]
+    columns = ["Pain", "No pain, not expressive", "No pain, expressive"]
     assert (table[columns].sum(axis=1) == table["Faces"]).all()
+
+
+def test_classes_are_counted_and_nothing_is_missed_where_nothing_is_looked_for(seven):
+    samples = seven.everyone.drop(columns="detected")
+    table = people.data(samples, TASKS["expression"]).numbers
+    assert table.columns.tolist() == ["Part", "Subjects", "Faces", *map(str.capitalize, TASKS["expression"].outputs)]
+    assert table["Fear"].sum() == (samples["label"] == 2).sum()
+    assert not people.not_found(samples).any()

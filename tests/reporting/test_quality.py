@@ -7,8 +7,11 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from pipeline.reporting import effects, quality
-from pipeline.reporting.methods import HEADLINE, chosen, draws
+from pipeline.reporting.methods import chosen, draws
 from pipeline.reporting.runs import held_out
+from pipeline.tasks import PAIN
+
+HEADLINE = PAIN.headline
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def test_transfer_counts_from_the_untaught_student_to_the_teacher(compared, weig
     same = np.mean([(test["predicted"] == test["teacher_predicted"]).mean() for test in tests])
     assert numbers["value"]["agreement"] == pytest.approx(same)
     assert table.shown["Model"].tolist() == ["DeiT ← ResNet", "DeiT ← Swin"]
-    assert set(table.shown.columns[1:]) == set(quality.DEFINITIONS)
+    assert set(table.shown.columns[1:]) == set(quality.definitions(PAIN))
 
 
 def test_transfer_needs_a_teacher_and_says_what_else_it_lacks(compared, weights):

@@ -5,10 +5,14 @@ from dataclasses import replace
 import pytest
 
 from pipeline.artifacts.store import Node
-from pipeline.config import DEMO, PAPER, DistillConfig, IndexConfig
+from pipeline.config import DEMO_SETS, DistillConfig, IndexConfig
+from pipeline.presets import preset
 from pipeline.reporting import reproduce
 from pipeline.reporting.runs import Run
+from pipeline.tasks import PAIN, TASKS
 from tests.fakes.classify import Fakes
+
+DEMO, PAPER = preset(PAIN, "demo"), preset(PAIN, "paper")
 
 
 def student(fakes, config):
@@ -20,7 +24,7 @@ def student(fakes, config):
 def configs(preset, **changes):
     """The preset's three students in its views and seeds."""
     fields = {k: v for k, v in vars(preset.distill).items() if k != "views"}
-    fields |= {"architecture": preset.architecture("deit"), **changes}
+    fields |= {"architecture": preset.student("deit"), **changes}
     return [
         DistillConfig(**{"views": views} | fields | {"teacher": teacher, "seed": seed})
         for teacher in (*preset.teachers, "none")
@@ -37,20 +41,20 @@ def fakes(tmp_path):
 @pytest.mark.parametrize("preset", [DEMO, PAPER], ids=lambda preset: preset.name)
 def test_a_preset_is_recognised_by_its_settings(fakes, preset):
     students = [student(fakes, config) for config in configs(preset)]
-    assert reproduce.closest_preset(students) == (preset, [])
+    assert reproduce.closest_preset(students, PAIN) == (preset, [])
 
 
 def test_what_was_changed_is_named(fakes):
     students = [student(fakes, config) for config in configs(DEMO, epochs=99)]
-    preset, changes = reproduce.closest_preset(students)
-    assert preset is DEMO
+    closest, changes = reproduce.closest_preset(students, PAIN)
+    assert closest == DEMO
     assert changes == [f"distill: epochs = 99 (preset demo: {DEMO.distill.epochs})"]
 
 
 def test_a_network_is_told_from_the_preset_by_what_differs(fakes):
-    other = replace(DEMO.architecture("resnet10t"), weights="random", image_size=64)
+    other = replace(DEMO.student("resnet10t"), weights="random", image_size=64)
     config = replace(configs(DEMO)[0], student="resnet10t", architecture=other)
-    _, [change] = reproduce.closest_preset([student(fakes, config)])
+    _, [change] = reproduce.closest_preset([student(fakes, config)], PAIN)
     assert change == (
         "distill: architecture = resnet10t, image_size 64, weights random "
         "(preset demo: resnet10t, image_size 224, weights hub)"
@@ -67,6 +71,14 @@ def test_commands(fakes, tmp_path):
     some = [run for run in students if run.model.config["teacher"] == "swin" and run.seed == 1]
     [command, _] = reproduce.commands(other, some, DEMO)
     assert command == "make report DATA='/path/to/my pictures' PRESET=demo TEACHER=swin SEED=1"
+
+
+def test_another_task_and_several_datasets_are_named(fakes, tmp_path):
+    places = f"{tmp_path / 'fer'},{DEMO_SETS / 'expression'}"
+    node = Node("index", "two", 1, IndexConfig(data=places), {}, lambda *_, **__: {})
+    [samples] = fakes.store.build(node)
+    [command, _] = reproduce.commands(samples, [], preset(TASKS["expression"], "paper"))
+    assert command == "make report TASK=expression DATA=/path/to/fer,data/demo/expression"
 
 
 def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.evaluation.metrics.classify import METRICS
 from pipeline.reporting import cells, effects, tables
 from pipeline.reporting.methods import chosen
+from pipeline.reporting.runs import described
+from pipeline.tasks import PAIN
 
 
 def test_the_comparison_holds_every_metric_of_every_method(compared):
     table = tables.comparison(compared, compared)
     assert table.shown["Model"].tolist() == [method.title for method in compared]
-    assert len(table.numbers) == len(compared) * len(METRICS)
+    assert len(table.numbers) == len(compared) * len(described(PAIN))
     row = table.numbers.query("model == 'DeiT ← Swin' and metric == 'roc_auc'").iloc[0]
     assert row["value"] == compared[3].estimate("roc_auc").value
     shown = table.shown.set_index("Model")["ROC-AUC"]["DeiT ← Swin"]
@@ -88,14 +89,14 @@ def test_six_seeds_are_enough_for_a_test_over_seeds(swept):
 
 def test_labels_say_how_often_the_teachers_differ_from_the_truth(fakes):
     caches = [fakes.store.build(fakes.labels("swin", views, folds))[0] for views, folds in ((1, 0), (6, 0), (1, 5))]
-    table = tables.labels(caches)
+    table = tables.labels(caches, PAIN)
     counts = caches[2].summary["counts"]
     assert table.numbers["train_disagrees"].tolist()[2] == counts["train_disagrees"]
     share = 100 * counts["train_disagrees"] / counts["train"]
     assert table.shown["Differ, training faces"][2].endswith(f"({share:.1f}%)")
     assert table.shown["Views computed"].tolist() == ["0", "6", "0"]
     assert table.shown["Labels"].tolist() == ["Swin, fixed label", "Swin, 6 views", "Swin, fixed label, 5 folds"]
-    assert tables.labels([]) is None
+    assert tables.labels([], PAIN) is None
 
 
 def test_latex_is_escaped(tmp_path):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from pipeline.artifacts import arrays
-from pipeline.artifacts.store import RECORD
+from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
-from pipeline.errors import ArtifactError, DataError
+from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
+from stages.cli import Session, cli
 from tests.helpers.networks import saved
 
 
@@ -170,3 +173,61 @@ def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
     record["files"]["model.json"]["bytes"] = len(text)
     (earlier / RECORD).write_text(json.dumps(record))
     assert predict.newest_student(tmp_path, "pain", distill.VERSION) == good
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli, ["--quiet", "predict", *map(str, arguments)])
+
+
+def test_the_help_shows_what_predict_needs_and_no_training():
+    options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
+    needed = {"--input", "--out", "--model", "--device"}
+    assert options == needed | {"--task", "--preset", "--cache", "--data"}
+
+
+def test_a_model_needs_no_cache_and_no_dataset(model, portrait, tmp_path):
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    cache = tmp_path / "cache"
+    shown = invoke("--input", tmp_path / "one.png", "--model", model, "--out", tmp_path / "out", "--cache", cache)
+    assert shown.exit_code == 0, repr(shown.exception)
+    assert len(arrays.read_table(Path(shown.output.strip()))) == 1
+    assert not cache.exists()
+
+
+def test_the_cache_gives_the_student_and_data_narrows_it(portrait, tmp_path, caplog):
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    (tmp_path / "one").mkdir()
+    cache = tmp_path / "cache"
+    old = student(cache / "one" / "student-deit-swin-s0-00000001", "2026-01-01")
+    new = student(cache / "two" / "student-deit-swin-s0-00000002", "2026-02-01")
+    common = ["--input", tmp_path / "one.png", "--out", tmp_path / "out", "--cache", cache]
+    for more, expected in (([], new), (["--data", tmp_path / "one"], old)):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            shown = invoke(*common, *more)
+        assert shown.exit_code == 0, repr(shown.exception)
+        assert f"predict: {expected}" in caplog.text
+
+
+def test_without_a_student_of_the_task_the_presets_first_is_made(portrait, tmp_path, monkeypatch):
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    student(tmp_path / "cache" / "one" / "student-deit-swin-s0-00000001", "2026-01-01", TASKS["expression"])
+    built = []
+
+    def build(session, *nodes):
+        built.extend(node.slug for node in nodes)
+        folder = saved(tmp_path / "made", session.preset.task, AlignConfig(face_size=64))
+        return [Artifact(folder, {})]
+
+    monkeypatch.setattr(Session, "build", build)
+    common = ["--input", tmp_path / "one.png", "--out", tmp_path / "out", "--cache", tmp_path / "cache"]
+    shown = invoke(*common, "--preset", "smoke")
+    assert shown.exit_code == 0, repr(shown.exception)
+    assert built == ["student-deit-resnet-hard-s0"]
+
+
+def test_an_unknown_task_is_one_line(portrait, tmp_path):
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    shown = invoke("--input", tmp_path / "one.png", "--task", "weather", "--cache", tmp_path)
+    assert isinstance(shown.exception, ConfigError)
+    assert "TASK=weather is no task" in str(shown.exception)

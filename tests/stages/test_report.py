@@ -8,7 +8,6 @@ from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.artifacts import arrays
 from pipeline.config import ReportConfig
-from pipeline.reporting import contents
 from stages import report
 from tests.fakes.classify import Fakes
 
@@ -93,12 +92,6 @@ def test_the_same_bytes_again(fakes, artifact):
 def test_few_subjects_are_no_certainty(html):
     assert re.search(r"With only\s+\d+ subjects the intervals are too narrow", html)
     assert "Nothing names the people" not in html
-
-
-def test_pictures_whose_people_nobody_names_are_told_apart():
-    faces = pd.DataFrame({"sample_id": ["pain/a.png#full", "b.png#full"], "subject_id": ["pain/a.png", "b.png"]})
-    assert contents.unnamed(faces)
-    assert not contents.unnamed(faces.assign(subject_id=["1", "2"]))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from PIL import Image, ImageFilter
 from pipeline.artifacts import arrays
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
-from pipeline.config import IndexConfig, SplitConfig
+from pipeline.config import AlignConfig, IndexConfig, SplitConfig
 from pipeline.errors import DataError
-from stages import index, split
+from stages import align, index, split
 
 
 def scene(number: int) -> Image.Image:
@@ -99,3 +99,30 @@ def test_two_folders_of_one_name_are_told_apart_and_a_comma_may_be_in_a_name(tmp
     assert set(raw.files) == {"a/fear/a001.png", "a-2/anger/a002.png"}
     assert raw.path_of("a-2/anger/a002.png") == second / "anger" / "a002.png"
     assert list(RawData.of(str(folder(tmp_path, "p,q", [1]))).files) == ["fear/p,q001.png"]
+
+
+def test_pictures_inside_a_table_go_through_index_and_align_beside_files(tmp_path):
+    fer = tmp_path / "fer"
+    fer.mkdir()
+    greys = [np.asarray(scene(number).convert("L").resize((48, 48))) for number in range(40)]
+    pixels = [" ".join(map(str, grey.ravel())) for grey in greys]
+    usage = [("Training", "PublicTest", "PrivateTest")[number % 3] for number in range(40)]
+    votes = [("0,0,0,0,9", "0,0,9,0,0", "0,0,0,0,9", "4,4,0,0,0")[number % 4] + ",0,0,0,0,0" for number in range(40)]
+    (fer / "fer2013.csv").write_text(
+        "emotion,pixels,Usage\n" + "".join(f"0,{p},{u}\n" for p, u in zip(pixels, usage, strict=True))
+    )
+    (fer / "fer2013new.csv").write_text(
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+        + "".join(f"{u},x.png,{v}\n" for u, v in zip(usage, votes, strict=True))
+    )
+    data = f"{fer},{folder(tmp_path, 'a', range(100, 110))}"
+    samples = Node("index", "samples", index.VERSION, IndexConfig(workers=1), {"raw": RawData.of(data)}, index.run)
+    config = AlignConfig(data=data, align="none", face_size=48, workers=1)
+    node = Node("align", "inputs", align.VERSION, config, {"samples": samples}, align.run)
+    indexed, aligned = ArtifactStore(tmp_path / "cache").build(samples, node)
+    table = arrays.read_table(indexed.file("samples.csv"))
+    assert table["source"].value_counts().to_dict() == {"fer": 30, "a": 10}
+    assert indexed.summary["counts"]["skipped"] == 10  # no damage: a tie of votes is no reason to refuse the dataset
+    columns = arrays.open_inputs(aligned)
+    (row,) = columns.rows(["fer/fer0000001.png#full"])
+    assert (columns["rgb"][row] == greys[1][:, :, None]).all()

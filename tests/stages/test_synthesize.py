@@ -10,27 +10,40 @@ import pytest
 
 from pipeline.config import SynthesizeConfig
 from pipeline.errors import DataError, MissingDependencyError
-from pipeline.synth.pairs import save_picture
+from pipeline.synth.identity import cell
+from pipeline.synth.singles import CLASSES
+from pipeline.synth.truth import save_picture
 from stages import synthesize
+
+
+def pair_rows(what) -> list[dict]:
+    people = {"gender": what.gender, "age_group": what.age_group, "ethnicity": what.ethnicity, "expression": "x"}
+    return [
+        {"file": what.file, "region": region, "subject_id": what.subject_id, "label": int(what.pain and k)}
+        | people
+        | {"pspi": 0.1 * what.number}
+        for k, region in enumerate(("left", "right"))
+    ]
+
+
+def single_rows(what) -> list[dict]:
+    gender, age_group, ethnicity = cell(what.seed, what.identity)
+    people = {"gender": gender, "age_group": age_group, "ethnicity": ethnicity, "expression": what.expression}
+    return [{"file": what.file, "region": "full", "subject_id": what.subject_id} | people]
 
 
 @pytest.fixture
 def rendered(monkeypatch) -> list[str]:
     """Replaces the renderer; lists the files it was asked for."""
     asked: list[str] = []
+    rows_of = {"pairs": pair_rows, "expression": single_rows}
 
     def render(plans, config, out):
         for what in plans:
             asked.append(what.file)
             picture = np.full((8, 14, 3), what.number, np.uint8)
             save_picture(picture, out / what.file, config.quality)
-            rows = [
-                {"file": what.file, "region": region, "subject_id": what.subject_id, "label": int(what.pain and k)}
-                | {"gender": what.gender, "age_group": what.age_group, "ethnicity": what.ethnicity, "expression": "x"}
-                | {"pspi": 0.1 * what.number}
-                for k, region in enumerate(("left", "right"))
-            ]
-            yield [(what.file, rows)]
+            yield [(what.file, rows_of[config.form](what))]
 
     monkeypatch.setattr(synthesize, "_render", render)
     monkeypatch.setattr(synthesize, "_packages", lambda: {"anny": "0"})
@@ -46,6 +59,27 @@ def test_pictures_truth_and_recipe_lie_side_by_side(rendered, tmp_path):
     assert counts["pairs"] == 40
     assert counts["label"] == {"0": 20, "1": 20}
     assert counts["gender"] == {"Man": 20, "Woman": 20}
+
+
+def test_single_faces_lie_in_a_folder_per_class_with_the_size_of_their_form(rendered, tmp_path):
+    out = synthesize.run(SynthesizeConfig(form="expression", n=14, seed=2), tmp_path / "set")
+    truth = pd.read_csv(out / "truth.csv")
+    assert {str(path.relative_to(out)) for path in out.rglob("*.jpg")} == set(truth.file)
+    assert set(truth.file.str.split("/").str[0]) == set(CLASSES)
+    recipe = json.loads((out / "synthesize.json").read_text())
+    assert (recipe["config"]["height"], recipe["config"]["quality"]) == (224, 80)
+    assert recipe["counts"]["faces"] == 14
+    assert recipe["counts"]["expression"] == dict.fromkeys(CLASSES, 2)
+
+
+def test_a_lost_single_face_is_made_again_alone(rendered, tmp_path):
+    config = SynthesizeConfig(form="expression", n=14, seed=2)
+    synthesize.run(config, tmp_path)
+    lost = sorted(tmp_path.glob("fear/*.jpg"))[0]
+    lost.unlink()
+    rendered.clear()
+    synthesize.run(config, tmp_path)
+    assert rendered == [f"fear/{lost.name}"]
 
 
 def test_a_second_run_makes_nothing_and_changes_nothing(rendered, tmp_path):
@@ -90,6 +124,22 @@ def test_another_recipe_is_refused_by_name(rendered, tmp_path):
     synthesize.run(SynthesizeConfig(n=2, seed=1), tmp_path)
     with pytest.raises(DataError, match=r"seed 1 there, 2 asked.*OUT="):
         synthesize.run(SynthesizeConfig(n=2, seed=2), tmp_path)
+
+
+def test_two_forms_do_not_share_a_folder(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    with pytest.raises(DataError, match=r"form pairs there, expression asked.*OUT="):
+        synthesize.run(SynthesizeConfig(form="expression", n=2), tmp_path)
+
+
+def test_a_recipe_older_than_an_option_had_its_default(rendered, tmp_path):
+    synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    recipe = json.loads((tmp_path / "synthesize.json").read_text())
+    del recipe["config"]["form"]
+    (tmp_path / "synthesize.json").write_text(json.dumps(recipe))
+    rendered.clear()
+    synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    assert rendered == []
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):

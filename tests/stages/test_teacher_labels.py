@@ -120,6 +120,19 @@ def test_counts_say_how_often_the_teacher_disagrees_with_the_truth(made):
     assert counts["samples"] == 70 == counts["samples_asked"]
 
 
+def test_views_are_those_of_the_samples_of_which_the_dataset_answers(tmp_path):
+    fakes = Fakes(tmp_path, subjects=35, size=64)
+    fakes.table.loc[[0, 1, 4], "pain"] = "yawn"  # the first rows, whose places are numbers of classes too
+    (labels, split) = fakes.store.build(labels_node(fakes, views=2), fakes.split)
+    found, parts = label_store.LabelStore.of(labels), arrays.read_table(split.file("split.csv"))
+    trained = set(parts.loc[parts["part"] == "train", "sample_id"])
+    untold = set(fakes.table["sample_id"].iloc[[0, 1, 4]])
+    assert untold <= trained
+    assert {found.samples.sample_ids[row] for row in found.training} == trained - untold
+    assert len(found.views["logits"]) == 2 * (len(trained) - 3)
+    assert len(found.samples["logits"]) == len(fakes.table)
+
+
 @pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
 def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
     found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4, mix=mix))

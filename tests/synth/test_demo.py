@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.config import DEMO_DATA, SynthesizeConfig
+from pipeline.config import DEMO_DATA, DEMO_SEEDS, SynthesizeConfig
 from pipeline.synth import RENDERER_VERSION
 from pipeline.synth.expressions import ACTION_UNITS
+from pipeline.synth.forms import FORMS
 from pipeline.synth.pairs import plan
 
 
@@ -40,8 +41,11 @@ def test_the_set_fits_its_size(truth):
 
 def test_the_recipe_is_the_default_one_and_names_these_files(truth, recipe):
     config = SynthesizeConfig()
+    form = FORMS[config.form]
+    assert config.seed == DEMO_SEEDS["pain"]
     assert recipe["renderer"] == RENDERER_VERSION
-    assert recipe["config"] == {"n": config.n, "seed": config.seed, "height": config.height, "quality": config.quality}
+    size = {"height": form.height, "quality": form.quality}
+    assert recipe["config"] == {"form": "pairs", "n": config.n, "seed": config.seed} | size
     assert set(truth.file) == {plan(config.seed, number).file for number in range(config.n)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -51,7 +52,7 @@ def test_tasks_stand_in_files_of_their_name():
     ("cell", "output"),
     [
         *(("pain", "pain"), ("no_pain", "no_pain"), (" pain ", "pain")),
-        *((word, None) for word in ("", "  ", "yawn", "Pain", "1", math.nan, None, np.nan)),
+        *((word, None) for word in ("", "  ", "yawn", "Pain", "2", math.nan, None, np.nan)),
     ],
 )
 def test_a_word_is_an_output_or_nothing(cell, output):
@@ -64,6 +65,11 @@ def test_a_word_is_an_output_or_nothing(cell, output):
 )
 def test_aliases_are_other_words_of_an_output(cell, output):
     assert EXPRESSION.read(cell) == output
+
+
+@pytest.mark.parametrize(("cell", "output"), [(1, "pain"), ("0", "no_pain"), ("painless", "no_pain")])
+def test_an_alias_may_be_a_number(cell, output):
+    assert PAIN.read(cell) == output
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_words_are_all_that_mean_an_output():
     words = EXPRESSION.words
     assert words["smile"] == words["laugh"] == words["happiness"] == "happiness"
     assert set(words.values()) == set(EXPRESSION.outputs)
-    assert PAIN.words == {"no_pain": "no_pain", "pain": "pain"}
+    assert replace(PAIN, aliases=()).words == {"no_pain": "no_pain", "pain": "pain"}
 
 
 def test_the_positive_output_is_the_one_named_or_the_last():
@@ -113,6 +119,11 @@ def test_a_task_is_a_value():
     assert hash(replace(PAIN)) == hash(PAIN)
     with pytest.raises(dataclasses.FrozenInstanceError):
         PAIN.name = "other"
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_task_travels_to_other_processes(task):
+    assert pickle.loads(pickle.dumps(task)) == task
 
 
 def test_tasks_are_known_without_torch():

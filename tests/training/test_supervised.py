@@ -15,7 +15,7 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.arrays import Columns
 from pipeline.compute.distributed import ALONE, ROWS, Ranks
 from pipeline.errors import ArtifactError, DataError
-from pipeline.inputs import keyed_random, streaming
+from pipeline.inputs import keyed_random, sampling
 from pipeline.inputs.batches import Samples
 from pipeline.inputs.views import image as views
 from pipeline.inputs.views.image import InputSpec
@@ -166,11 +166,23 @@ def test_batches_follow_the_order_and_the_views_of_the_seed(samples, split, colu
     batches = batches_of(joined, views.Plan(9), 6)
     found = [(inputs.clone(), targets["label"]) for inputs, targets in batches(2, 0)]
     assert [len(inputs) for inputs, _ in found] == [6, 6, 6, 2]
-    order = streaming.epoch_order(4, 2, 20)
+    order = sampling.epoch_order(4, 2, 20)
     assert np.array_equal(torch.cat([label for _, label in found]).numpy(), joined.truth[order])
     pictures = torch.from_numpy(np.asarray(joined.columns["rgb"][joined.rows[order]]))
     drawn = views.view_parameters(9, keyed_random.keys(joined.sample_ids)[order], 2)
     torch.testing.assert_close(torch.cat([inputs for inputs, _ in found]), views.augment(pictures, drawn, SPEC))
+
+
+def test_balanced_batches_show_classes_alike(samples, split, columns):
+    samples["pain"] = words(np.arange(30) < 3)  # 3 of the 20 that are learned from
+    joined = join(samples, split, columns)
+    source = supervised.training_batches(lesson_of(joined), SPECS, 6, 4, "cpu", "balanced")
+    labels = torch.cat([targets["label"] for epoch in range(50) for _, targets in source(epoch, 0)])
+    assert len(labels) == 50 * 20
+    assert labels.float().mean().item() == pytest.approx(0.5, abs=0.05)
+    order = sampling.epoch_order(4, 0, 20, joined.truth)
+    first = torch.cat([targets["label"] for _, targets in source(0, 0)])
+    assert np.array_equal(first.numpy(), joined.truth[order])
 
 
 def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
@@ -186,7 +198,7 @@ def test_without_augmentation_the_input_itself_is_seen(samples, split, columns):
     joined = join(samples, split, columns)
     plain = batches_of(joined, views.Plan(9, augment=False), 20)
     inputs, _ = next(iter(plain(0, 0)))
-    pictures = torch.from_numpy(np.asarray(joined.columns["rgb"][joined.rows[streaming.epoch_order(4, 0, 20)]]))
+    pictures = torch.from_numpy(np.asarray(joined.columns["rgb"][joined.rows[sampling.epoch_order(4, 0, 20)]]))
     torch.testing.assert_close(inputs, views.normalise(pictures, SPEC))
 
 

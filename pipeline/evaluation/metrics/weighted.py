@@ -66,10 +66,8 @@ def ranking(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tup
     if len(score) == 0:
         return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
     order = np.argsort(-score, kind="stable")
-    first_of_tie = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
-    blocks = [
-        _ranking(positive[order], first_of_tie, weights[i : i + BLOCK][:, order]) for i in range(0, len(weights), BLOCK)
-    ]
+    places = _places(score[order], np.flatnonzero(positive[order]))
+    blocks = [_ranking(weights[i : i + BLOCK][:, order], *places) for i in range(0, len(weights), BLOCK)]
     roc_auc, average_precision = np.concatenate(blocks, axis=1)
     return roc_auc, average_precision
 
@@ -89,13 +87,38 @@ def rankings(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> d
     }
 
 
-def _ranking(positive: np.ndarray, first_of_tie: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Both values of `ranking` for one block of weightings of samples by falling score, shape (2, R)."""
-    hits = np.add.reduceat(weights * positive, first_of_tie, axis=1)  # (R, distinct scores)
-    misses = np.add.reduceat(weights * ~positive, first_of_tie, axis=1)
-    true_positives, false_positives = hits.cumsum(axis=1), misses.cumsum(axis=1)
-    positives, negatives = true_positives[:, -1], false_positives[:, -1]
-    beaten = negatives[:, None] - false_positives + misses / 2
-    roc_auc = ratio((hits * beaten).sum(axis=1), positives * negatives)
-    precision = true_positives / np.maximum(true_positives + false_positives, np.finfo(float).tiny)
-    return np.stack([roc_auc, ratio((hits * precision).sum(axis=1), positives)])
+def _places(score: np.ndarray, positives: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The positive samples, and where the ties begin and end that they are in, (P,) each: numbers by falling score.
+
+    Parameters
+    ----------
+    score : float, shape (N,), falling.
+    positives : int, shape (P,), which of them are positive.
+    """
+    begins = np.flatnonzero(np.r_[True, np.diff(score) != 0])
+    tie = np.searchsorted(begins, positives, side="right") - 1
+    return positives, begins[tie], np.r_[begins[1:], len(score)][tie]
+
+
+def _ranking(weights: np.ndarray, positives: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Both values of `ranking` for one block of weightings of samples by falling score, shape (2, R).
+
+    Only the positive samples are summed over, which makes a rare class cheap.
+    """
+    hits = weights[:, positives]
+    above, hits_above = _sums_before(weights), _sums_before(hits)
+    total, positive = above[:, -1], hits_above[:, -1]
+    called, right = above[:, end], hits_above[:, np.searchsorted(positives, end)]  # at the score of each, ties among it
+    wrong = called - right
+    wrong_before = above[:, begin] - hits_above[:, np.searchsorted(positives, begin)]
+    beaten = (total - positive)[:, None] - (wrong + wrong_before) / 2
+    precision = right / np.maximum(called, np.finfo(float).tiny)
+    roc_auc = ratio((hits * beaten).sum(axis=1), positive * (total - positive))
+    return np.stack([roc_auc, ratio((hits * precision).sum(axis=1), positive)])
+
+
+def _sums_before(values: np.ndarray) -> np.ndarray:
+    """Along each row the sum of all that stands before each place, and of all at the end, shape (R, N + 1)."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    values.cumsum(axis=1, out=sums[:, 1:])
+    return sums

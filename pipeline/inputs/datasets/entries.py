@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+from pipeline.artifacts.suffixes import PICTURES
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -76,7 +76,7 @@ class Listing:
 
 def pictures(files: Iterable[str]) -> list[str]:
     """The files whose name ends like a picture's."""
-    return [file for file in files if PurePosixPath(file).suffix.lower() in PICTURE_SUFFIXES]
+    return [file for file in files if PurePosixPath(file).suffix.lower() in PICTURES]
 
 
 def part_of(word: str) -> str | None:

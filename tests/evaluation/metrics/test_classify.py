@@ -14,7 +14,7 @@ from pipeline.evaluation.metrics.weighted import among
 from pipeline.evaluation.question import Question
 from pipeline.tasks import TASKS, Task
 
-TWO = Question("classify", ("no_pain", "pain"), positive="pain", hard_negatives="expressive")
+TWO = Question.of(TASKS["pain"])
 THREE = Question("classify", ("low", "middle", "high"), ordered=True, sample="window", samples="windows")
 SEVEN = Question.of(TASKS["expression"])
 GOLDEN = Path(__file__).parents[1] / "golden" / "two_classes.json"

@@ -73,7 +73,7 @@ def test_undefined_is_nan():
     assert undefined == {"ccc", "icc", "pearson"}
     nothing = regress.compute(among(o, np.zeros(70, bool)), np.ones((2, 0)))
     assert all(np.isnan(v).all() for v in nothing.values())
-    assert regress.metrics(QUESTION)["ccc"].undefined == "needs faces of different values"
+    assert regress.metrics(QUESTION)["ccc"].undefined == "needs samples of different values"
 
 
 def test_columns_are_read_as_they_were_written():
