@@ -92,8 +92,12 @@ def weights_file(architecture: Architecture) -> Path | None:
 
 @dataclass(frozen=True)
 class IndexConfig:
-    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
-    dataset: str = option("auto", "Form of the raw dataset.", choices=("auto", "synpain", "folders", "csv"))
+    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset; or several, with commas.", affects=False)
+    dataset: str = option(
+        "auto",
+        "Form of the raw dataset.",
+        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet"),
+    )
     max_skipped: float = option(
         0.05, "Largest share of pictures that may be unusable before it is an error.", least=0, most=1
     )
@@ -102,7 +106,7 @@ class IndexConfig:
 
 @dataclass(frozen=True)
 class AlignConfig:
-    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset.", affects=False)
+    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset; or several, with commas.", affects=False)
     align: str = option(
         "mtcnn",
         "How faces are found; none: pictures show aligned or cropped faces already and are resized as a whole.",

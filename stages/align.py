@@ -46,7 +46,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     from pipeline.inputs.faces import aligner
 
     table = arrays.read_table(samples.file("samples.csv"))
-    rows = _rows(config, table)
+    rows = _rows(config, samples, table)
     ids = arrays.sample_id_column(list(table["sample_id"]))
     path = work.path / "inputs.h5"
     if not path.exists():
@@ -67,14 +67,14 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     return _summary(arrays.Columns(path, "inputs", work.fingerprint))
 
 
-def _rows(config: AlignConfig, table) -> list[Row]:
+def _rows(config: AlignConfig, samples: Artifact, table) -> list[Row]:
     """Pictures and boxes from the sample table."""
-    from pathlib import Path
+    from pipeline.artifacts.raw_data import RawData
+    from pipeline.inputs import archives
 
-    data = Path(config.data).absolute()
-    folder = data if data.is_dir() else data.parent
+    pictures = archives.locate(table["file"], RawData.of(config.data), samples.path)
     boxes = table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None)
-    return [(folder / file, box) for file, box in zip(table["file"], boxes, strict=True)]
+    return list(zip(pictures, boxes, strict=True))
 
 
 def _blocks(

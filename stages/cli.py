@@ -46,7 +46,7 @@ class Session:
     def __init__(self, stage: str, values: dict[str, Any]):
         self.preset = configured(values, stage)
         self.store = store_for(self.preset, values["cache"])
-        raw = RawData(Path(self.preset.data), self.store.root / ".hashes.json")
+        raw = RawData.of(self.preset.data, self.store.root / ".hashes.json")
         self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
         self.selection = selection(self.preset, values)
 

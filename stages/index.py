@@ -6,6 +6,7 @@ Writes ``samples.csv``, a row for each face, and ``skipped.csv``, a row with the
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import IndexConfig
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts.raw_data import RawData
     from pipeline.artifacts.store import Work
+    from pipeline.inputs.datasets import Listing
 
 VERSION = 3
 CONFIG = IndexConfig
@@ -34,20 +36,26 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     import pandas as pd
 
     from pipeline.artifacts import arrays
-    from pipeline.inputs import datasets
     from pipeline.inputs import index as indexing
+    from pipeline.inputs import likeness
 
-    name = datasets.recognise(raw.path, raw.files) if config.dataset == "auto" else config.dataset
-    listing = datasets.read(name, raw.path, raw.files)
-    digests = {entry.file: raw.files[entry.file] for entry in listing.entries}
-    inspected = _inspect(indexing.first_files(listing.entries, digests), raw.folder, config.workers)
-    rows, skipped = indexing.sample_rows(listing, digests, inspected)
+    forms, listing = _listing(config, work, raw)
+    digests = {
+        entry.file: f"{entry.source}:{listing.digests.get(entry.file) or raw.files[entry.file]}"
+        for entry in listing.entries
+    }
+    files = indexing.first_files(listing.entries, digests)
+    inspected = _inspect(files, raw, work.path, config.workers, compared=len(forms) > 1)
+    entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
+    listing = replace(listing, entries=entries)
+    rows, skipped = indexing.sample_rows(listing, digests, {file: boxes for file, (boxes, _) in inspected.items()})
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
     arrays.write_table(work.path / "skipped.csv", reasons)
     pictures = len(listing.entries) + len(listing.skipped)
     indexing.check_skipped(len(rows), skipped, pictures, config.max_skipped, work.path / "skipped.csv")
     samples = pd.DataFrame(rows)
     arrays.write_table(work.path / "samples.csv", samples)
+    name = "+".join(dict.fromkeys(forms.values()))
     log.info("index: %d samples of %d pictures, %d skipped (%s)", len(rows), pictures, len(skipped), name)
     return {
         "counts": {
@@ -55,23 +63,45 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
             "samples": len(samples),
             "skipped": len(skipped),
             "subjects": int(samples["subject_id"].nunique()),
+            **({"shared": shared} if len(forms) > 1 else {}),
         },
         "targets": indexing.targets_of(listing),
         "attributes": indexing.attributes_of(listing),
         "dataset": name,
+        **({"sources": forms} if len(forms) > 1 else {}),
         "skipped": [vars(item) for item in skipped],
     }
 
 
-def _inspect(files: dict[str, bool], folder: Path, workers: int) -> dict[str, Any]:
-    """Decode each file in joblib processes; its regions' boxes, or the reason why it cannot be used."""
+def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:
+    """The form of each source, and all their pictures."""
+    from pipeline.inputs import archives, datasets, sources
+
+    forms, listings = {}, {}
+    with archives.Unpacker(work.path) as unpacker:
+        for name, source in raw.sources.items():
+            form = datasets.recognise(source.path, source.files) if config.dataset == "auto" else config.dataset
+            below = f"{name}/" if name else ""
+
+            def unpack(file: str, content: bytes, below: str = below) -> str:
+                return unpacker.add(below + file, content)
+
+            listings[name] = datasets.read(form, source.path, source.files, unpack)
+            forms[name] = form
+    return forms, sources.merged(listings) if len(listings) > 1 else listings[""]
+
+
+def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, compared: bool) -> dict[str, tuple]:
+    """What ``inspect`` says of each file, in joblib processes."""
     import joblib
     from tqdm import tqdm
 
+    from pipeline.inputs import archives
     from pipeline.inputs.index import inspect
 
     processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
-    tasks = (joblib.delayed(inspect)(folder / file, paired) for file, paired in files.items())
-    found = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
-    bar = tqdm(found, total=len(files), desc="index", unit="picture", disable=None)
+    paths = archives.locate(files, raw, folder)
+    tasks = (joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True))
+    done = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
+    bar = tqdm(done, total=len(files), desc="index", unit="picture", disable=None)
     return dict(zip(files, bar, strict=True))

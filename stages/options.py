@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline import presets
+from pipeline.artifacts.raw_data import name_of, paths_of
 from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, ViewsConfig
 from pipeline.errors import ConfigError
@@ -230,17 +231,16 @@ def store_for(preset: Preset, cache: Path) -> ArtifactStore:
     ConfigError : that is the dataset itself.
     """
     root = cache / dataset_name(preset)
-    if root.resolve() == Path(preset.data).resolve():
+    if root.resolve() in [path.resolve() for path in paths_of(preset.data)]:
         raise ConfigError(f"The artifacts would lie in the dataset itself, {root}. Choose another folder: CACHE=")
     return ArtifactStore(root)
 
 
 def dataset_name(preset: Preset) -> str:
-    """``demo-<name>`` for a shipped set, else the name of the data folder, or of its file without suffix."""
-    path = Path(preset.data).resolve()
-    if path.parent == DEMO_SETS:
-        return f"demo-{path.name}"
-    return path.stem if path.is_file() else path.name
+    """``demo-<name>`` for a shipped set, else the name of the data folder, or of its file without suffix; several with
+    a plus between them."""
+    names = [(path.resolve().parent == DEMO_SETS, name_of(path)) for path in paths_of(preset.data)]
+    return "+".join(f"demo-{name}" if shipped else name for shipped, name in names)
 
 
 def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 from pipeline.artifacts.suffixes import PICTURES
@@ -18,7 +19,7 @@ from pipeline.errors import DataError
 
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 # Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-SUFFIXES = PICTURES | TABLES
+SUFFIXES = PICTURES | TABLES | {".parquet"}
 
 
 def sha256(path: Path) -> str:
@@ -67,21 +68,36 @@ class RawData:
     Parameters
     ----------
     path : the folder or the CSV file.
-    memo : JSON file that remembers hashes between runs, or None to hash each time.
+    memo : JSON file that remembers hashes between runs, or None to hash each time; or that memory itself.
 
     Raises
     ------
     DataError : there is nothing at ``path``, or a file that is no table.
     """
 
-    def __init__(self, path: Path, memo: Path | None = None):
+    @staticmethod
+    def of(data: str, memo: Path | None = None) -> RawData:
+        """The dataset of a text as ``DATA=`` takes it: one path, or several with commas between them."""
+        paths = paths_of(data)
+        return RawData(paths[0], memo) if len(paths) == 1 else RawSources(paths, memo)
+
+    def __init__(self, path: Path, memo: Path | HashMemo | None = None):
         if not path.exists():
             raise DataError(f"There is no dataset at {path}. Give its folder or its CSV file: DATA=/path/to/it")
         if path.is_file() and path.suffix.lower() not in TABLES:
             raise DataError(f"{path} is neither a folder nor a CSV file. Give the dataset: DATA=/path/to/it")
         self.path = path
         self.folder = path if path.is_dir() else path.parent
-        self._memo = HashMemo(memo)
+        self._memo = memo if isinstance(memo, HashMemo) else HashMemo(memo)
+
+    @property
+    def sources(self) -> dict[str, RawData]:
+        """The datasets by the folder that their files seem to lie in: itself, in none."""
+        return {"": self}
+
+    def path_of(self, file: str) -> Path:
+        """Where one of ``files`` is."""
+        return self.folder / file
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -119,6 +135,69 @@ class RawData:
         lines = [f"{digest}  {name}\n" for name, digest in self.files.items()]
         named = "" if self.path.is_dir() else self.path.name
         return hashlib.sha256("".join([named, "\n", *lines]).encode()).hexdigest()
+
+
+class RawSources(RawData):
+    """Several datasets at once: each one's files seem to lie in a folder of the dataset's name.
+
+    Parameters
+    ----------
+    paths : their folders or CSV files.
+    memo : as of ``RawData``.
+
+    Raises
+    ------
+    DataError : as ``RawData``; or one of them is named twice.
+    """
+
+    def __init__(self, paths: list[Path], memo: Path | None = None):
+        twice = {path for path in paths if [other.resolve() for other in paths].count(path.resolve()) > 1}
+        if twice:
+            raise DataError(f"DATA= names {', '.join(sorted(map(str, twice)))} twice. Give each dataset once.")
+        shared = HashMemo(memo)
+        self._sources: dict[str, RawData] = {}
+        for source in (RawData(path, shared) for path in paths):
+            self._sources[_unused(name_of(source.path), self._sources)] = source
+
+    @property
+    def sources(self) -> dict[str, RawData]:
+        """The datasets by name, in their order."""
+        return self._sources
+
+    def path_of(self, file: str) -> Path:
+        """Where one of ``files`` is."""
+        source, _, below = file.partition("/")
+        return self._sources[source].path_of(below)
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """SHA-256 by the dataset's name and the path in it."""
+        return {
+            f"{name}/{file}": digest for name, source in self._sources.items() for file, digest in source.files.items()
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """One hash of all names and contents, in the order in which the datasets were named."""
+        lines = [f"{source.fingerprint}  {name}\n" for name, source in self._sources.items()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def paths_of(data: str) -> list[Path]:
+    """The paths that ``DATA=`` names, with commas between them; a comma may be in the name of a single one."""
+    parts = [part.strip() for part in data.split(",") if part.strip()]
+    return [Path(data)] if len(parts) < 2 or Path(data).exists() else list(map(Path, parts))
+
+
+def name_of(path: Path) -> str:
+    """What a dataset is called: the name of its folder, or of its file without suffix."""
+    path = path.resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def _unused(name: str, used: Collection[str]) -> str:
+    """The name, with a number where another dataset bears it already."""
+    return next(other for n in count(1) if (other := name if n == 1 else f"{name}-{n}") not in used)
 
 
 def separator(table: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pipeline.errors import DataError
+from pipeline.inputs.archives import opened
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the ends excluded
 
@@ -59,7 +60,7 @@ def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
 
 def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
     try:
-        with Image.open(path) as image:
+        with Image.open(opened(path)) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Listing, Skipped
+from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
 from pipeline.inputs.images import Box, halves, load
+from pipeline.inputs.likeness import Likeness, likeness
 
 # The columns of a sample table before what a dataset knows of its faces.
 COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "subject_id")
@@ -17,18 +20,24 @@ COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "subject_id")
 MIN_SIDE_PX = 24
 
 
-def inspect(path: Path, paired: bool) -> dict[str, Box] | str:
-    """The boxes of a picture's regions, or the reason why it cannot be used.
+def inspect(path: Path, paired: bool, compared: bool = False) -> tuple[dict[str, Box] | str, Likeness | None]:
+    """The boxes of a picture's regions, or the reason why it cannot be used; and what it is compared by.
 
     Parameters
     ----------
     path : the picture, which is decoded whole, so that a truncated file is found.
     paired : whether it is a side-by-side picture: it is cut at its divider, without one at the middle.
+    compared : whether it is compared with the pictures of other sources; otherwise there is no likeness.
     """
     try:
         image = load(path)
     except DataError as error:
-        return str(error)
+        return str(error), None
+    return _boxes(image, paired), likeness(image) if compared else None
+
+
+def _boxes(image: np.ndarray, paired: bool) -> dict[str, Box] | str:
+    """The boxes of a decoded picture's regions, or that they are too small."""
     height, width = image.shape[:2]
     boxes = dict(halves(image, always=True)) if paired else {"full": (0, 0, width, height)}
     if min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes.values()) < MIN_SIDE_PX:
@@ -51,7 +60,7 @@ def sample_rows(
     ----------
     listing : the dataset's pictures.
     digests : SHA-256 by file.
-    inspected : by file, what ``inspect`` said of the first file of each content.
+    inspected : by file, the boxes or the reason that ``inspect`` gave for the first file of each content.
 
     Returns
     -------
@@ -103,12 +112,13 @@ def _columns(listing: Listing) -> list[str]:
     regions = [region for entry in listing.entries for region in entry.regions.values()]
     expressive = ["expressive"] if any(region.expressive is not None for region in regions) else []
     fold = ["fold"] if any(entry.fold for entry in listing.entries) else []
-    return [*expressive, *targets_of(listing), *attributes_of(listing), *fold]
+    source = ["source"] if any(entry.source for entry in listing.entries) else []
+    return [*source, *expressive, *targets_of(listing), *attributes_of(listing), *fold]
 
 
 def _row(entry: Entry, region: str, box: Box, columns: Sequence[str]) -> dict:
     face = entry.regions[region]
-    cells = {**entry.attributes, **face.targets, "fold": entry.fold}
+    cells = {**entry.attributes, **face.targets, "fold": entry.fold, "source": entry.source}
     if face.expressive is not None:
         cells["expressive"] = face.expressive
     return {
@@ -121,6 +131,11 @@ def _row(entry: Entry, region: str, box: Box, columns: Sequence[str]) -> dict:
     }
 
 
+def kind_of(item: Skipped) -> str:
+    """The kind of a reason: what stands before its colon."""
+    return item.reason.partition(":")[0]
+
+
 def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most: float, table: Path) -> None:
     """Refuse a dataset of which too much cannot be used.
 
@@ -129,17 +144,18 @@ def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most:
     samples : usable faces.
     skipped : what cannot be used.
     pictures : of the whole dataset.
-    most : largest share of pictures that may be skipped.
+    most : largest share of pictures that may be skipped; those do not count of which the dataset itself says that they
+        show none of the classes.
     table : where all reasons can be read.
 
     Raises
     ------
     DataError : nothing is usable, or more than ``most`` of the pictures are skipped.
     """
-    files = {item.file for item in skipped}
+    files = {item.file for item in skipped if not samples or kind_of(item) != DROPPED}
     if samples and len(files) <= most * pictures:
         return
-    kinds = Counter(item.reason.partition(":")[0] for item in skipped)
+    kinds = Counter(kind_of(item) for item in skipped)
     reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "the dataset lists none"
     share = f"at most {most:.0%} may be" if samples else "none is usable"
     raise DataError(

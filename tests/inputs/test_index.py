@@ -26,18 +26,19 @@ def rows_of(entries: list[Entry], digests: dict[str, str], inspected: dict):
 def test_inspection_gives_the_boxes_of_a_pair_and_of_a_whole_picture(tmp_path, pair):
     picture, (start, width) = pair(0)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    boxes = inspect(tmp_path / "a.png", paired=True)
+    boxes, likeness = inspect(tmp_path / "a.png", paired=True)
+    assert likeness is None
     assert (boxes["left"][0], boxes["right"][2]) == (0, 640)
     assert boxes["left"][2] <= start < start + width <= boxes["right"][0]
-    assert inspect(tmp_path / "a.png", paired=False) == {"full": (0, 0, 640, 360)}
+    assert inspect(tmp_path / "a.png", paired=False)[0] == {"full": (0, 0, 640, 360)}
 
 
 def test_inspection_gives_the_reason_for_what_cannot_be_used(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     Image.fromarray(np.zeros((100, 46, 3), np.uint8)).save(tmp_path / "b.png")
-    assert inspect(tmp_path / "a.jpg", paired=False).startswith("empty file")
-    assert inspect(tmp_path / "b.png", paired=True).startswith("too small: 46 x 100 pixels")
-    assert isinstance(inspect(tmp_path / "b.png", paired=False), dict)
+    assert inspect(tmp_path / "a.jpg", paired=False)[0].startswith("empty file")
+    assert inspect(tmp_path / "b.png", paired=True)[0].startswith("too small: 46 x 100 pixels")
+    assert isinstance(inspect(tmp_path / "b.png", paired=False)[0], dict)
 
 
 def test_a_duplicate_is_decoded_once_and_names_the_first():

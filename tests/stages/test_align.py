@@ -102,7 +102,7 @@ def _first(blocks):
 def test_the_way_of_a_gpu_finds_the_same_faces(faces, data):
     config = nodes(data).config
     samples = ArtifactStore(faces.path.parent).find(nodes(data).inputs["samples"])
-    rows = align._rows(config, arrays.read_table(samples.file("samples.csv")))
+    rows = align._rows(config, samples, arrays.read_table(samples.file("samples.csv")))
     settings = Preparation.of(as_dict(config))
     columns = arrays.open_inputs(faces)
     for block, found in align._gpu_blocks(settings, "cpu", [slice(60, 74)], rows):

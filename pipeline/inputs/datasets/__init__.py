@@ -6,16 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets import folders, synpain, table, truth
-from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, pictures
+from pipeline.inputs.datasets import affectnet, ferplus, folders, parquet, rafdb, synpain, table, truth
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
 __all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
 
-READERS = {"synpain": synpain.read, "folders": folders.read, "csv": table.read}
+# Datasets whose pictures are files, and those whose tables hold the pictures, which are unpacked.
+READERS = {
+    "synpain": synpain.read,
+    "folders": folders.read,
+    "csv": table.read,
+    "rafdb": rafdb.read,
+    "affectnet": affectnet.read,
+}
+UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
 
 
 def recognise(path: Path, files: Mapping[str, str]) -> str:
-    """The form of a dataset: ``csv`` for a table, ``synpain`` by its names, ``folders`` by its folders' names.
+    """The form of a dataset: ``csv`` for a table, else by its lists, its files' or its folders' names.
 
     Raises
     ------
@@ -23,30 +31,39 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
     """
     if table.recognises(path):
         return "csv"
-    found = pictures(files)
-    if not found:
+    for name, module in (("ferplus", ferplus), ("rafdb", rafdb), ("parquet", parquet)):
+        if module.recognises(files):
+            return name
+    if affectnet.recognises(path, files):
+        return "affectnet"
+    shown = pictures(files)
+    if not shown:
         raise DataError(f"There is no picture in {path}. Give a folder of pictures or a CSV file: DATA=/path/to/it")
     for name, module in (("synpain", synpain), ("folders", folders)):
-        if module.recognises(found):
+        if module.recognises(shown):
             return name
     raise DataError(
-        f"The dataset {path} is in no known form; it has {len(found)} pictures, the first is {found[0]}. "
+        f"The dataset {path} is in no known form; it has {len(shown)} pictures, the first is {shown[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain; anger, disgust ...), or a CSV file with path and label: DATA=table.csv"
+        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, or a CSV file "
+        "with path and label: DATA=table.csv"
     )
 
 
-def read(name: str, path: Path, files: Mapping[str, str]) -> Listing:
+def read(name: str, path: Path, files: Mapping[str, str], unpack: Unpack) -> Listing:
     """List a dataset of a known form; what a ``truth.csv`` beside its pictures tells joins.
 
     Parameters
     ----------
-    name : ``synpain``, ``folders`` or ``csv``.
+    name : of the form: one of ``READERS`` or ``UNPACKING``.
     path : the dataset's folder, or the CSV file.
     files : the paths below the folder.
+    unpack : keeps an encoded picture under a name and returns its SHA-256.
 
     Raises
     ------
     DataError : as the reader of that form, or of the truth, says.
+    MissingDependencyError : the form needs a package that is not installed.
     """
-    return truth.joined(READERS[name](path, files), path, files)
+    listing = UNPACKING[name](path, files, unpack) if name in UNPACKING else READERS[name](path, files)
+    return truth.joined(listing, path, files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -13,6 +13,11 @@ _PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
+
+
+DROPPED = "dropped"  # kind of reason: the dataset itself says that the picture shows none of the classes
+
+Unpack = Callable[[str, bytes], str]  # keeps an encoded picture under a name and returns its SHA-256
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Entry:
     regions : ``{"full": region}``, or ``{"left": region, "right": region}`` for a side-by-side picture.
     attributes : further columns of the sample table.
     fold : the official part or fold number, empty when there is none.
+    source : the dataset it is from, where there are several.
     """
 
     file: str
@@ -47,6 +53,7 @@ class Entry:
     regions: Mapping[str, Region]
     attributes: Mapping[str, str] = field(default_factory=dict)
     fold: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset as its names and tables tell it, no picture opened."""
+    """A dataset as its names and tables tell it, no picture opened; with the SHA-256 of those that it unpacked."""
 
     entries: list[Entry]
     skipped: list[Skipped]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def pictures(files: Iterable[str]) -> list[str]:

@@ -41,7 +41,7 @@ def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
     if not path.is_dir() or FILE not in files:
         return listing
     rows = _rows(path / FILE)
-    return Listing([_joined(entry, rows) for entry in listing.entries], listing.skipped)
+    return replace(listing, entries=[_joined(entry, rows) for entry in listing.entries])
 
 
 def _rows(path: Path) -> Rows:

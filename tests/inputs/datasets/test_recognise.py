@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pipeline.errors import DataError
@@ -23,14 +21,18 @@ NAMED, STRAY = "11014123_Pain_Man_Old.jpg", "photo.jpg"
         ("set", ["Happy/a.jpg"], "folders"),
     ],
 )
-def test_forms_are_told_apart(path, files, expected):
-    assert recognise(Path(path), dict.fromkeys(files, "")) == expected
+def test_forms_are_told_apart(tmp_path, path, files, expected):
+    (tmp_path / path).mkdir()
+    (tmp_path / path / "truth.csv").write_text("file,region\n")
+    assert recognise(tmp_path / path, dict.fromkeys(files, "")) == expected
 
 
 @pytest.mark.parametrize(
     ("files", "reason"),
-    [([], "no picture in set"), (["truth.csv"], "no picture"), (["holidays/a.jpg"], "no known form.*holidays/a.jpg")],
+    [([], "no picture in .*set"), (["truth.csv"], "no picture"), (["holidays/a.jpg"], "no known form.*holidays/a.jpg")],
 )
-def test_anything_else_is_an_error(files, reason):
+def test_anything_else_is_an_error(tmp_path, files, reason):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "truth.csv").write_text("file,region\n")
     with pytest.raises(DataError, match=reason):
-        recognise(Path("set"), dict.fromkeys(files, ""))
+        recognise(tmp_path / "set", dict.fromkeys(files, ""))

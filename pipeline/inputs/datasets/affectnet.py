@@ -1,0 +1,85 @@
+"""AffectNet: lists with ``subDirectory_filePath`` and ``expression``, and the pictures that they name.
+
+Contempt, and what shows no expression that was named (none, uncertain, no face), is dropped. The set's own test part is
+not public: its validation list is the test, as is usual.
+
+Source: Mollahosseini, Hasani, Mahoor 2017, "AffectNet: A Database for Facial Expression, Valence, and Arousal Computing
+in the Wild", arXiv:1708.03985; numbering as in the dataset's readme.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import DataError
+from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Region, Skipped, part_of, pictures
+
+PATH, EXPRESSION = "subDirectory_filePath", "expression"
+CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+OTHERS = ("contempt", "none", "uncertain", "no face")
+_PARTS = {"train": "train", "val": "test", "test": "test"}
+
+
+def recognises(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether a CSV file of the folder has AffectNet's column of paths."""
+    return any(_lists(folder, files))
+
+
+def read(folder: Path, files: Mapping[str, str]) -> Listing:
+    """List AffectNet's pictures.
+
+    Parameters
+    ----------
+    folder : the dataset's folder.
+    files : the paths below it (the values are not used).
+
+    Raises
+    ------
+    DataError : there is no list, one lacks the column of expressions, or holds a number that is no expression.
+    """
+    lists = list(_lists(folder, files))
+    if not lists:
+        raise DataError(f"{folder} has no CSV file with the column {PATH}. Put AffectNet's lists there.")
+    # By the last two parts of the path, which is what the lists name.
+    by_name = {"/".join(PurePosixPath(file).parts[-2:]): file for file in pictures(files)}
+    entries, skipped = [], []
+    for table in lists:
+        part = part_of(PurePosixPath(table).stem.replace("-", "_").split("_")[0]) or ""
+        fold = _PARTS.get(part, "") if len(lists) > 1 else ""
+        for name, number in _rows(folder / table):
+            file = by_name.get(name)
+            if number >= len(CLASSES):
+                skipped.append(Skipped(file or name, f"{DROPPED}: {OTHERS[number - len(CLASSES)]}"))
+            elif file is None:
+                skipped.append(Skipped(name, "missing: there is no such picture"))
+            else:
+                region = Region({"expression": CLASSES[number]})
+                entries.append(Entry(file, file, {"full": region}, fold=fold))
+    return Listing(entries, skipped)
+
+
+def _lists(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """The CSV files with AffectNet's column of paths."""
+    for file in files:
+        if file.casefold().endswith(".csv"):
+            with (folder / file).open(encoding="utf-8-sig", errors="replace") as text:
+                if PATH in [cell.strip() for cell in text.readline().split(",")]:
+                    yield file
+
+
+def _rows(path: Path) -> Iterator[tuple[str, int]]:
+    """The last two parts of each picture's path, and the number of its expression."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if EXPRESSION not in (reader.fieldnames or ()):
+            raise DataError(f"{path} lacks the column {EXPRESSION}. Fetch the original list again.")
+        for row in reader:
+            number = (row[EXPRESSION] or "").strip()
+            if not number.isdecimal() or int(number) >= len(CLASSES) + len(OTHERS):
+                raise DataError(
+                    f"{path}, line {reader.line_num}: expression {number!r}, expected 0 (neutral) to "
+                    f"{len(CLASSES) + len(OTHERS) - 1} ({OTHERS[-1]}). Correct the line, or fetch the list again."
+                )
+            yield "/".join(PurePosixPath(row[PATH].strip().replace("\\", "/")).parts[-2:]), int(number)
