@@ -37,20 +37,23 @@ paindistill: which teacher transfers better to a small student, and how small ma
 Two commands:   make report    everything, on the shipped demo set or with DATA=/path/to/dataset
                 make test      lint, tests, coverage
 
+Two tasks:      make report TASK=pain          pain or no pain on a face; the task where none is named
+                make report TASK=expression    anger, disgust, fear, happiness, neutral, sadness or surprise
+
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
   index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED
-  align            find every face once, warp it to 256 px     FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
+  align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
   split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL
-  teacher          train the teachers                          TEACHER EPOCHS BATCH_SIZE LEARNING_RATE WEIGHTS ...
-  teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX VIEW_SEED PRECISION ...
+  teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
+  teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
-  distill          train the students from the caches          TEACHER STUDENT LOSS VIEWS FOLDS ONLINE SEED EPOCHS ...
+  distill          train the students from the caches          TEACHER STUDENT LOSS VIEWS FOLDS EPOCHS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
-  predict          recognise pain in pictures                  INPUT OUT MODEL
+  predict          recognise what the task asks in pictures    INPUT OUT MODEL
   status           what the cache holds: fresh, missing, partial, damaged, stale
   plan             what `make report` would run, and why
   gc               remove what the current config does not need   YES
@@ -63,33 +66,46 @@ Each target first makes what it needs; what is fresh is reused.
   bench-gpu        the figures of a CUDA device; skipped without one
   clean            remove .venv and build files; the cache stays
 
-  variable     default                         meaning
-  DATA         data/demo/pain                  folder or CSV file of the raw dataset
-  DATASET      auto                            its form: synpain, folders, csv
-  PRESET       demo; paper when DATA is given  demo, paper, smoke: models and schedules
-  TEACHER      resnet,swin,none                families or timm model names; none: no teacher
-  STUDENT      deit                            family or timm model names
-  SEED         0,1,2                           seeds of the students (of the split or teacher for those targets)
-  LOSS         hard                            label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive, or
-                                               a sum: soft:0.7,hint:0.3 (several, in LOSSES: hard,soft:0.7+hint:0.3)
-  VIEWS        demo 1,6, else 1                views of each training face that the teacher labels; 1: the face itself
-  FOLDS        0                               teachers, each labelling the subjects that it has not seen; 0: one teacher
-  MIX          none                            cutmix or mixup: views with another face in them (needs VIEWS above 1)
-  ONLINE       false                           ask the teacher in every step instead of its cache
-  TEMPERATURE  4                               of the losses that soften logits
-  EPOCHS       demo 6, paper 30                passes over the training faces (TEACHER_EPOCHS: the teachers')
-  BATCH_SIZE   demo 32, paper 64               faces per step
-  WEIGHTS      demo shipped, paper hub         initial weights: hub, shipped, random, or a file
-  DEVICE       auto                            cpu, cuda, cuda:N
-  WORKERS      0                               processes; 0 uses every core
-  NPROC        1                               processes that train or label together (TEACHER_NPROC, LABELS_NPROC)
-  BACKEND      loky                            who aligns: loky (this machine), dask, ray; SCHEDULER: their address
-  CACHE        cache                           folder of artifacts
-  PYTHON       .venv/bin/python                an interpreter that has the packages; no .venv is made
-  BASE_PYTHON  python3                         the interpreter that .venv is made with
+  variable        default                  meaning
+  TASK            pain                     what is asked: pain, expression
+  DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
+  DATASET         auto                     its form: synpain, folders, csv, ferplus, rafdb, affectnet, parquet
+  ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
+  PRESET          demo; paper with DATA    demo, paper, smoke: models and schedules
+  TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
+  STUDENT         deit; expression: vit    family or timm name
+  SEED            0,1,2                    seeds of the students (of the split or teacher for those targets)
+  LOSS            hard                     label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
+                                           contrastive, or a sum: soft:0.7,hint:0.3; several, in LOSSES:
+                                           hard,soft:0.7+hint:0.3; of one of several teachers: soft@swin
+  VIEWS           demo 1,6, else 1 *       labelled views of each training face; 1: the face itself
+  FOLDS           0                        teachers, each labelling subjects it has not seen; 0: one teacher
+  MIX             none *                   cutmix or mixup: views with another face in them, for VIEWS above 1
+  MIX_PROBABILITY 1 *                      share of the views that are mixed
+  ONLINE          false                    ask the teacher in every step instead of its cache
+  TEMPERATURE     4                        of the losses that soften logits
+  EPOCHS          demo 6, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
+  BATCH_SIZE      demo 32, paper 64        faces per step
+  OPTIMIZER       adam *                   adam, adamw, sgd; beside it WEIGHT_DECAY CLIP_NORM LABEL_SMOOTHING
+  SCHEDULE        step *                   step, cosine, constant; beside it WARMUP_EPOCHS MIN_LEARNING_RATE
+  SAMPLING        shuffle *                balanced: every class is drawn equally often
+  STOP_ON         val_loss *               column of history.csv that chooses the epoch
+  PATIENCE        0 *                      epochs without a better one that end the training; 0: none do
+  EMA             0                        decay of an average of the weights, which is then used; 0: none
+  WEIGHTS         demo shipped, paper hub  initial weights: hub, shipped, random, or a file
+  DEVICE          auto                     cpu, cuda, cuda:N
+  WORKERS         0                        processes; 0 uses every core
+  NPROC           1                        processes that train or label (TEACHER_NPROC, LABELS_NPROC)
+  BACKEND         loky                     who aligns: loky (here), dask, ray; SCHEDULER: their address
+  CACHE           cache                    folder of artifacts
+  PYTHON          .venv/bin/python         an interpreter that has the packages; no .venv is made
+  BASE_PYTHON     python3                  the interpreter that .venv is made with
 
-Every option of a command is a variable: `paindistill distill --help` lists them, --learning-rate is LEARNING_RATE.
-Give them after the target, `make distill TEACHER=swin EPOCHS=10`: those of the shell are not read.
+  * of TASK=pain; the presets of TASK=expression have their own, the README shows them.
+
+Every option of a command is a variable: `paindistill distill --help` lists them,
+--learning-rate is LEARNING_RATE. Give them after the target, `make distill TEACHER=swin EPOCHS=10`:
+those of the shell are not read.
 endef
 export HELP
 

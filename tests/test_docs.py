@@ -1,4 +1,4 @@
-"""The README is true: its commands exist, its links lead somewhere, its defaults are those of the config."""
+"""The documents are true: their commands exist, their links lead somewhere, their defaults are those of the config."""
 
 from __future__ import annotations
 
@@ -8,13 +8,68 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import __version__, presets
+from pipeline.inputs import datasets
+from pipeline.tasks import TASKS
 from stages.cli import cli
 from tests.helpers.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 TARGETS = {*cli.commands, "setup", "test", "lint", "bench", "bench-scale", "bench-gpu", "clean"}
-DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "data" / "demo").rglob("*.md"))]
+NAMES = ("README.md", "CHANGELOG.md", "docs/architecture.md", "data/README.md", "cache/README.md")
+DOCUMENTS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "data" / "demo").rglob("*.md"))]
+FORMS = {*datasets.READERS, *datasets.UNPACKING}
+
+
+def row_of(task, text=README):
+    """The cells of a task's row in the README's table of tasks."""
+    rows = [line for line in text.splitlines() if line.startswith(f"| `{task.name}` |")]
+    assert len(rows) == 1, task.name
+    return [cell.strip() for cell in rows[0].strip("|").split("|")]
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_every_task_is_in_the_table_with_its_headline_and_demo_set(task):
+    _, asks, _, _, headline, demo = row_of(task)
+    assert headline == task.headline.replace("_", " ")
+    assert f"(data/demo/{task.demo}/README.md)" in demo
+    assert all(output.replace("_", " ") in asks for output in task.outputs)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_the_presets_of_every_task_are_those_of_the_config(task):
+    section = README[README.index("## Presets") : README.index("## Data")]
+    table = section[section.index(f"`TASK={task.name}`:") :].split("`TASK=")[1]
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines() if line.startswith("| ")}
+    for name in ("demo", "paper"):
+        preset = presets.preset(task, name)
+        assert f"{preset.distill.epochs} epochs, batch {preset.distill.batch_size}" in rows["schedule"]
+        networks = {f"teacher `{key}`": preset.teacher_networks[key] for key in preset.teachers}
+        networks |= {f"student `{key}`": preset.student_networks[key] for key in preset.students}
+        for title, network in networks.items():
+            assert f"`{network.name}`" in rows[title], (name, title)
+            assert ("LoRA" in rows[title]) == network.trained.startswith("lora"), (name, title)
+        assert all(str(views) in rows["views"] for views in preset.views)
+
+
+def test_every_form_of_dataset_is_in_the_documents():
+    row = next(line for line in README.splitlines() if line.startswith("| `DATASET` |"))
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    row_of_help = next(line for line in shown.splitlines() if line.startswith("  DATASET "))
+    for form in FORMS:
+        assert f"`{form}`" in row
+        assert form in row_of_help
+
+
+def test_every_task_is_in_make_help():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f"TASK={name} " in shown for name in TASKS)
+    assert max(map(len, shown.splitlines())) <= 110
+
+
+def test_the_changelog_begins_with_this_version():
+    assert re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == __version__
 
 
 def test_every_target_is_in_the_table():
@@ -35,7 +90,7 @@ def test_every_variable_in_the_documents_is_an_option():
     for document in DOCUMENTS:
         text = document.read_text()
         assert set(re.findall(r"\b([A-Z][A-Z_]+)=", text)) <= known, document
-    table = README[README.index("## Targets") : README.index("## Presets")]
+    table = README[README.index("## Targets") : README.index("## More than one process")]
     assert set(re.findall(r"`([A-Z][A-Z_]+)`", table)) <= known
 
 
@@ -59,6 +114,7 @@ def test_the_schedule_in_the_readme_and_in_make_help_is_the_presets():
     assert f"{schedule.epochs} epochs, batch {schedule.batch_size}" in README
 
 
-def test_the_demo_says_that_it_is_synthetic():
-    for document in (ROOT / "README.md", ROOT / "data" / "demo" / "pain" / "README.md"):
-        assert re.search(r"not clinical|nothing clinical", document.read_text().replace("*", ""))
+def test_the_demo_sets_say_that_they_are_synthetic():
+    sets = [ROOT / "data" / "demo" / task.demo / "README.md" for task in TASKS.values()]
+    for document in (ROOT / "README.md", *sets):
+        assert re.search(r"not clinical|nothing clinical", document.read_text().replace("*", "")), document
