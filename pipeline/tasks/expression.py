@@ -22,15 +22,15 @@ PAPER_SCHEDULE = {
     "precision": "auto",
 }
 DEMO_SCHEDULE = {
-    "epochs": 16,
+    "batch_size": 16,
     "optimizer": "adamw",
-    "learning_rate": 5e-4,
     "weight_decay": 0.05,
     "schedule": "cosine",
     "warmup_epochs": 2,
     "class_weights": "none",
     "sampling": "balanced",
 }
+DEMO_EPOCHS = 9
 MIXED = {"mix": "cutmix", "mix_probability": 0.3}
 VIT_TINY = "vit_tiny_patch16_224"
 DEMO_TEACHERS = {
@@ -84,9 +84,10 @@ TASK = Task(
                 "vit": Architecture(VIT_TINY, (("depth", 6),), 112, "shipped", label="deit-tiny-6-distilled-112")
             },
             "students": ("vit",),
-            "views": (1, DEMO_SCHEDULE["epochs"]),
-            "train_teacher": DEMO_SCHEDULE,
-            "distill": DEMO_SCHEDULE,
+            "losses": ("soft",),
+            "views": (DEMO_EPOCHS,),
+            "train_teacher": DEMO_SCHEDULE | {"epochs": 14, "learning_rate": 3e-4},
+            "distill": DEMO_SCHEDULE | {"epochs": DEMO_EPOCHS, "learning_rate": 2e-4},
         },
         "smoke": {
             "student_networks": {
