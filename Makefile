@@ -75,7 +75,7 @@ Each target first makes what it needs; what is fresh is reused.
   TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
   STUDENT         deit; expression: vit    family or timm name
   SEED            0,1,2                    seeds of the students (of the split or teacher for those targets)
-  LOSS            hard                     label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
+  LOSS            hard *                   label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
                                            contrastive, or a sum: soft:0.7,hint:0.3; several, in LOSSES:
                                            hard,soft:0.7+hint:0.3; of one of several teachers: soft@swin
   VIEWS           demo 1,6, else 1 *       labelled views of each training face; 1: the face itself
@@ -85,7 +85,7 @@ Each target first makes what it needs; what is fresh is reused.
   ONLINE          false                    ask the teacher in every step instead of its cache
   TEMPERATURE     4                        of the losses that soften logits
   EPOCHS          demo 6, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
-  BATCH_SIZE      demo 32, paper 64        faces per step
+  BATCH_SIZE      demo 32, paper 64 *      faces per step
   OPTIMIZER       adam *                   adam, adamw, sgd; beside it WEIGHT_DECAY CLIP_NORM LABEL_SMOOTHING
   SCHEDULE        step *                   step, cosine, constant; beside it WARMUP_EPOCHS MIN_LEARNING_RATE
   SAMPLING        shuffle *                balanced: every class is drawn equally often

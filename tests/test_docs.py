@@ -45,6 +45,10 @@ def test_the_presets_of_every_task_are_those_of_the_config(task):
     for name in ("demo", "paper"):
         preset = presets.preset(task, name)
         assert f"{preset.distill.epochs} epochs, batch {preset.distill.batch_size}" in rows["schedule"]
+        for config in (preset.distill, preset.train_teacher):
+            assert f"{config.epochs} epochs" in rows["schedule"]
+            assert f"{config.learning_rate:.0e}".replace("e-0", "e-") in rows["schedule"]
+        assert all(f"`{loss}`" in rows["loss"] for loss in preset.losses)
         networks = {f"teacher `{key}`": preset.teacher_networks[key] for key in preset.teachers}
         networks |= {f"student `{key}`": preset.student_networks[key] for key in preset.students}
         for title, network in networks.items():
