@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import __version__, presets
+from pipeline.distillation.kinds import KINDS
+from pipeline.evaluation.metrics import METRICS
 from pipeline.inputs import datasets
+from pipeline.reporting.sections import SECTIONS
 from pipeline.tasks import TASKS
 from stages.cli import cli
 from tests.helpers.presets import PRESETS
@@ -70,6 +73,24 @@ def test_every_task_is_in_make_help():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"TASK={name} " in shown for name in TASKS)
     assert max(map(len, shown.splitlines())) <= 110
+
+
+def test_every_room_is_in_the_table_of_the_architecture():
+    rooms = {path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py")}
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert set(re.findall(r"`pipeline/(\w+)/`", text[text.index("## Rooms") : text.index("## Artifacts")])) == rooms
+
+
+def test_every_path_in_the_architecture_is_there():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = set(re.findall(r"`((?:pipeline|stages|tests)/[\w./]*)`", text))
+    assert paths
+    assert all((ROOT / path).exists() for path in paths)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_the_kind_of_every_task_can_be_learned_measured_and_reported(task):
+    assert all(task.kind in table for table in (KINDS, METRICS, SECTIONS))
 
 
 def test_the_changelog_begins_with_this_version():
