@@ -120,7 +120,7 @@ lint: $(environment)
 	$(python) -m ruff format --check .
 
 test: lint $(synth_environment)
-	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=85 $(TESTS)
+	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
 
 bench: $(synth_environment)
 	$(python) -m tests.benchmarks

@@ -23,7 +23,7 @@ from pipeline.config import (
     SynthesizeConfig,
 )
 from pipeline.errors import ConfigError, PainDistillError
-from pipeline.tasks import PAIN, find
+from pipeline.tasks import PAIN, TASKS, find
 from stages import distill, housekeeping, predict, pretrain, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
@@ -193,9 +193,11 @@ def plan_command(**values: Any) -> None:
 @config_options("report", models="students")
 @click.option("--yes", type=bool, default=False, help="Remove without asking.")
 def gc_command(yes: bool, **values: Any) -> None:
-    """Remove the artifacts that the current config does not need, after naming them."""
-    session = Session("report", values)
-    housekeeping.collect(session.store, session.graph.report(session.selection), yes)
+    """Remove the artifacts that no task needs under these options, after naming them."""
+    asked = Session("report", values)
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name}
+    sessions = [Session("report", same | {"task": name}) for name in TASKS]
+    housekeeping.collect(asked.store, [session.graph.report(session.selection) for session in sessions], yes)
 
 
 @cli.command("predict")

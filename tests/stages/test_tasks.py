@@ -100,3 +100,18 @@ def test_a_dataset_that_says_nothing_of_the_task_is_refused_before_its_faces_are
     assert "says nothing of expression, which TASK=expression asks for; it knows pain" in str(run.exception)
     assert "TASK=pain" in str(run.exception)
     assert not list((tmp_path / "cache" / "set").glob("inputs-*"))
+
+
+def test_gc_keeps_what_another_task_needs(tmp_path):
+    cache = tmp_path / "cache"
+    options = ["--preset", "smoke", "--cache", cache, "--data", DEMO_SETS / "pain"]
+    made = [CliRunner().invoke(cli, ["plan", "--task", name, *map(str, options)]).output for name in TASKS]
+    kept = [next(word for word in text.split() if "student" in word) for text in made]
+    other = "student-of-no-task-00000000"
+    for name in (*kept, other):
+        folder = cache / "demo-pain" / name
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text("{}")
+    shown = CliRunner().invoke(cli, ["gc", "--yes", "true", *map(str, options)])
+    assert shown.exit_code == 0, shown.exception
+    assert [(cache / "demo-pain" / name).exists() for name in (*kept, other)] == [True] * len(kept) + [False]
