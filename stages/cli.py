@@ -14,7 +14,7 @@ import click
 
 from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
-from pipeline.artifacts.store import Artifact, ArtifactStore, Node
+from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import (
     DEMO_SEEDS,
     REPOSITORY,
@@ -23,12 +23,12 @@ from pipeline.config import (
     SynthesizeConfig,
 )
 from pipeline.errors import ConfigError, PainDistillError
-from pipeline.tasks import PAIN, find
-from pipeline.tasks.objective import FEATURES
+from pipeline.tasks import PAIN, TASKS, find
 from stages import distill, housekeeping, predict, pretrain, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
-from stages.options import common_options, config_options, configured, field_options, selection, store_for
+from stages.options import common_options, config_options, configured, field_options, store_for
+from stages.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -38,66 +38,6 @@ UNWRITABLE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR), ELSEWHERE),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), MORE),
 }
-
-
-class Session:
-    """One command's preset, graph, store and selection of models."""
-
-    def __init__(self, stage: str, values: dict[str, Any]):
-        self.preset = configured(values, stage)
-        self.store = store_for(self.preset, values["cache"])
-        raw = RawData.of(self.preset.data, self.store.root / ".hashes.json")
-        self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
-        self.selection = selection(self.preset, values)
-
-    @property
-    def teachers(self) -> tuple[str, ...]:
-        """The selected teachers, at least one.
-
-        Raises
-        ------
-        ConfigError : only ``none`` is selected.
-        """
-        if not self.selection.real_teachers:
-            raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
-        return self.selection.real_teachers
-
-    def label_caches(self) -> list[Node]:
-        """The labels of the selected teachers, views and folds, with the features that are asked for."""
-        chosen, features = self.selection, self.preset.teacher_labels.features
-        wanted = tuple(name.strip() for name in features.split(",") if name.strip())
-        if unknown := set(wanted) - set(FEATURES):
-            raise ConfigError(
-                f"FEATURES={features} names {', '.join(sorted(unknown))}: there are {', '.join(FEATURES)}."
-            )
-        wanted = tuple(name for name in FEATURES if name in wanted)
-        grid = product(self.teachers, chosen.views, chosen.folds)
-        return [self.graph.labels(name, views, folds, wanted) for name, views, folds in grid]
-
-    def build(self, *nodes: Node) -> list[Artifact]:
-        """Build the nodes; a network that timm does not know is said before anything runs.
-
-        Raises
-        ------
-        ConfigError : there is no such network.
-        """
-        networks = (*self.preset.teacher_networks.values(), *self.preset.student_networks.values())
-        families = {network.name for network in networks}
-        wanted = (getattr(node.config, "architecture", None) for node in self.store.pending(*nodes))
-        names = {architecture.name for architecture in wanted if architecture} - families
-        if names:
-            from pipeline.models.core import check_name  # imports timm
-
-            for name in sorted(names):
-                check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
-        return self.store.build(*nodes)
-
-    def make(self, *nodes: Node) -> list[Artifact]:
-        """Build the nodes and print where their artifacts are."""
-        artifacts = self.build(*nodes)
-        for artifact in artifacts:
-            click.echo(housekeeping.shown(artifact.path))
-        return artifacts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -253,9 +193,11 @@ def plan_command(**values: Any) -> None:
 @config_options("report", models="students")
 @click.option("--yes", type=bool, default=False, help="Remove without asking.")
 def gc_command(yes: bool, **values: Any) -> None:
-    """Remove the artifacts that the current config does not need, after naming them."""
-    session = Session("report", values)
-    housekeeping.collect(session.store, session.graph.report(session.selection), yes)
+    """Remove the artifacts that no task needs under these options, after naming them."""
+    asked = Session("report", values)
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name}
+    sessions = [Session("report", same | {"task": name}) for name in TASKS]
+    housekeeping.collect(asked.store, [session.graph.report(session.selection) for session in sessions], yes)
 
 
 @cli.command("predict")

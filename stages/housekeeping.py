@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -29,10 +30,10 @@ def plan(store: ArtifactStore, target: Node) -> None:
     click.echo(f"{len(steps)} to run" if steps else "Nothing to do: the report is fresh.")
 
 
-def collect(store: ArtifactStore, target: Node, yes: bool) -> None:
-    """Remove what the target does not need, after naming it and, unless ``yes``, asking."""
-    paths = artifact_status.unneeded(store, [target])
-    reasons = {state.name: state.reason for state in artifact_status.status(store, [target])}
+def collect(store: ArtifactStore, targets: Sequence[Node], yes: bool) -> None:
+    """Remove what none of the targets needs, after naming it and, unless ``yes``, asking."""
+    paths = artifact_status.unneeded(store, targets)
+    reasons = {state.name: state.reason for state in artifact_status.status(store, targets)}
     for path in paths:
         click.echo(f"{_size(artifact_status.size(path)):>11}  {shown(path)}  {reasons[path.name]}".rstrip())
     if not paths:

@@ -98,7 +98,7 @@ def test_the_plan_is_what_then_runs(data, cache, tmp_path):
 
 def test_every_command_works_one_by_one(data, tmp_path):
     made = [run(name, data, tmp_path).output for name in ("index", "align", "split")]
-    assert [Path(shown.strip()).name.split("-")[0] for shown in made] == ["samples", "faces", "split"]
+    assert [Path(shown.strip()).name.split("-")[0] for shown in made] == ["samples", "inputs", "split"]
     run("teacher-labels", data, tmp_path, "--teacher", "swin")
     assert not list((tmp_path / "faces").glob("teacher-resnet-*"))
     assert "asked again" in run("verify-labels", data, tmp_path, "--teacher", "swin").output
@@ -125,12 +125,12 @@ def test_a_damaged_cache_is_named_not_read(damage, data, cache, synpain, tmp_pat
     shutil.copytree(cache, copy, symlinks=True)
     shutil.rmtree(one(copy, "teacher-swin"))
     shutil.rmtree(one(copy, "labels-swin"))
-    file = one(copy, "faces") / "inputs.h5"
+    file = one(copy, "inputs") / "inputs.h5"
     if damage == "swapped":
         other = synpain(tmp_path / "faces", 40)
         (other / sorted(p.name for p in other.iterdir())[0]).touch()
         run("align", other, tmp_path / "other", "--margin", 0.3)
-        shutil.copy(one(tmp_path / "other", "faces") / "inputs.h5", file)
+        shutil.copy(one(tmp_path / "other", "inputs") / "inputs.h5", file)
     else:
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
 STAGES = sorted((ROOT / "stages").glob("*.py"))
-BESIDE_STAGES = {"cli", "options", "graph", "sweep", "housekeeping", "__main__"}  # no stages themselves
+BESIDE_STAGES = {"cli", "options", "graph", "session", "sweep", "housekeeping", "__main__"}  # no stages themselves
 # Room → rooms that it may import; every room may import itself, and all may import errors and config.
 ROOMS = {
     "errors": "",

@@ -98,9 +98,9 @@ STUDENT = "student-deit-swin-hard-s0"
 
 TRAINED = ("weights.safetensors", "history.csv")
 MOMENTS = {  # command, options, artifact, its files, when to kill
-    "align, nothing written": ("align", (), "faces", ("inputs.h5",), ()),
-    "align, file laid out": ("align", (), "faces", ("inputs.h5",), ("inputs.h5",)),
-    "align, one block done": ("align", (), "faces", ("inputs.h5",), one_block_done),
+    "align, nothing written": ("align", (), "inputs", ("inputs.h5",), ()),
+    "align, file laid out": ("align", (), "inputs", ("inputs.h5",), ("inputs.h5",)),
+    "align, one block done": ("align", (), "inputs", ("inputs.h5",), one_block_done),
     "labels, begun": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ()),
     "labels, file laid out": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ("labels.h5",)),
     "views, file laid out": ("teacher-labels", VIEWS, "labels-swin-v40", ("labels.h5", "views.h5"), ("views.h5",)),
@@ -155,8 +155,8 @@ def test_two_at_once_make_one_good_artifact(undisturbed, data, tmp_path):
     runs = [start(command("align", data, tmp_path)) for _ in range(2)]
     said = [run.communicate(timeout=TIMEOUT_S)[1].decode() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
-    assert artifact(tmp_path, "faces").joinpath("inputs.h5").read_bytes() == (
-        artifact(undisturbed, "faces").joinpath("inputs.h5").read_bytes()
+    assert artifact(tmp_path, "inputs").joinpath("inputs.h5").read_bytes() == (
+        artifact(undisturbed, "inputs").joinpath("inputs.h5").read_bytes()
     )
     waited = [text for text in said if "is being made by process" in text]
     assert len(waited) >= 1

@@ -20,6 +20,7 @@ from pipeline.inputs.views.image import PARAMETERS, Plan, view_points
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
 from pipeline.training import loop, supervised
+from pipeline.training.schedule import Schedule
 
 FLIP = PARAMETERS.index("flip")
 WEIGHT_DECAY = 0.05
@@ -114,9 +115,9 @@ def train(
     }
 
 
-def _schedule(config: PretrainConfig, device: str) -> loop.Schedule:
+def _schedule(config: PretrainConfig, device: str) -> Schedule:
     """AdamW under a warm-up and half a cosine: small transformers need both from random weights."""
-    return loop.Schedule(
+    return Schedule(
         epochs=config.epochs,
         learning_rate=config.learning_rate,
         optimizer="adamw",

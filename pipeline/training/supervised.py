@@ -32,6 +32,7 @@ from pipeline.inputs.views.image import Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import Task, objective
 from pipeline.training import loop
+from pipeline.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Work
@@ -226,7 +227,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     return {"counts": counts, "skipped": [], "best": best}
 
 
-def schedule(config: TrainingConfig, device: str) -> loop.Schedule:
+def schedule(config: TrainingConfig, device: str) -> Schedule:
     """The part of a stage's config that the training loop reads."""
-    read = {field.name for field in dataclasses.fields(loop.Schedule)} - {"device"}
-    return loop.Schedule(**{name: getattr(config, name) for name in read}, device=device)
+    read = {field.name for field in dataclasses.fields(Schedule)} - {"device"}
+    return Schedule(**{name: getattr(config, name) for name in read}, device=device)

@@ -28,6 +28,7 @@ from pipeline.inputs.views.image import Drawn, Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import PAIN, objective
 from pipeline.training import loop, supervised
+from pipeline.training.schedule import Schedule
 from pipeline.training.supervised import Lesson
 from tests.benchmarks import pictures
 from tests.benchmarks.gather import face_file
@@ -137,7 +138,7 @@ class Training:
         self._specs = batches.specs(models.describe(network, architecture, PAIN.outputs))
         self._samples, self._batch = samples, batch_size
         self._lesson = Lesson(PAIN, samples, samples, plan, loss, teachers=teachers)
-        self._schedule = loop.Schedule(
+        self._schedule = Schedule(
             epochs=1,
             learning_rate=1e-5,
             precision=precision,

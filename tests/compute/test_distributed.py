@@ -29,7 +29,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import PAIN, objective
 from pipeline.training import loop
-from pipeline.training.loop import Schedule
+from pipeline.training.schedule import Schedule
 from stages import distill, teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
 from tests.fakes.stages import WORK, Processes, failing, killed

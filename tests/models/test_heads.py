@@ -17,7 +17,7 @@ from pipeline.models.heads import EMBEDDING, NetworkWithHeads
 from pipeline.tasks import objective
 from pipeline.tasks.objective import ONE_TEACHER
 from pipeline.training import loop
-from pipeline.training.loop import Schedule
+from pipeline.training.schedule import Schedule
 from tests.helpers.presets import NETWORKS
 
 CLASSES = ["no_pain", "pain"]

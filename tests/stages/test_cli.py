@@ -205,5 +205,5 @@ def test_the_link_to_the_report_moves_on_and_a_folder_in_its_place_is_left_alone
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr("stages.cli.configured", lambda *_: 1 / 0)
+    monkeypatch.setattr("stages.session.configured", lambda *_: 1 / 0)
     assert isinstance(run("align").exception, ZeroDivisionError)

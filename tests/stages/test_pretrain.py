@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from pipeline import models
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import PretrainConfig
-from stages import align, index, pretrain, split
+from stages import pretrain
 from stages.graph import Graph
 from tests.helpers.presets import NETWORKS, PRESETS
 
@@ -43,15 +42,12 @@ def built(folder, tmp_path_factory):
     labelled = {name: replace(a, label=f"tiny-{name}") for name, a in NETWORKS.items()}
     preset = replace(
         smoke,
-        families=labelled,
         index=replace(smoke.index, data=str(folder), dataset="synpain"),
         align=replace(smoke.align, data=str(folder), workers=1, device="cpu"),
     )
-    absent = SimpleNamespace(VERSION=1, run=None)
-    stages = {"index": index, "align": align, "split": split, "pretrain": pretrain}
-    graph = Graph(preset, RawData(folder), stages | dict.fromkeys(("train_teacher", "distill"), absent))
+    graph = Graph(preset, RawData(folder))
     store = ArtifactStore(tmp_path_factory.mktemp("pretrain") / "cache")
-    nodes = [graph.pretrained(family, CONFIG) for family in ("resnet", "deit")]
+    nodes = [graph.pretrained(family, labelled, CONFIG) for family in ("resnet", "deit")]
     return dict(zip(("resnet", "deit"), store.build(*nodes), strict=True))
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from pipeline.errors import ConfigError
 from pipeline.inputs.sampling import epoch_order
 from pipeline.training import loop
-from pipeline.training.loop import Schedule
+from pipeline.training.schedule import Schedule
 
 SCHEDULE = Schedule(epochs=4, learning_rate=0.02, step_size=2, gamma=0.5, seed=1, checkpoint_s=0)
 FEATURES, TRUTH = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 2

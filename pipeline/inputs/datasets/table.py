@@ -24,6 +24,7 @@ _COLUMNS = {
     "label": ("label", "class", "target"),
     "subject": ("subject", "subject_id", "person", "identity"),
     "expressive": ("expressive",),
+    "source": ("source", "origin"),
     "fold": ("fold", "part", "split"),
 }
 _RESERVED = frozenset(("sample_id", "region", "x0", "y0", "x1", "y1"))
@@ -156,4 +157,5 @@ def _entry(
         regions={"full": Region(answers, expressive)},
         attributes=traits,
         fold=fold,
+        source=cell("source"),
     )

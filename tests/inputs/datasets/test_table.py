@@ -27,6 +27,12 @@ def test_paths_labels_subjects_and_attributes(tmp_path):
     assert (second.regions["full"].targets, second.attributes["site"]) == ({"pain": "no_pain"}, "")
 
 
+def test_a_table_may_say_where_a_picture_is_from(tmp_path):
+    listing = read(tmp_path, "path,label,source\na.jpg,happy,RAF-DB\nsub/b.jpg,sad,FER+\n")
+    assert [entry.source for entry in listing.entries] == ["RAF-DB", "FER+"]
+    assert listing.entries[0].attributes == {}
+
+
 def test_semicolons_a_byte_order_mark_other_names_and_numbers(tmp_path):
     listing = read(tmp_path, "\ufeffFile;Class;Expressive;Split\r\n./a.jpg;0;1;test\r\nsub\\b.jpg;1;;3\r\n")
     assert [(e.file, e.fold) for e in listing.entries] == [("a.jpg", "test"), ("sub/b.jpg", "3")]

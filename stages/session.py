@@ -1,0 +1,92 @@
+"""One run of a command: its preset, graph, store and selection of models."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import click
+
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.store import Artifact, Node
+from pipeline.errors import ConfigError, DataError
+from pipeline.tasks import TASKS
+from pipeline.tasks.objective import FEATURES
+from stages import housekeeping
+from stages.graph import Graph
+from stages.options import configured, selection, store_for
+
+
+class Session:
+    """One command's preset, graph, store and selection of models."""
+
+    def __init__(self, stage: str, values: dict[str, Any]):
+        self.preset = configured(values, stage)
+        self.store = store_for(self.preset, values["cache"])
+        raw = RawData.of(self.preset.data, self.store.root / ".hashes.json")
+        self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
+        self.selection = selection(self.preset, values)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The selected teachers, at least one.
+
+        Raises
+        ------
+        ConfigError : only ``none`` is selected.
+        """
+        if not self.selection.real_teachers:
+            raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
+        return self.selection.real_teachers
+
+    def label_caches(self) -> list[Node]:
+        """The labels of the selected teachers, views and folds, with the features that are asked for."""
+        chosen, features = self.selection, self.preset.teacher_labels.features
+        wanted = tuple(name.strip() for name in features.split(",") if name.strip())
+        if unknown := set(wanted) - set(FEATURES):
+            raise ConfigError(
+                f"FEATURES={features} names {', '.join(sorted(unknown))}: there are {', '.join(FEATURES)}."
+            )
+        wanted = tuple(name for name in FEATURES if name in wanted)
+        grid = product(self.teachers, chosen.views, chosen.folds)
+        return [self.graph.labels(name, views, folds, wanted) for name, views, folds in grid]
+
+    def build(self, *nodes: Node) -> list[Artifact]:
+        """Build the nodes; what cannot be is said before anything long runs.
+
+        Raises
+        ------
+        ConfigError : timm has no network of a name.
+        DataError : the dataset says nothing of what the task asks.
+        """
+        pending = self.store.pending(*nodes)
+        if any(getattr(node.config, "task", None) for node in pending):
+            self._check_target()
+        networks = (*self.preset.teacher_networks.values(), *self.preset.student_networks.values())
+        families = {network.name for network in networks}
+        wanted = (getattr(node.config, "architecture", None) for node in pending)
+        names = {architecture.name for architecture in wanted if architecture} - families
+        if names:
+            from pipeline.models.core import check_name  # imports timm
+
+            for name in sorted(names):
+                check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
+        return self.store.build(*nodes)
+
+    def _check_target(self) -> None:
+        """Refuse a task that the dataset says nothing of, before its inputs are prepared."""
+        (samples,) = self.store.build(self.graph.samples)
+        task, targets = self.preset.task, samples.summary["targets"]
+        if task.target not in targets:
+            others = [name for name, other in TASKS.items() if other.target in targets]
+            raise DataError(
+                f"{self.preset.data} says nothing of {task.target}, which TASK={task.name} asks for; it knows "
+                f"{', '.join(targets)}. Choose another dataset, or {' or '.join(f'TASK={name}' for name in others)}"
+            )
+
+    def make(self, *nodes: Node) -> list[Artifact]:
+        """Build the nodes and print where their artifacts are."""
+        artifacts = self.build(*nodes)
+        for artifact in artifacts:
+            click.echo(housekeeping.shown(artifact.path))
+        return artifacts
