@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 
@@ -37,16 +38,20 @@ def create(path: Path, kind: str, fingerprint: str, columns: Layout, attrs: Mapp
     columns : shape and dtype of each dataset, rows first.
     attrs : further attributes; lists and dicts are stored as JSON.
     """
-    draft = path.with_name(f"{path.name}.draft")
+    with replacing(path) as draft:
+        _lay_out(draft, columns, {"kind": kind, "fingerprint": fingerprint, **attrs})
+
+
+def _lay_out(draft: Path, columns: Layout, attrs: Mapping[str, Any]) -> None:
+    """Write the structure, reserve its space, and sync it."""
     with h5py.File(draft, "w") as file:
         for name, (shape, dtype) in columns.items():
             file.create_dataset(name, data=None, dtype=dtype, shape=shape, dcpl=_early_contiguous())
-        for name, value in {"kind": kind, "fingerprint": fingerprint, **attrs}.items():
+        for name, value in attrs.items():
             file.attrs[name] = value if isinstance(value, (str, int, float)) else json.dumps(value)
     with draft.open("r+b") as file:
         _reserve(file, draft.stat().st_size)
         os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
@@ -248,9 +253,8 @@ def open_inputs(artifact: Artifact) -> Columns:
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV, floats with nine significant digits, by one rename."""
-    draft = path.with_name(f"{path.name}.draft")
-    frame.to_csv(draft, index=False, float_format="%.9g", lineterminator="\n")
-    draft.replace(path)
+    with replacing(path) as draft:
+        frame.to_csv(draft, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def read_table(path: Path, **kinds: Any) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.suffixes import PICTURES
 from pipeline.errors import DataError
 
@@ -56,9 +57,8 @@ class HashMemo:
         if self.path is None or not self._changed:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(self._known), "utf-8")
-        draft.replace(self.path)
+        with replacing(self.path, f".{os.getpid()}") as draft:
+            draft.write_text(json.dumps(self._known), "utf-8")
         self._changed = False
 
 

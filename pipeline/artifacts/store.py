@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config as configuration
+from pipeline.artifacts.atomic import DRAFT, replacing
 from pipeline.artifacts.locks import hold
 from pipeline.artifacts.raw_data import RawData, sha256
 from pipeline.errors import ArtifactError
@@ -32,7 +33,6 @@ from pipeline.errors import ArtifactError
 log = logging.getLogger(__name__)
 
 RECORD = "record.json"
-DRAFT = f"{RECORD}.draft"
 KEYS = ("slug", "fingerprint", "stage", "version", "config", "fingerprinted", "inputs", "files", "summary", "made")
 PACKAGES = (
     "torch",
@@ -281,7 +281,7 @@ def _without(fields: tuple[str, ...], identity: Mapping[str, Any]) -> tuple:
 
 def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> None:
     """Sync every file, then write the record beside them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DRAFT)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != f"{RECORD}{DRAFT}")
     for file in files:
         _sync(file)
     record = {
@@ -296,10 +296,9 @@ def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> N
         "made": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "duration_s": round(duration, 3),
     }
-    draft = folder / DRAFT
-    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
-    _sync(draft)
-    draft.replace(folder / RECORD)
+    with replacing(folder / RECORD) as draft:
+        draft.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
+        _sync(draft)
     _sync_folder(folder)
 
 

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from pipeline.artifacts.atomic import replacing
 from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs.views.image import InputSpec
@@ -115,12 +116,10 @@ def save_model(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
     """Write ``weights.safetensors`` and ``model.json``, each by one rename; adaptation is merged first."""
     lora.merge(model)
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    draft = folder / f"{WEIGHTS}.draft"
-    draft.write_bytes(save(tensors))
-    draft.replace(folder / WEIGHTS)
-    draft = folder / f"{CARD}.draft"
-    draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(folder / CARD)
+    with replacing(folder / WEIGHTS) as draft:
+        draft.write_bytes(save(tensors))
+    with replacing(folder / CARD) as draft:
+        draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:

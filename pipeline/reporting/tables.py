@@ -269,6 +269,7 @@ def numbers_of(estimate: Estimate) -> dict[str, Any]:
 
 
 def level(methods: list[Method]) -> str:
+    """The confidence level of the methods' intervals, such as 95%."""
     return f"{100 * methods[0].confidence:g}%"
 
 

@@ -27,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pipeline.artifacts.arrays import write_table
+from pipeline.artifacts.atomic import replacing
 from pipeline.compute import devices
 from pipeline.compute.distributed import ALONE, Team
 from pipeline.errors import ConfigError
@@ -265,10 +266,8 @@ class _Run:
             "parts": [part.state_dict() for part in self._parts],
             "generators": devices.generator_states(),
         }
-        draft = self.folder / f"{CHECKPOINT}.draft"
-        with draft.open("wb") as file:  # given a path, torch hides why it could not write
-            torch.save(state, file)
-        draft.replace(self.folder / CHECKPOINT)
+        with replacing(self.folder / CHECKPOINT) as draft, draft.open("wb") as file:
+            torch.save(state, file)  # given a path, torch hides why it could not write
         self.saved = time.monotonic()
 
     def restore(self) -> None:

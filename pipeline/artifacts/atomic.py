@@ -1,0 +1,23 @@
+"""Files that appear whole or not at all: written beside their place under another name, then renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DRAFT = ".draft"
+
+
+@contextmanager
+def replacing(path: Path, suffix: str = DRAFT) -> Iterator[Path]:
+    """The path of a draft, which takes the file's place when the block ends without an error.
+
+    Parameters
+    ----------
+    path : where the file is to appear.
+    suffix : of the draft; one of its own for each process where several may write the same file.
+    """
+    draft = path.with_name(f"{path.name}{suffix}")
+    yield draft
+    draft.replace(path)

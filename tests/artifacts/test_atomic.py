@@ -1,0 +1,31 @@
+"""A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.artifacts.atomic import replacing
+
+
+def test_the_draft_takes_the_files_place_when_all_went_well(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_error_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"):
+        half_written(path)
+    assert path.read_text() == "old"
+
+
+def half_written(path):
+    with replacing(path) as draft:
+        draft.write_text("ne")
+        raise OSError("the disk is full")
