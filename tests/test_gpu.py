@@ -16,7 +16,7 @@ from pipeline.inputs.views import image as views
 from stages import train_teacher
 from tests.fakes.classify import Fakes
 from tests.helpers.presets import NETWORKS, SMOKE
-from tests.stages.test_distill import student
+from tests.helpers.students import student
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -98,3 +98,9 @@ def test_the_command_line_loads_nothing_heavy():
     code = "import sys, stages.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert not HEAVY & set(loaded.split())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_test_imports_a_test(path):
+    named = {name for name in below(imported(path), "tests") if name.rpartition(".")[2].startswith("test_")}
+    assert not named

@@ -8,15 +8,7 @@ import sys
 import threading
 
 from pipeline.artifacts.locks import hold, holder
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from pipeline.artifacts.locks import hold
-with hold(Path(sys.argv[1]), "faces"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+from tests.helpers.locks import HOLD
 
 
 def start_holder(path):

@@ -12,7 +12,7 @@ from pipeline.artifacts import status
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import option
-from tests.artifacts.test_locks import HOLD
+from tests.helpers.locks import HOLD
 
 
 @dataclass(frozen=True)

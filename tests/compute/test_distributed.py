@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +18,23 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from pipeline import models
 from pipeline.artifacts import arrays
-from pipeline.artifacts.store import Node
 from pipeline.compute import distributed, launch
 from pipeline.compute.distributed import Ranks
 from pipeline.compute.launch import in_processes
-from pipeline.config import LabelsConfig
 from pipeline.distillation.losses import table as losses
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.heads import NetworkWithHeads
-from pipeline.tasks import PAIN, objective
+from pipeline.tasks import objective
 from pipeline.training import loop
 from pipeline.training.schedule import Schedule
-from stages import distill, teacher_labels, train_teacher
 from tests.fakes.classify import Fakes
 from tests.fakes.stages import WORK, Processes, failing, killed
-from tests.helpers.presets import NETWORKS, SMOKE
+from tests.helpers.presets import NETWORKS
+from tests.helpers.processes import EPOCHS, ODD, RELATIONAL, labels, opened, student
 
 ROOT = Path(__file__).resolve().parents[2]
-ODD = 11  # rows of a batch that two processes cannot halve
 SHAPES = {"teacher/hidden": (6,), "teacher/map": (5, 3, 3)}
 TIMEOUT_S = 120
-RELATIONAL = "hard:1,rkd:1,contrastive:1"
-EPOCHS = {"hard": 2, RELATIONAL: 6}
 
 
 @pytest.mark.parametrize(("rows", "size"), [(8, 2), (11, 2), (11, 4), (1, 3), (5, 8)])
@@ -147,30 +141,10 @@ def fakes(tmp_path_factory) -> Fakes:
     return fakes
 
 
-def labels(fakes: Fakes, nproc: int = 1) -> Node:
-    teacher = replace(SMOKE.train_teacher, teacher="swin", architecture=NETWORKS["swin"], epochs=1)
-    node = Node("train_teacher", "teacher-swin", train_teacher.VERSION, teacher, fakes.data, train_teacher.run)
-    config = LabelsConfig(task=PAIN, teacher="swin", views=2, features="hidden", batch_size=16, nproc=nproc)
-    inputs = {**fakes.data, "teacher": node}
-    return Node("teacher_labels", "labels-swin", teacher_labels.VERSION, config, inputs, teacher_labels.run)
-
-
-def student(fakes: Fakes, loss: str, nproc: int) -> Node:
-    changes = {"loss": loss, "nproc": nproc, "epochs": EPOCHS[loss], "checkpoint_s": 0}
-    shared = {"teacher": "swin", "views": 2, "batch_size": ODD, "class_weights": "balanced"}
-    config = replace(SMOKE.distill, architecture=NETWORKS["deit"], **shared, **changes)
-    inputs = {**fakes.data, "labels_teacher": labels(fakes)}
-    return Node("distill", "student", distill.VERSION, config, inputs, distill.run)
-
-
 def copy_without(fakes: Fakes, folder: Path, slug: str) -> Fakes:
     """The same artifacts elsewhere, but for some."""
     shutil.copytree(fakes.store.root, folder / "cache", ignore=shutil.ignore_patterns(f"{slug}-*"))
     return opened(folder / "cache")
-
-
-def opened(root: Path) -> Fakes:
-    return Fakes(root, subjects=40, size=64)
 
 
 @pytest.mark.slow
@@ -211,11 +185,11 @@ def test_a_student_of_two_processes_has_the_same_weights(fakes, together, loss):
 
 PROGRAM = """
 import sys
-from tests.compute import test_distributed as t
-from tests.helpers.presets import NETWORKS, SMOKE
+from pathlib import Path
+from tests.helpers.processes import opened, student
 if __name__ == "__main__":
-    fakes = t.opened(t.Path(sys.argv[1]))
-    fakes.store.build(t.student(fakes, sys.argv[2], 2))
+    fakes = opened(Path(sys.argv[1]))
+    fakes.store.build(student(fakes, sys.argv[2], 2))
 """
 
 

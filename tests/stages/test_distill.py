@@ -16,51 +16,15 @@ from safetensors.torch import load_file
 
 from pipeline import models
 from pipeline.artifacts import arrays
-from pipeline.artifacts.store import Artifact, Node
-from pipeline.config import LabelsConfig
-from pipeline.distillation.labels import DRAWN
+from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 from pipeline.inputs.views import image as views
-from pipeline.tasks import PAIN, objective
 from pipeline.training import loop
-from stages import distill, teacher_labels, train_teacher
+from stages import distill
 from tests.fakes.classify import Fakes
-from tests.helpers.presets import NETWORKS, SMOKE
+from tests.helpers.students import labels, student
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def teacher_node(fakes: Fakes, family: str = "swin") -> Node:
-    config = replace(SMOKE.train_teacher, teacher=family, architecture=NETWORKS[family], epochs=1)
-    return Node("train_teacher", f"teacher-{family}", 1, config, fakes.data, train_teacher.run)
-
-
-def labels(fakes: Fakes, family: str = "swin", **changes) -> Node:
-    config = LabelsConfig(task=PAIN, teacher=family, **changes)
-    inputs = {**fakes.data, "teacher": teacher_node(fakes, family)}
-    return Node("teacher_labels", f"labels-{family}", 1, config, inputs, teacher_labels.run)
-
-
-def student(fakes: Fakes, teacher: str = "swin", **changes) -> Node:
-    config = replace(SMOKE.distill, teacher=teacher, architecture=NETWORKS["deit"], **changes)
-    if teacher == "none":
-        answers, config = {}, replace(config, loss="label")
-    elif config.online:
-        answers = {f"teacher_{role}": teacher_node(fakes, name) for role, name in objective.roles(teacher).items()}
-    else:
-        drawn = {name: getattr(config, name) for name in ("views", *DRAWN) if config.views > 1}
-        answers = {
-            f"labels_{role}": labels(fakes, name, features=",".join(objective.features(config.loss, role)), **drawn)
-            for role, name in objective.roles(teacher).items()
-        }
-    return Node(
-        "distill",
-        f"student-{teacher.replace('+', '_')}",
-        distill.VERSION,
-        config,
-        {**fakes.data, **answers},
-        distill.run,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +192,7 @@ import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.fakes.classify import Fakes
-from tests.stages.test_distill import student
+from tests.helpers.students import student
 from pipeline.distillation import label_writer
 from pipeline.training import loop
 from tests.helpers.presets import NETWORKS, SMOKE
