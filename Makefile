@@ -45,7 +45,7 @@ Each target first makes what it needs; what is fresh is reused.
   setup            .venv with the tested versions (done by every other target)
   index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
-  split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL
+  split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL UNSEEN
   teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
   teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
@@ -136,7 +136,7 @@ lint: $(environment)
 	$(python) -m ruff format --check .
 
 test: lint $(synth_environment)
-	$(python) -m pytest --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
+	$(python) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
 
 bench: $(synth_environment)
 	$(python) -m tests.benchmarks

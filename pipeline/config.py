@@ -132,6 +132,7 @@ class SplitConfig:
     train: float = option(0.70, "Share of subjects for training.", above=0, most=1)
     val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, most=1)
     official: bool = option(True, "Use the dataset's official folds when it brings them.")
+    unseen: str = option("", "Of several datasets, the source that is for the test alone; empty: all are divided.")
 
 
 @dataclass(frozen=True)

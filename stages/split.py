@@ -26,7 +26,7 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
 
     Raises
     ------
-    ConfigError : the shares leave a part empty.
+    ConfigError : the shares leave a part empty, or there is no source of the name that is to stay unseen.
     DataError : there are too few subjects, a class is missing from a part, or the official folds contradict themselves.
     """
     from pipeline.artifacts import arrays
@@ -34,7 +34,9 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     from pipeline.inputs import strata
 
     table = arrays.read_table(samples.file("samples.csv"), fold=str)
-    official = config.official and "fold" in table
+    if config.unseen:
+        table["fold"] = splits.folds_without(table, config.unseen)
+    official = bool(config.unseen) or (config.official and "fold" in table)
     parts = splits.split(
         table,
         samples.summary,

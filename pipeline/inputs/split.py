@@ -253,6 +253,32 @@ def split(
     return assigned
 
 
+def folds_without(table: pd.DataFrame, unseen: str) -> pd.Series:
+    """Folds in which one source is the test part and the others are for training, for results across sources.
+
+    Parameters
+    ----------
+    table : columns ``subject_id`` and ``source``. A subject that the unseen source shows anywhere is in the test part.
+    unseen : the source.
+
+    Returns
+    -------
+    ``train`` or ``test`` for each row.
+
+    Raises
+    ------
+    ConfigError : there is no such source.
+    """
+    sources = sorted(table["source"].dropna().unique()) if "source" in table else []
+    if unseen not in sources:
+        raise ConfigError(
+            f"UNSEEN={unseen} is no source: there are {', '.join(sources) or 'none, the dataset is one'}. "
+            "Give several: DATA=a,b UNSEEN=b"
+        )
+    subjects = table.loc[table["source"] == unseen, "subject_id"]
+    return table["subject_id"].isin(subjects).map({True: "test", False: "train"})
+
+
 def fold_of(table: pd.DataFrame, assigned: pd.DataFrame, summary: Mapping[str, Sequence[str]], folds: int) -> pd.Series:
     """The fold of each training sample, for cross-fitting: whole subjects, every group spread over the folds.
 

@@ -255,3 +255,22 @@ def test_more_folds_than_subjects_are_refused():
     table = pd.DataFrame({"sample_id": list("abcd"), "subject_id": list("abcd"), "pain": CLASSES[[0, 1, 0, 1]]})
     with pytest.raises(DataError, match="Too few subjects for the 5 parts"):
         splits.fold_of(table, table[["sample_id"]].assign(part="train"), SUMMARY | {"attributes": []}, 5)
+
+
+def test_an_unseen_source_is_the_test_part_with_all_who_are_in_it():
+    table = pd.DataFrame(
+        {
+            "subject_id": ["a/1", "a/2", "shared", "shared", "b/1", "b/2"],
+            "source": ["a", "a", "a", "b", "b", "b"],
+        }
+    )
+    assert splits.folds_without(table, "b").tolist() == ["train", "train", "test", "test", "test", "test"]
+    assert splits.folds_without(table, "a").tolist() == ["test", "test", "test", "test", "train", "train"]
+
+
+@pytest.mark.parametrize(
+    "table", [pd.DataFrame({"subject_id": ["1"]}), pd.DataFrame({"subject_id": [1], "source": "a"})]
+)
+def test_a_source_that_is_not_there_is_named(table):
+    with pytest.raises(ConfigError, match=r"UNSEEN=c is no source"):
+        splits.folds_without(table, "c")
