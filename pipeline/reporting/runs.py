@@ -18,7 +18,7 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe
-from pipeline.tasks import PAIN, Task
+from pipeline.tasks import Task
 
 GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a program or a model
 
@@ -138,7 +138,7 @@ def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
 
 def task_of(config: Mapping[str, Any]) -> Task:
     """The task in a stage's config, as a record holds it."""
-    return Task(**{name: _tuples(value) for name, value in config["task"].items()}) if "task" in config else PAIN
+    return Task(**{name: _tuples(value) for name, value in config["task"].items()})
 
 
 def described(task: Task) -> dict[str, Metric]:
