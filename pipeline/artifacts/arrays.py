@@ -89,6 +89,11 @@ def _map(path: Path, mode: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return maps, attrs
 
 
+def outside_columns(path: Path) -> list[tuple[int, int]]:
+    """The byte ranges (start, stop) of a file that are not the data of its columns, ascending."""
+    return [(0, path.stat().st_size)]
+
+
 def mapping(array: np.ndarray) -> mmap.mmap | None:
     """The memory map that an array lies in, if it lies in one."""
     found: object = array
