@@ -61,7 +61,7 @@ def holder(path: Path) -> str:
         with open_lock(path, os.O_RDONLY) as file:
             if not take(file, fcntl.LOCK_SH):
                 return text_of(file).partition("\n")[0] or "another process"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     return ""
 
@@ -99,7 +99,9 @@ def text_of(file: BinaryIO) -> str:
 def write(file: BinaryIO, *lines: str) -> None:
     """Add lines to a lock file."""
     file.seek(0, os.SEEK_END)
-    file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+    left = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    while left:  # a disk that fills takes a part first
+        left = left[file.write(left) :]
 
 
 @contextmanager
