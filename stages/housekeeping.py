@@ -20,7 +20,8 @@ def status(store: ArtifactStore, target: Node, verify: bool = False) -> None:
     width = max(len(state.name) for state in states)
     for state in states:
         click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
-    click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {shown(store.root)}")
+    ours = [state.state for state in states if state.state != "foreign"]
+    click.echo(f"{ours.count('fresh')} of {len(ours)} fresh, {shown(store.root)}")
 
 
 def plan(store: ArtifactStore, target: Node) -> None:
