@@ -19,6 +19,7 @@ from pipeline.artifacts.files import ABSENT, digest, open_regular
 from pipeline.errors import ArtifactError
 
 RECORD = "record.json"
+FORMAT = 2  # of the record; part of every fingerprint, so that artifacts of an earlier program are stale, not damaged
 MOST_BYTES = 256 * 2**20  # half a million skipped samples with their reasons need about 100 MB
 MOST_REASON = 200  # characters of what a reader says of a text that may be anything
 PACKAGES = (
@@ -80,7 +81,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def fingerprint_of(identity: Mapping[str, Any]) -> str:
     """The SHA-256 of what makes an artifact what it is: stage, version, config and the inputs' fingerprints."""
-    return _hash({name: identity[name] for name in IDENTITY})
+    return _hash({"format": FORMAT} | {name: identity[name] for name in IDENTITY})
 
 
 def checksum_of(record: Mapping[str, Any]) -> str:

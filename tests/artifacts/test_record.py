@@ -42,6 +42,12 @@ def test_what_is_written_is_read_back_to_the_last_character(tmp_path):
     assert json.dumps(read, sort_keys=True) == json.dumps(WHOLE | {"checksum": checksum_of(WHOLE)}, sort_keys=True)
 
 
+def test_a_record_of_another_format_belongs_to_another_fingerprint(tmp_path, monkeypatch):
+    """So artifacts of an earlier program are not taken for damaged ones of this."""
+    monkeypatch.setattr("pipeline.artifacts.record.FORMAT", 1)
+    assert fingerprint_of(IDENTITY) != WHOLE["fingerprint"]
+
+
 def test_a_record_that_could_not_be_read_back_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="no name of a file"):
         write_record(tmp_path, WHOLE | {"files": {"../a": {"bytes": 1, "sha256": "b" * 64}}})
