@@ -54,7 +54,7 @@ Each target first makes what it needs; what is fresh is reused.
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
   predict          recognise what the task asks in pictures    INPUT OUT MODEL
-  status           what the cache holds: fresh, missing, partial, damaged, stale
+  status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES
   synthesize       render synthetic faces                      FORM N OUT SEED HEIGHT QUALITY

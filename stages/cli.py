@@ -175,10 +175,11 @@ def sweep_command(**values: Any) -> None:
 
 @cli.command("status")
 @config_options("report", models="students")
-def status_command(**values: Any) -> None:
-    """Show every artifact: fresh, missing, partial, damaged or stale, its size and why."""
+@click.option("--verify", type=bool, default=False, help="Read every file and compare it with its record.")
+def status_command(verify: bool, **values: Any) -> None:
+    """Show every artifact: fresh, missing, partial, damaged, stale or foreign, its size and why."""
     session = Session("report", values)
-    housekeeping.status(session.store, session.graph.report(session.selection))
+    housekeeping.status(session.store, session.graph.report(session.selection), verify)
 
 
 @cli.command("plan")
@@ -282,6 +283,7 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
 def _report(session: Session) -> None:
     """Make the report, let ``report`` point to it, and say where it is."""
     (artifact,) = session.build(session.graph.report(session.selection))
+    artifact.verify()
     latest = housekeeping.point(session.store.root / "report", artifact.path)
     click.echo(housekeeping.shown(latest / "index.html"))
 

@@ -9,16 +9,19 @@ from pathlib import Path
 import click
 
 from pipeline.artifacts import status as artifact_status
+from pipeline.artifacts.atomic import DRAFT
+from pipeline.artifacts.locks import hold, lock_of
 from pipeline.artifacts.store import ArtifactStore, Node
 
 
-def status(store: ArtifactStore, target: Node) -> None:
-    """Print every artifact: its state, size and why."""
-    states = artifact_status.status(store, [target])
+def status(store: ArtifactStore, target: Node, verify: bool = False) -> None:
+    """Print every artifact: its state, size and why; ``verify`` reads every file before."""
+    states = artifact_status.status(store, [target], verify)
     width = max(len(state.name) for state in states)
     for state in states:
         click.echo(f"{state.state:8} {_size(state.size_bytes):>11}  {state.name:{width}}  {state.reason}".rstrip())
-    click.echo(f"{sum(s.state == 'fresh' for s in states)} of {len(states)} fresh, {shown(store.root)}")
+    ours = [state.state for state in states if state.state != "foreign"]
+    click.echo(f"{ours.count('fresh')} of {len(ours)} fresh, {shown(store.root)}")
 
 
 def plan(store: ArtifactStore, target: Node) -> None:
@@ -31,28 +34,33 @@ def plan(store: ArtifactStore, target: Node) -> None:
 
 
 def collect(store: ArtifactStore, targets: Sequence[Node], yes: bool) -> None:
-    """Remove what none of the targets needs, after naming it and, unless ``yes``, asking."""
-    paths = artifact_status.unneeded(store, targets)
+    """Remove what none of the targets needs and nobody uses, after naming it and, unless ``yes``, asking."""
+    users = artifact_status.unneeded(store, targets)
     reasons = {state.name: state.reason for state in artifact_status.status(store, targets)}
-    for path in paths:
-        click.echo(f"{_size(artifact_status.size(path)):>11}  {shown(path)}  {reasons[path.name]}".rstrip())
+    paths = [path for path, user in users.items() if not user]
+    for path, user in users.items():
+        line = f"{_size(artifact_status.size(path)):>11}  {shown(path)}  {reasons.get(path.name, '')}".rstrip()
+        click.echo(f"{line}; left, in use by {user}" if user else line)
     if not paths:
         click.echo("Nothing to remove.")
     elif yes or click.confirm(f"Remove these {len(paths)}?"):
-        for path in paths:
-            artifact_status.remove(path)
-        click.echo(f"Removed {len(paths)}.")
+        removed = artifact_status.remove(store, targets, paths)
+        click.echo(f"Removed {len(removed)}.")
+        for path in sorted(set(paths) - set(removed)):
+            click.echo(f"Left {shown(path)}: it is in use by now.")
 
 
 def point(link: Path, folder: Path) -> Path:
     """Make ``link`` point to ``folder`` beside it, by one rename; the path under which the folder is then found."""
     if link.is_symlink() and os.readlink(link) == folder.name:
         return link
-    if link.is_dir() and not link.is_symlink():  # a copy of the cache may turn links into folders
+    if os.path.lexists(link) and not link.is_symlink():  # a copy of the cache may turn links into folders
         return folder
-    draft = link.with_name(f".{link.name}.{os.getpid()}")
-    draft.symlink_to(folder.name)
-    draft.replace(link)
+    draft = link.with_name(f".{link.name}{DRAFT}")
+    with hold(lock_of(link), link.name):
+        draft.unlink(missing_ok=True)  # a killed run left it
+        draft.symlink_to(folder.name)
+        draft.replace(link)
     return link
 
 

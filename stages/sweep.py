@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipeline.artifacts.store import RECORD, Artifact, ArtifactStore, Node
+from pipeline.artifacts.record import read_record
+from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import fingerprinted
+from pipeline.errors import ArtifactError
 
 # A run's time depends on these; of the others, the loss matters somewhat and the seed not at all.
 STAND_IN = {"distill": "train_teacher"}  # what a stage's time is judged by before this cache has seen any of it
@@ -54,13 +57,11 @@ def _about(store: ArtifactStore, pending: Sequence[Node]) -> str:
 
 def _records(store: ArtifactStore) -> list[dict[str, Any]]:
     """The records of all finished artifacts that can be read."""
-    found = []
-    for path in sorted(store.root.glob(f"*/{RECORD}")):
-        try:
-            found.append(json.loads(path.read_text("utf-8")))
-        except ValueError:
-            continue  # a damaged artifact says nothing of time; who needs it is told by the store
-    return [record for record in found if {"stage", "fingerprinted", "duration_s"} <= record.keys()]
+    records = []
+    for path in store.records():
+        with suppress(ArtifactError):  # a damaged artifact says nothing of time; who needs it is told by the store
+            records.append(read_record(path.parent))
+    return records
 
 
 def _seconds(node: Node, records: Sequence[dict[str, Any]]) -> float | None:
@@ -77,7 +78,8 @@ def _seconds(node: Node, records: Sequence[dict[str, Any]]) -> float | None:
 
 def _work(config: dict[str, Any]) -> float:
     """What a stage's time grows with: epochs of training, or views to be labelled."""
-    return config.get("epochs") or config.get("views") or 1
+    counts = (config.get(name) for name in ("epochs", "views"))
+    return next((count for count in counts if isinstance(count, (int, float)) and count > 0), 1)
 
 
 def _spoken(seconds: float) -> str:

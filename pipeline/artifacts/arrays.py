@@ -94,6 +94,10 @@ def outside_columns(path: Path) -> list[tuple[int, int]]:
     return [(0, path.stat().st_size)]
 
 
+def verify_columns(path: Path) -> None:
+    """Compare the data of every column with the digests that the file carries."""
+
+
 def mapping(array: np.ndarray) -> mmap.mmap | None:
     """The memory map that an array lies in, if it lies in one."""
     found: object = array

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.locks import holder
-from pipeline.artifacts.store import RECORD, Artifact, ArtifactStore, Node, topological
+from pipeline.artifacts import uses
+from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
+from pipeline.artifacts.record import RECORD, read_record
+from pipeline.artifacts.store import Artifact, ArtifactStore, Node, topological
 from pipeline.errors import ArtifactError
 
 NAMED_INPUTS = 3  # a report has dozens
+OURS = re.compile(r".+-[0-9a-f]{8}(\.partial)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of one artifact: fresh, missing, partial, damaged, or stale (another config made it)."""
+    """The state of one folder: fresh, missing, partial, damaged, stale (of another config) or foreign (not ours)."""
 
     name: str
     state: str
@@ -31,13 +35,19 @@ class State:
     reason: str
 
 
-def status(store: ArtifactStore, targets: Iterable[Node]) -> list[State]:
-    """The state of every wanted artifact, then of every other one in the store."""
+def status(store: ArtifactStore, targets: Iterable[Node], verify: bool = False) -> list[State]:
+    """The state of every wanted artifact, then of every other one in the store.
+
+    Parameters
+    ----------
+    verify : whether to read every file of every artifact and compare it with the record.
+    """
     wanted = topological(targets)
     records = _records(_others(store, wanted))
     by_slug = {node.slug: node for node in wanted}
     others = [_other_state(path, record, by_slug) for path, record in records.items()]
-    return [_wanted_state(store, node, records) for node in wanted] + others
+    states = [_wanted_state(store, node, records) for node in wanted] + others
+    return [_verified(store, state) for state in states] if verify else states
 
 
 def plan(store: ArtifactStore, *targets: Node) -> list[tuple[Node, str]]:
@@ -47,15 +57,68 @@ def plan(store: ArtifactStore, *targets: Node) -> list[tuple[Node, str]]:
     return [(node, why(store, node, records)) for node in pending]
 
 
-def unneeded(store: ArtifactStore, targets: Iterable[Node]) -> list[Path]:
-    """The folders of the store that no target needs, directly or upstream; those being made are left out."""
-    return [path for path in _others(store, topological(targets)) if not _being_made(path)]
+def unneeded(store: ArtifactStore, targets: Iterable[Node]) -> dict[Path, str]:
+    """The store's own folders that no target needs, directly or upstream, and who is using each; empty: nobody."""
+    if not store.root.exists():
+        return {}
+    with uses.excluding(store.root):
+        return _unneeded(store, targets)
 
 
-def remove(path: Path) -> None:
-    """Remove an artifact: its record first, so that one half removed is never taken for whole."""
-    (path / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(path)
+def remove(store: ArtifactStore, targets: Iterable[Node], paths: Iterable[Path]) -> list[Path]:
+    """Remove those of the given folders that still nobody needs or uses, and say which they were."""
+    with uses.excluding(store.root):
+        users = _unneeded(store, targets)
+        free = [path for path in paths if users.get(path) == ""]
+        for path in free:
+            _remove(path)
+    return free
+
+
+def _verified(store: ArtifactStore, state: State) -> State:
+    """The state of an artifact after its files were read."""
+    from pipeline.artifacts.arrays import verify_columns  # imports numpy and h5py
+
+    if state.state not in ("fresh", "stale"):
+        return state
+    try:
+        artifact = Artifact.load(store.root / state.name)
+        artifact.verify()
+        for name in artifact.record["files"]:
+            if name.endswith(".h5"):
+                verify_columns(artifact.file(name))
+    except ArtifactError as error:
+        return replace(state, state="damaged", reason=str(error))
+    return state
+
+
+def _unneeded(store: ArtifactStore, targets: Iterable[Node]) -> dict[Path, str]:
+    users = uses.users(store.root)
+    folders = [path for path in _others(store, topological(targets)) if is_ours(path)]
+    return {path: users.get(path.name.removesuffix(PARTIAL)) or holder(lock_of(path)) for path in folders}
+
+
+def _remove(path: Path) -> None:
+    """Remove an artifact and its lock: its record first, so that one half removed is never taken for whole."""
+    lock = lock_of(path)
+    with hold(lock, path.name, "removed"):
+        with suppress(FileNotFoundError, IsADirectoryError):
+            (path / RECORD).unlink()
+        shutil.rmtree(path)
+        stem = path.name.removesuffix(PARTIAL)
+        if not any(path.with_name(name).exists() for name in (stem, f"{stem}{PARTIAL}")):
+            lock.unlink()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a folder of the store was made by it: its name says so, and its record or its lock does."""
+    if not OURS.fullmatch(path.name):
+        return False
+    try:
+        record = read_record(path)
+    except ArtifactError:
+        return lock_of(path).is_file()
+    return path.name.removesuffix(PARTIAL) == f"{record['slug']}-{record['fingerprint'][:8]}"
 
 
 def why(store: ArtifactStore, node: Node, records: Mapping[Path, dict[str, Any] | None]) -> str:
@@ -108,13 +171,15 @@ def _wanted_state(store: ArtifactStore, node: Node, records: Mapping[Path, dict[
     except ArtifactError as error:
         return State(path.name, "damaged", size(path), str(error))
     if partial.exists():
-        maker = holder(store.root / ".locks" / f"{node.folder_name}.lock")
+        maker = holder(lock_of(path))
         return State(path.name, "partial", size(partial), f"being made by {maker}" if maker else "was interrupted")
     return State(path.name, "missing", 0, why(store, node, records))
 
 
 def _other_state(path: Path, record: dict[str, Any] | None, wanted: Mapping[str, Node]) -> State:
-    if path.name.endswith(".partial"):
+    if not is_ours(path):
+        return State(path.name, "foreign", size(path), "not made by this program; gc leaves it")
+    if path.name.endswith(PARTIAL):
         return State(path.name, "partial", size(path), "of another config")
     if record is None:
         return State(path.name, "damaged", size(path), f"no readable {RECORD}")
@@ -133,10 +198,6 @@ def _others(store: ArtifactStore, wanted: list[Node]) -> list[Path]:
         for path in store.root.iterdir()
         if path.is_dir() and not path.is_symlink() and not path.name.startswith(".") and path.name not in needed
     )
-
-
-def _being_made(path: Path) -> bool:
-    return bool(holder(path.parent / ".locks" / f"{path.name.removesuffix('.partial')}.lock"))
 
 
 def _records(paths: Iterable[Path]) -> dict[Path, dict[str, Any] | None]:

@@ -5,48 +5,34 @@ An artifact is ``cache/<dataset>/<slug>-<8 hex of its fingerprint>/``. The finge
 runs, so that freshness is a question of names and sizes and needs no heavy import.
 
 Work happens in ``<folder>.partial/`` under a lock; ``record.json`` is written last and one rename makes the artifact.
-A killed run leaves the partial folder, from which the next run resumes.
+A killed run leaves the partial folder, from which the next run resumes. What a file holds is believed only after it was
+compared with the record: ``Artifact.file`` is the one way to it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
-import sys
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipeline import config as configuration
-from pipeline.artifacts.atomic import DRAFT, replacing
-from pipeline.artifacts.locks import hold
-from pipeline.artifacts.raw_data import RawData, sha256
+from pipeline.artifacts.atomic import drop_drafts
+from pipeline.artifacts.files import digest, make_folder
+from pipeline.artifacts.locks import PARTIAL, hold, lock_of
+from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.record import RECORD, describe, fingerprint_of, read_record, remedy, versions, write_record
+from pipeline.artifacts.scratch import scratch
+from pipeline.artifacts.uses import Uses
 from pipeline.errors import ArtifactError
 
 log = logging.getLogger(__name__)
-
-RECORD = "record.json"
-KEYS = ("slug", "fingerprint", "stage", "version", "config", "fingerprinted", "inputs", "files", "summary", "made")
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "facenet-pytorch",
-    "h5py",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "pillow",
-)
-# Larger files (faces) are checked by size and by the fingerprint inside them: gigabytes are not hashed to be read.
-HASHED_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +50,7 @@ class Node:
     @cached_property
     def fingerprint(self) -> str:
         """64 hexadecimal digits that change when, and only when, the result may change."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+        return fingerprint_of(self.identity)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -119,23 +105,12 @@ class Artifact:
 
         Raises
         ------
-        ArtifactError : the folder has no readable record, or a file is missing or has another size than recorded.
+        ArtifactError : the folder has no record that verifies, or a file is missing or has another size than recorded.
         """
-        try:
-            record = json.loads((path / RECORD).read_text("utf-8"))
-            lacking = [key for key in KEYS if key not in record]
-            if lacking:
-                raise ValueError(f"it lacks {', '.join(lacking)}")
-            sizes = {name: entry["bytes"] for name, entry in record["files"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(f"{path} has no readable {RECORD} ({error}). {_remedy(path)}") from error
-        for name, expected in sizes.items():
-            file = path / name
-            found = file.stat().st_size if file.is_file() else None
-            if found != expected:
-                what = "is missing" if found is None else f"has {found:,} bytes"
-                raise ArtifactError(f"{file} {what}, its record says {expected:,} bytes. {_remedy(path)}")
-        return cls(path, record)
+        artifact = cls(path, read_record(path))
+        for name in artifact.record["files"]:
+            artifact._sized(name)
+        return artifact
 
     @property
     def fingerprint(self) -> str:
@@ -164,12 +139,32 @@ class Artifact:
         ------
         ArtifactError : the artifact has no such file, or its content is not what was recorded.
         """
+        file, entry = self._sized(name), self.record["files"][name]
+        if digest(file, entry.get("ranges")) != entry["sha256"]:
+            what = "is damaged in its structure" if "ranges" in entry else "is not the file that its record describes"
+            raise ArtifactError(f"{file} {what} (SHA-256). {remedy(self.path)}")
+        return file
+
+    def verify(self) -> None:
+        """Compare every file with the record.
+
+        Raises
+        ------
+        ArtifactError : one is not what was recorded.
+        """
+        for name in self.record["files"]:
+            self.file(name)
+
+    def _sized(self, name: str) -> Path:
+        """The path of one of the files, after its size was checked."""
         entry = self.record["files"].get(name)
         if entry is None:
             raise ArtifactError(f"{self.path} has no file {name}; it holds {', '.join(self.record['files'])}.")
         file = self.path / name
-        if entry["sha256"] and sha256(file) != entry["sha256"]:
-            raise ArtifactError(f"{file} is not the file that its record describes (SHA-256). {_remedy(self.path)}")
+        size = file.stat().st_size if file.is_file() else None
+        if size != entry["bytes"]:
+            what = "is missing" if size is None else f"has {size:,} bytes"
+            raise ArtifactError(f"{file} {what}, its record says {entry['bytes']:,} bytes. {remedy(self.path)}")
         return file
 
 
@@ -192,6 +187,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path):
         self.root = root
+        self._uses = Uses(root)
 
     def folder(self, node: Node) -> Path:
         """Where a node's artifact is, or will be."""
@@ -199,7 +195,7 @@ class ArtifactStore:
 
     def partial(self, node: Node) -> Path:
         """Where a node's artifact is made."""
-        return self.root / f"{node.folder_name}.partial"
+        return self.root / f"{node.folder_name}{PARTIAL}"
 
     def find(self, node: Node) -> Artifact | None:
         """A node's artifact if it is there and whole, None if it is not there.
@@ -209,63 +205,94 @@ class ArtifactStore:
         ArtifactError : it is there, but damaged, or made from other inputs than its name says.
         """
         path = self.folder(node)
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         artifact = Artifact.load(path)
         if artifact.fingerprint != node.fingerprint:
             raise ArtifactError(
                 f"{path} was made with fingerprint {artifact.fingerprint[:8]}…, expected {node.fingerprint[:8]}…: "
-                f"it belongs to other inputs. {_remedy(path)}"
+                f"it belongs to other inputs. {remedy(path)}"
             )
         return artifact
+
+    def records(self) -> list[Path]:
+        """The records of the folders that may be finished artifacts, by name."""
+        return [path for path in sorted(self.root.glob(f"*/{RECORD}")) if not path.parent.name.endswith(PARTIAL)]
 
     def pending(self, *targets: Node) -> list[Node]:
         """What must run to have the targets, in order: a fresh artifact needs nothing upstream of it."""
         return topological(targets, had=self.find)
 
     def build(self, *targets: Node) -> list[Artifact]:
-        """Make what is missing and return the targets' artifacts.
+        """Make what is missing and return the targets' artifacts, which nobody removes while this store is in use.
 
         Raises
         ------
         ArtifactError : an artifact that is needed is damaged.
         """
+        self._uses.add(node.folder_name for node in topological(targets))
         pending = self.pending(*targets)
         for number, node in enumerate(pending, 1):
-            with hold(self.root / ".locks" / f"{node.folder_name}.lock", node.folder_name):
+            with hold(lock_of(self.folder(node)), node.folder_name):
                 if not self.find(node):  # another process may have made it while this one waited
                     self._make(node, f"[{number}/{len(pending)}] {node.slug}")
-        return [Artifact.load(self.folder(target)) for target in targets]
+        return [self._had(target) for target in targets]
+
+    def _had(self, node: Node) -> Artifact:
+        """The artifact of a node that was made or found before."""
+        artifact = self.find(node)
+        if artifact is None:
+            raise ArtifactError(f"{self.folder(node)} was removed while it was needed. Run the command again.")
+        return artifact
 
     def _make(self, node: Node, title: str) -> None:
         partial = self.partial(node)
-        if (partial / RECORD).exists():  # killed between the record and the rename: nothing is left to do
+        if self._is_done(node, title):
             log.info("%s: resuming", title)
             self._finish(node)
             return
         log.info("%s: %s", title, "resuming" if partial.exists() else "making")
-        partial.mkdir(parents=True, exist_ok=True)
+        drop_drafts(make_folder(partial))
         inputs = {
-            name: Artifact.load(self.folder(needed)) if isinstance(needed, Node) else needed
-            for name, needed in node.inputs.items()
+            name: self._had(needed) if isinstance(needed, Node) else needed for name, needed in node.inputs.items()
         }
         start = time.monotonic()
-        summary = node.run(node.config, Work(partial, node, tuple(self._relatives(node))), **inputs)
+        with scratch(partial):
+            summary = node.run(node.config, Work(partial, node, tuple(self._relatives(node))), **inputs)
         duration = time.monotonic() - start
-        _write_record(partial, node, summary, duration)
+        write_record(partial, _described(partial, node, summary, duration))
+        _sync_folder(partial)
         self._finish(node)
         log.info("%s: done in %.1f s", title, duration)
 
+    def _is_done(self, node: Node, title: str) -> bool:
+        """Whether a run was killed between the record and the rename; what does not verify then is made anew."""
+        partial = self.partial(node)
+        if not os.path.lexists(partial / RECORD):
+            return False
+        try:
+            artifact = Artifact.load(partial)
+            artifact.verify()
+            if artifact.fingerprint == node.fingerprint:
+                return True
+            reason = f"it was made with fingerprint {artifact.fingerprint[:8]}…"
+        except ArtifactError as error:
+            reason = str(error)
+        log.warning("%s: what a killed run left as finished is dropped: %s", title, reason)
+        shutil.rmtree(partial)
+        return False
+
     def _relatives(self, node: Node) -> Iterator[Artifact]:
         """Finished artifacts that are this one but for the fields along which it grows."""
-        for path in sorted(self.root.glob(f"*/{RECORD}")) if node.grows else ():
+        for path in self.records() if node.grows else ():
             try:
                 artifact = Artifact.load(path.parent)
+                recorded = artifact.record | {"config": artifact.record["fingerprinted"]}
+                if _without(node.grows, recorded) == _without(node.grows, node.identity):
+                    self._uses.add([path.parent.name])
+                    yield Artifact.load(path.parent)
             except ArtifactError:
                 continue  # a damaged relative is no help; whoever needs it is told
-            recorded = artifact.record | {"config": artifact.record["fingerprinted"]}
-            if _without(node.grows, recorded) == _without(node.grows, node.identity):
-                yield artifact
 
     def _finish(self, node: Node) -> None:
         """The rename that makes the artifact."""
@@ -279,47 +306,20 @@ def _without(fields: tuple[str, ...], identity: Mapping[str, Any]) -> tuple:
     return identity["stage"], identity["version"], config, identity["inputs"]
 
 
-def _write_record(folder: Path, node: Node, summary: dict, duration: float) -> None:
-    """Sync every file, then write the record beside them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != f"{RECORD}{DRAFT}")
-    for file in files:
-        _sync(file)
-    record = {
+def _described(folder: Path, node: Node, summary: dict, duration: float) -> dict[str, Any]:
+    """The record of what lies in a folder, every file of it synced."""
+    return {
         "slug": node.slug,
         "fingerprint": node.fingerprint,
         **node.identity,
         "config": configuration.as_dict(node.config),
         "fingerprinted": node.identity["config"],
-        "files": {file.relative_to(folder).as_posix(): _describe(file) for file in files},
+        "files": describe(folder),
         "summary": summary,
-        "packages": _versions(),
+        "packages": versions(),
         "made": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "duration_s": round(duration, 3),
     }
-    with replacing(folder / RECORD) as draft:
-        draft.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
-        _sync(draft)
-    _sync_folder(folder)
-
-
-def _describe(file: Path) -> dict[str, Any]:
-    size = file.stat().st_size
-    return {"bytes": size, "sha256": sha256(file) if size <= HASHED_BYTES else ""}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -328,7 +328,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remedy(path: Path) -> str:
-    return f"Remove it and run the command again, it will be made anew: rm -r {path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.artifacts.atomic import replacing
+from pipeline.artifacts.atomic import drop_drafts, replacing
 
 
 def test_the_draft_takes_the_files_place_when_all_went_well(tmp_path):
@@ -23,6 +23,15 @@ def test_an_error_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="full"):
         half_written(path)
     assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_drafts_of_a_killed_process_go_wherever_they_lie(tmp_path):
+    (tmp_path / "tables").mkdir()
+    for name in ("a.txt.draft", "tables/b.csv.draft", "tables/b.csv"):
+        (tmp_path / name).write_text("")
+    drop_drafts(tmp_path)
+    assert [file.name for file in tmp_path.rglob("*.*")] == ["b.csv"]
 
 
 def half_written(path):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import status
+from pipeline.artifacts import locks, status
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import option
-from tests.helpers.locks import HOLD
+from tests.helpers.locks import HOLD, USE, running
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Config:
 def run(config, work, **inputs):
     (work.path / "data.txt").write_text("x" * 1000)
     return {}
+
+
+def spoiled_folder(file):
+    file.unlink()
+    file.mkdir()
 
 
 @pytest.fixture
@@ -102,11 +109,12 @@ def test_a_partial_folder_says_whether_somebody_is_at_it(store, raw):
     process.stdout.readline()
     try:
         assert f"being made by process {process.pid}" in states(store, node)["student"][1]
-        assert partial not in status.unneeded(store, [])
+        assert f"process {process.pid}" in status.unneeded(store, [])[partial]
+        assert partial not in status.remove(store, [], [partial])
     finally:
         process.kill()
         process.wait()
-    assert partial in status.unneeded(store, [])
+    assert status.unneeded(store, [])[partial] == ""
 
 
 def test_a_damaged_artifact_is_shown(store, raw):
@@ -120,9 +128,63 @@ def test_a_damaged_artifact_is_shown(store, raw):
 def test_garbage_is_what_no_wanted_node_needs(store, raw):
     old, new = nodes(raw)[1], nodes(raw, second=Config(epochs=2))[1]
     store.build(old, new)
-    assert status.unneeded(store, [new]) == [store.folder(old)]
-    for path in status.unneeded(store, [new]):
-        status.remove(path)
+    assert status.unneeded(store, [new]) == {store.folder(old): ""}
+    assert status.remove(store, [new], [store.folder(old), store.folder(new)]) == [store.folder(old)]
     assert not store.folder(old).exists()
+    assert not locks.lock_of(store.folder(old)).exists()
     assert store.find(new)
-    assert status.unneeded(store, [new]) == []
+    assert status.unneeded(store, [new]) == {}
+
+
+@pytest.mark.parametrize("name", ["raw", "my-notes", "notes-12345678", "notes-12345678.partial"])
+def test_a_folder_of_the_users_own_is_foreign_and_never_removed(store, raw, name):
+    _, node = nodes(raw)
+    store.build(node)
+    own = store.root / name
+    own.mkdir()
+    (own / "precious.txt").write_text("mine")
+    assert states(store, node)[name.rsplit("-", 1)[0]] == ("foreign", "not made by this program; gc leaves it")
+    assert own not in status.unneeded(store, [])
+    assert own not in status.remove(store, [], [own])
+    assert (own / "precious.txt").read_text() == "mine"
+
+
+def test_a_copy_of_an_artifact_under_a_name_of_the_users_own_is_foreign(store, raw):
+    (artifact,) = store.build(nodes(raw)[1])
+    shutil.copytree(artifact.path, store.root / "student-to-keep-12345678")
+    assert set(status.unneeded(store, [])) == {path.parent for path in store.records()} - {
+        store.root / "student-to-keep-12345678"
+    }
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("{"), spoiled_folder])
+def test_what_lost_its_record_is_ours_by_its_lock(store, raw, damage):
+    (artifact,) = store.build(nodes(raw)[1])
+    damage(artifact.path / "record.json")
+    assert status.remove(store, [], [artifact.path]) == [artifact.path]
+    shutil.rmtree(store.root / ".locks")
+    assert not artifact.path.exists()
+
+
+def test_what_a_command_with_other_options_uses_stays(store, raw):
+    """A build that found an artifact fresh may read it until its process ends."""
+    first, second = nodes(raw)
+    store.build(second)
+    with running(USE, store.root, first.folder_name) as process:
+        users = status.unneeded(store, [])
+        assert f"process {process.pid} on " in users[store.folder(first)]
+        assert users[store.folder(second)] == ""
+        assert status.remove(store, [], list(users)) == [store.folder(second)]
+        assert store.find(first)
+    assert status.remove(store, [], [store.folder(first)]) == [store.folder(first)]
+
+
+def test_verify_reads_every_file_and_names_the_damaged_one(store, raw):
+    old, new = nodes(raw)[1], nodes(raw, second=Config(epochs=2))[1]
+    store.build(old, new)
+    for node in (old, new):
+        (store.folder(node) / "data.txt").write_text("y" * 1000)
+    assert {s.state for s in status.status(store, [new])} == {"fresh", "stale"}
+    damaged = [s for s in status.status(store, [new], verify=True) if s.state == "damaged"]
+    assert {s.name for s in damaged} == {old.folder_name, new.folder_name}
+    assert all("data.txt is not the file that its record describes" in s.reason for s in damaged)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
+from pipeline.artifacts import arrays
+from pipeline.artifacts.locks import lock_of
 from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.record import RECORD
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node, topological
 from pipeline.config import option
 from pipeline.errors import ArtifactError
+from tests.helpers import records
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,79 @@ def test_killed_between_the_record_and_the_rename_nothing_runs_again(store, raw)
     assert run == ["first", "second"]
 
 
+def test_what_was_finished_but_is_damaged_before_the_rename_is_made_anew(store, raw, caplog):
+    run = Calls()
+    _, node = chain(raw, run)
+    for damage in (
+        lambda folder: (folder / "data.txt").write_text("2 ['first']"),
+        lambda folder: (folder / "data.txt").unlink(),
+        lambda folder: (folder / RECORD).write_text("{"),
+        lambda folder: records.write(folder, slug="second"),
+        wrong_record,
+    ):
+        (made,) = store.build(node)
+        made.path.rename(store.partial(node))
+        damage(store.partial(node))
+        run.clear()
+        caplog.clear()
+        (again,) = store.build(node)
+        again.verify()
+        assert run == ["second"]
+        assert "what a killed run left as finished is dropped" in caplog.text
+        shutil.rmtree(again.path)
+
+
+def wrong_record(folder):
+    (folder / RECORD).unlink()
+    (folder / RECORD).mkdir()
+
+
+def test_drafts_and_temporary_files_of_a_dead_run_are_no_files_of_the_artifact(store, raw):
+    _, node = chain(raw, Calls())
+    store.build(*node.upstream())
+    for name in ("weights.safetensors.draft", "tables/a.csv.draft", ".scratch/joblib/array.pkl"):
+        file = store.partial(node) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("half")
+    (artifact,) = store.build(node)
+    assert set(artifact.record["files"]) == {"data.txt"}
+    assert {path.name for path in artifact.path.rglob("*")} == {"data.txt", RECORD, "tables"}
+
+
+def test_while_a_stage_runs_temporary_files_lie_in_its_partial_folder(store, raw):
+    def run(config, work, **inputs):
+        seen.append((Path(tempfile.mkdtemp()).parent, work.path))
+        (work.path / "data.txt").write_text("")
+        return {}
+
+    seen = []
+    before = tempfile.gettempdir()
+    (artifact,) = store.build(Node("one", "first", 1, Config(), {"raw": raw}, run))
+    ((temporary, partial),) = seen
+    assert temporary.parent == partial
+    assert set(artifact.record["files"]) == {"data.txt"}
+    assert {path.name for path in artifact.path.iterdir()} == {"data.txt", RECORD}
+    assert tempfile.gettempdir() == before
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch])
+@pytest.mark.parametrize("place", ["folder", "partial", "lock", "locks"])
+def test_the_wrong_kind_of_thing_in_the_store_is_one_line_that_says_what_to_remove(store, raw, place, make):
+    _, node = chain(raw, Calls())
+    path = {
+        "folder": store.folder(node),
+        "partial": store.partial(node),
+        "lock": lock_of(store.folder(node)),
+        "locks": store.root / ".locks",
+    }[place]
+    path.parent.mkdir(parents=True)
+    make = os.mkdir if (place, make) == ("lock", Path.touch) else make
+    make(path)
+    with pytest.raises(ArtifactError, match=f"(?s){path}.*: rm ") as error:
+        store.build(node)
+    assert len(str(error.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -171,6 +252,64 @@ def test_other_content_of_the_same_size_is_named(store, raw):
     file.write_text(file.read_text().replace("1", "2"))
     with pytest.raises(ArtifactError, match="SHA-256"):
         artifact.file("data.txt")
+
+
+def test_a_large_file_is_compared_too(store, raw):
+    def run(config, work, **inputs):
+        with (work.path / "faces.bin").open("wb") as file:
+            file.truncate(70 * 2**20)
+        return {}
+
+    (artifact,) = store.build(Node("one", "first", 1, Config(), {"raw": raw}, run))
+    artifact.verify()
+    with (artifact.path / "faces.bin").open("r+b") as file:
+        file.seek(69 * 2**20)
+        file.write(b"\x01")
+    with pytest.raises(ArtifactError, match=r"faces\.bin is not the file"):
+        artifact.verify()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_in_a_files_place_is_said_at_once(store, raw, make):
+    (artifact,) = store.build(chain(raw, Calls())[1])
+    (artifact.path / "data.txt").unlink()
+    make(artifact.path / "data.txt")
+    for read in (lambda: Artifact.load(artifact.path), artifact.verify):
+        with pytest.raises(ArtifactError, match=r"data\.txt is missing"):
+            read()
+
+
+def test_of_a_file_with_ranges_the_ranges_are_compared(store, raw, monkeypatch):
+    def run(config, work, **inputs):
+        (work.path / "faces.h5").write_bytes(b"head--data--tail")
+        return {}
+
+    monkeypatch.setattr(arrays, "outside_columns", lambda path: [(0, 4), (12, 16)])
+    (artifact,) = store.build(Node("one", "first", 1, Config(), {"raw": raw}, run))
+    assert artifact.record["files"]["faces.h5"]["ranges"] == [[0, 4], [12, 16]]
+    file = artifact.path / "faces.h5"
+    file.write_bytes(b"head--DATA--tail")  # the columns carry digests of their own
+    assert artifact.file("faces.h5") == file
+    for content in (b"Head--data--tail", b"head--data--taiL"):
+        file.write_bytes(content)
+        with pytest.raises(ArtifactError, match=r"faces\.h5 is damaged in its structure"):
+            artifact.file("faces.h5")
+
+
+def test_files_beside_those_of_the_record_are_no_matter(store, raw):
+    _, node = chain(raw, Calls())
+    (artifact,) = store.build(node)
+    (artifact.path / "notes.txt").write_text("mine")
+    assert store.find(node).record == artifact.record
+
+
+def test_an_input_swapped_with_another_is_named_before_it_is_read(store, raw):
+    one, two = (chain(raw, Calls(), first=Config(number=n)) for n in (1, 2))
+    store.build(one[0], two[0])
+    store.folder(one[0]).rename(store.root / "aside")
+    store.folder(two[0]).rename(store.folder(one[0]))
+    with pytest.raises(ArtifactError, match="belongs to other inputs"):
+        store.build(one[1])
 
 
 def test_a_folder_swapped_with_another_is_named(store, raw):

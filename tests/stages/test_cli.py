@@ -201,7 +201,8 @@ def test_the_link_to_the_report_moves_on_and_a_folder_in_its_place_is_left_alone
     link.unlink()
     link.mkdir()
     assert point(link, one) == one
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "report-1", "report-2"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["report", "report-1", "report-2"]
+    assert not list(tmp_path.glob(".report*"))
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

@@ -22,6 +22,7 @@ from pipeline.inputs.views import image as views
 from pipeline.training import loop
 from stages import distill
 from tests.fakes.classify import Fakes
+from tests.helpers.records import described
 from tests.helpers.students import labels, student
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -82,7 +83,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     maps, _ = arrays._map(folder / "labels.h5", "r+")
     maps["hard"][:] = 1 - table
     maps["hard"].flush()
-    turned = Artifact(folder, original.record | {"files": {"labels.h5": {"bytes": 0, "sha256": ""}}})
+    turned = Artifact(folder, original.record | {"files": described(folder)})
     node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
     work = type("Work", (), {"path": folder, "fingerprint": "x", "node": node})
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))

@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipeline.artifacts import arrays
-from pipeline.artifacts.store import RECORD, Artifact
+from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
 from stages.cli import Session, cli
+from tests.helpers import records
 from tests.helpers.networks import saved
 
 
@@ -132,15 +133,8 @@ def test_where_nobody_looks_for_faces_the_picture_is_one(portrait, tmp_path):
 def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
     """A finished student as the store leaves it."""
     saved(folder, task, AlignConfig(face_size=64))
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": ""} for path in folder.iterdir()}
-    record = dict.fromkeys(("slug", "fingerprint", "inputs", "summary", "fingerprinted"), "") | {
-        "stage": "distill",
-        "version": version,
-        "config": as_dict(DistillConfig(task=task, teacher=teacher)),
-        "files": files,
-        "made": made,
-    }
-    (folder / RECORD).write_text(json.dumps(record))
+    config = as_dict(DistillConfig(task=task, teacher=teacher))
+    records.write(folder, stage="distill", version=version, config=config, made=made)
     return folder
 
 
@@ -169,9 +163,7 @@ def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
     card = json.loads((earlier / "model.json").read_text())
     text = json.dumps(card | {"prepare": card["prepare"] | {"version": 1}})
     (earlier / "model.json").write_text(text)
-    record = json.loads((earlier / RECORD).read_text())
-    record["files"]["model.json"]["bytes"] = len(text)
-    (earlier / RECORD).write_text(json.dumps(record))
+    records.rewrite(earlier, files=records.described(earlier))
     assert predict.newest_student(tmp_path, "pain", distill.VERSION) == good
 
 

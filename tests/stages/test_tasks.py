@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from pipeline import presets
+from pipeline.artifacts.locks import lock_of
 from pipeline.artifacts.store import Node
 from pipeline.config import DEMO_SETS
 from pipeline.distillation.kinds import KINDS
@@ -111,7 +112,9 @@ def test_gc_keeps_what_another_task_needs(tmp_path):
     for name in (*kept, other):
         folder = cache / "demo-pain" / name
         folder.mkdir(parents=True)
-        (folder / "record.json").write_text("{}")
+        lock = lock_of(folder)
+        lock.parent.mkdir(exist_ok=True)
+        lock.touch()
     shown = CliRunner().invoke(cli, ["gc", "--yes", "true", *map(str, options)])
     assert shown.exit_code == 0, shown.exception
     assert [(cache / "demo-pain" / name).exists() for name in (*kept, other)] == [True] * len(kept) + [False]

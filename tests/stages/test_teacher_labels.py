@@ -25,6 +25,7 @@ from stages import teacher_labels, train_teacher
 from stages.graph import GROWS
 from tests.fakes.classify import Fakes
 from tests.helpers.presets import NETWORKS, SMOKE
+from tests.helpers.records import described
 
 CLASSES = ("no_pain", "pain")
 DATA = ("inputs", "samples", "split")
@@ -325,8 +326,7 @@ def changed(made: Made, change, labels: Artifact | None = None) -> Artifact:
     path = folder / "labels.h5"
     with h5py.File(path, "r+") as file:
         change(file)
-    files = labels.record["files"] | {"labels.h5": {"bytes": path.stat().st_size, "sha256": ""}}
-    return Artifact(folder, labels.record | {"files": files})
+    return Artifact(folder, labels.record | {"files": described(folder)})
 
 
 def test_verify_names_the_row_that_differs(made):
