@@ -11,7 +11,7 @@ DRAFT = ".draft"
 
 @contextmanager
 def replacing(path: Path, suffix: str = DRAFT) -> Iterator[Path]:
-    """The path of a draft, which takes the file's place when the block ends without an error.
+    """The path of a draft, which takes the file's place when the block ends without an error, and else goes.
 
     Parameters
     ----------
@@ -19,5 +19,9 @@ def replacing(path: Path, suffix: str = DRAFT) -> Iterator[Path]:
     suffix : of the draft; one of its own for each process where several may write the same file.
     """
     draft = path.with_name(f"{path.name}{suffix}")
-    yield draft
-    draft.replace(path)
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -26,8 +26,9 @@ from typing import Any
 
 from pipeline import config as configuration
 from pipeline.artifacts.atomic import DRAFT, replacing
+from pipeline.artifacts.files import digest as sha256
 from pipeline.artifacts.locks import hold
-from pipeline.artifacts.raw_data import RawData, sha256
+from pipeline.artifacts.raw_data import RawData
 from pipeline.errors import ArtifactError
 
 log = logging.getLogger(__name__)

@@ -24,10 +24,11 @@ def groups_of(labels: Set[str], attributes: Mapping[str, Set[str]]) -> set[str]:
 def words(rows: pd.DataFrame, table: pd.DataFrame, targets: Sequence[str]) -> dict[str, int]:
     """How many of some rows have each word of every class target, by the words that the whole table has."""
     named = [target for target in targets if not pd.api.types.is_numeric_dtype(table[target])]
-    counts = [(target, word) for target in named for word in sorted(table[target].dropna().unique())]
+    counts = {target: rows[target].value_counts() for target in named}
     return {
-        word if target == targets[0] else f"{target}: {word}": int((rows[target] == word).sum())
-        for target, word in counts
+        word if target == targets[0] else f"{target}: {word}": int(counts[target].get(word, 0))
+        for target in named
+        for word in sorted(table[target].dropna().unique())
     }
 
 
