@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.inputs.archives import opened
 
 # What Pillow has to say of a damaged picture is its reason, or does not matter; stderr is for those who watch.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # The formats of the names in PICTURES. Pillow knows forty more, one of which runs another program.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")

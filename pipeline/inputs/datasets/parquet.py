@@ -87,9 +87,15 @@ def _opened(path: Path) -> Iterator[Any]:
             f"Reading {path.name} needs a package that is not here ({error}). Install it: pip install -e '.[parquet]'"
         ) from error
     try:
-        with open_raw(path, MAX_BYTES)[0] as file, ParquetFile(file) as parquet:
+        content = open_raw(path, MAX_BYTES)[0]
+    except DataError as error:
+        raise DataError(f"{path} is no readable Parquet file ({error}). Fetch it again.") from error
+    try:
+        with content, ParquetFile(content) as parquet:
             if (rows := parquet.metadata.num_rows) > MAX_ROWS:
-                raise DataError(f"it claims {rows:,} rows, at most {MAX_ROWS:,} are read")
+                raise DataError(
+                    f"{path} claims {rows:,} rows, at most {MAX_ROWS:,} are read. Divide it, or fetch it again."
+                )
             yield parquet
     except (ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno in SURROUNDINGS:
