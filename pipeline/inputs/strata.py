@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
+import numpy as np
 import pandas as pd
 
 from pipeline.inputs.datasets.vocabulary import vocabularies
@@ -37,7 +38,8 @@ def answers_of(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> pd.
     column = table[summary["targets"][0]]
     if not pd.api.types.is_numeric_dtype(column):
         return column
-    return pd.qcut(column, BINS, labels=False, duplicates="drop").map(lambda bin: f"bin {bin:g}", na_action="ignore")
+    finite = column.where(np.isfinite(column))  # a word such as 1e999 is no number
+    return pd.qcut(finite, BINS, labels=False, duplicates="drop").map(lambda bin: f"bin {bin:g}", na_action="ignore")
 
 
 def classes_of(answers: pd.Series, target: str) -> set[str]:
