@@ -25,3 +25,9 @@ def replacing(path: Path, suffix: str = DRAFT) -> Iterator[Path]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def drop_drafts(folder: Path) -> None:
+    """Remove the drafts that a killed process left in a folder and below it; nobody else may be at work there."""
+    for draft in folder.rglob(f"*{DRAFT}"):
+        draft.unlink()

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.errors import ArtifactError
+
 BLOCK_BYTES = 2**20
 
 
@@ -18,6 +20,10 @@ class WrongKindError(OSError):
 
     def __init__(self, path: Path):
         super().__init__(errno.EINVAL, "Not a regular file", os.fspath(path))
+
+
+# What says that a file itself is wrong, unlike a full table of descriptors or a disk that cannot be read.
+ABSENT = (FileNotFoundError, NotADirectoryError, WrongKindError)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
@@ -55,3 +61,19 @@ def digest(path: Path, ranges: Iterable[tuple[int, int]] | None = None) -> str:
             while (left := stop - file.tell()) > 0 and (block := file.read(min(left, BLOCK_BYTES))):
                 total.update(block)
         return total.hexdigest()
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    ArtifactError : something else lies in its place.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ArtifactError(
+            f"{path} must be a folder, something else lies in its place. Remove it: rm {path}"
+        ) from error
+    return path

@@ -80,6 +80,7 @@ class HashMemo:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_drafts(self.path)
             with replacing(self.path, f".{os.getpid()}") as draft:
                 draft.write_bytes(_written(self._entries))
             self._changed = False
@@ -122,6 +123,17 @@ def _digest(file: Path | str, size: int) -> str:
         if error.errno in SURROUNDINGS:
             raise
         return ""
+
+
+def _drop_drafts(path: Path) -> None:
+    """Remove the drafts of processes that were killed while they wrote."""
+    for draft in path.parent.glob(f"{path.name}.*"):
+        try:
+            os.kill(int(draft.suffix[1:]), 0)
+        except ProcessLookupError:
+            draft.unlink(missing_ok=True)
+        except (ValueError, OverflowError, PermissionError):  # no draft of ours, or another user's who is at it
+            continue
 
 
 def _written(entries: dict[str, Entry]) -> bytes:

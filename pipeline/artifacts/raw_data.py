@@ -148,7 +148,7 @@ class RawData:
                         f"{self.path} has more than {self._max_files:,} files and folders. Give the folder of the "
                         "dataset alone, DATA=/path/to/it, or allow more: MAX_FILES="
                     )
-                (inner if _is_folder(entry) else files).append(entry.name)
+                (inner if _leads_to_folder(entry) else files).append(entry.name)
         return inner, files
 
     def _named(self) -> Iterator[str]:
@@ -256,7 +256,7 @@ def shown(path: Path) -> str:
     return printable(os.fspath(path)[:500])
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _leads_to_folder(entry: os.DirEntry) -> bool:
     """Whether an entry is a folder or a link to one; a ring of links is none."""
     try:
         return entry.is_dir()

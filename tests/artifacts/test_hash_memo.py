@@ -135,6 +135,13 @@ def test_a_folder_in_its_place_stays_and_is_said(files, tmp_path, caplog):
     assert [path.name for path in tmp_path.iterdir()] == ["memo.json"]
 
 
+def test_the_draft_of_a_killed_process_is_removed_and_that_of_a_living_one_stays(files, tmp_path):
+    for process in (2**22 + 1, os.getppid()):  # beyond the largest id that Linux gives
+        (tmp_path / f"memo.json.{process}").write_text("half")
+    written(files, tmp_path / "memo.json")
+    assert {path.name for path in tmp_path.iterdir()} == {"memo.json", f"memo.json.{os.getppid()}"}
+
+
 def test_what_cannot_be_read_has_no_hash_but_too_few_descriptors_are_an_error(files, tmp_path, monkeypatch):
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
