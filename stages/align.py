@@ -72,7 +72,8 @@ def _rows(config: AlignConfig, samples: Artifact, table) -> list[Row]:
     from pipeline.artifacts.raw_data import RawData
     from pipeline.inputs import archives
 
-    pictures = archives.locate(table["file"], RawData.of(config.data), samples.path)
+    archive = samples.file(archives.NAME) if archives.NAME in samples.record["files"] else None
+    pictures = archives.locate(table["file"], RawData.of(config.data), archive)
     boxes = table[["x0", "y0", "x1", "y1"]].itertuples(index=False, name=None)
     return list(zip(pictures, boxes, strict=True))
 

@@ -17,7 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import stages
-from pipeline.artifacts.raw_data import HashMemo, RawData
+from pipeline.artifacts.hash_memo import HashMemo
+from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Node
 from pipeline.config import (
     NO_TEACHER,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import IndexConfig
+from pipeline.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,7 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     from pipeline.inputs import likeness
 
     forms, listing = _listing(config, work, raw)
-    digests = {
-        entry.file: f"{entry.source}:{listing.digests.get(entry.file) or raw.files[entry.file]}"
-        for entry in listing.entries
-    }
+    digests = {entry.file: f"{entry.source}:{_digest(entry.file, listing, raw)}" for entry in listing.entries}
     files = indexing.first_files(listing.entries, digests)
     inspected = _inspect(files, raw, work.path, config.workers, compared=len(forms) > 1)
     entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
@@ -76,10 +74,12 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
 def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:
     """The form of each source, and all their pictures."""
     from pipeline.inputs import archives, datasets, sources
+    from pipeline.inputs.datasets import Skipped
 
     forms, listings = {}, {}
     with archives.Unpacker(work.path) as unpacker:
         for name, source in raw.sources.items():
+            _check_omitted(source)
             form = datasets.recognise(source.path, source.files) if config.dataset == "auto" else config.dataset
             below = f"{name}/" if name else ""
 
@@ -88,7 +88,24 @@ def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, s
 
             listings[name] = datasets.read(form, source.path, source.files, unpack)
             forms[name] = form
-    return forms, sources.merged(listings) if len(listings) > 1 else listings[""]
+    listing = sources.merged(listings) if len(listings) > 1 else listings[""]
+    omitted = [Skipped(file, reason) for file, reason in raw.omitted.items()]
+    return forms, replace(listing, skipped=[*listing.skipped, *omitted])
+
+
+def _check_omitted(source: RawData) -> None:
+    """Refuse a dataset of which nothing is left, before its form is guessed."""
+    if source.omitted and not source.files:
+        name, reason = next(iter(source.omitted.items()))
+        raise DataError(
+            f"Nothing of {source.path} can be used: {len(source.omitted):,} names are left out, the first is {name} "
+            f"({reason})."
+        )
+
+
+def _digest(file: str, listing: Listing, raw: RawData) -> str:
+    """What tells a picture's content: its SHA-256, or its name where it could not be read."""
+    return listing.digests.get(file) or raw.files[file] or f"unread {file}"
 
 
 def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, compared: bool) -> dict[str, tuple]:
@@ -100,7 +117,8 @@ def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, c
     from pipeline.inputs.index import inspect
 
     processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
-    paths = archives.locate(files, raw, folder)
+    archive = folder / archives.NAME
+    paths = archives.locate(files, raw, archive if archive.exists() else None)
     tasks = (joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True))
     done = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
     bar = tqdm(done, total=len(files), desc="index", unit="picture", disable=None)

@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 from zipfile import ZipFile, ZipInfo
 
+from pipeline.artifacts.files import open_regular
 from pipeline.artifacts.raw_data import RawData
+from pipeline.artifacts.raw_files import open_raw
+from pipeline.errors import DataError
 
 NAME = "pictures.zip"
 
@@ -42,37 +45,44 @@ class Unpacker:
         return hashlib.sha256(content).hexdigest()
 
 
-def opened(path: Path) -> Path | BytesIO:
-    """What a picture is decoded from: its path, or its bytes where the path goes on into an archive.
+def opened(path: Path) -> BinaryIO:
+    """What a picture is decoded from: its file, or its bytes where the path goes on into an archive.
 
     Raises
     ------
-    FileNotFoundError : the archive, or its picture, is not there.
+    DataError : there is no such file, or it is empty or none; the message is the reason alone.
+    OSError : as ``open_raw``.
     """
     folder, inside, member = path.as_posix().partition(f"/{NAME}/")
-    if not inside:
-        return path
     archive = os.path.join(folder, NAME)
+    if not inside or os.path.isdir(archive):
+        file, size = open_raw(path)
+        if size:
+            return file
+        file.close()
+        raise DataError("empty file: 0 bytes")
     try:
         return BytesIO(_archive(archive, os.stat(archive).st_mtime_ns).read(member))
-    except KeyError as error:
-        raise FileNotFoundError(path) from error
+    except (FileNotFoundError, KeyError) as error:
+        raise DataError("missing: there is no such file") from error
 
 
 @lru_cache(maxsize=8)
 def _archive(path: str, modified: int) -> ZipFile:
-    return ZipFile(path)
+    return ZipFile(open_regular(Path(path)))
 
 
-def locate(files: Iterable[str], raw: RawData, samples: Path) -> list[Path]:
+def locate(files: Iterable[str], raw: RawData, archive: Path | None) -> list[Path]:
     """Where the pictures of a sample table are: among the raw data, or in the archive beside the table.
 
     Parameters
     ----------
     files : the table's column ``file``.
     raw : the dataset.
-    samples : the folder of the table.
+    archive : the archive, or None where the dataset keeps its pictures as files.
     """
-    archive = samples / NAME
-    unpacked = frozenset(ZipFile(archive).namelist()) if archive.exists() else frozenset()
-    return [(archive / file if file in unpacked else raw.path_of(file)).absolute() for file in files]
+    if archive is None:
+        return [raw.path_of(file).absolute() for file in files]
+    with ZipFile(archive) as unpacked:
+        inside = frozenset(unpacked.namelist())
+    return [(archive / file if file in inside else raw.path_of(file)).absolute() for file in files]

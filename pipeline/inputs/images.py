@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.artifacts.raw_files import SURROUNDINGS
+from pipeline.artifacts.suffixes import printable, quoted
 from pipeline.errors import DataError
 from pipeline.inputs.archives import opened
+
+# What Pillow has to say of a damaged picture is its reason, or does not matter; stderr is for those who watch.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+# The formats of the names in PICTURES. Pillow knows forty more, one of which runs another program.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the ends excluded
 
@@ -33,7 +44,9 @@ def load(path: Path) -> np.ndarray:
 
     Raises
     ------
-    DataError : the file is missing, empty, not a picture, truncated, of an unknown depth or above ``MAX_PIXELS``.
+    DataError : the file is missing, empty, not a picture, truncated, of an unknown depth or above ``MAX_PIXELS``; or
+        it is no file.
+    OSError : as ``raw_files.open_raw``.
     """
     return np.asarray(_decode(path, 1)[0])
 
@@ -53,14 +66,14 @@ def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
 
     Raises
     ------
-    DataError : as ``load``.
+    DataError, OSError : as ``load``.
     """
     return _decode(path, most)
 
 
 def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
     try:
-        with Image.open(opened(path)) as image:
+        with opened(path) as file, Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
@@ -72,20 +85,20 @@ def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
             return _to_rgb(image), scale
     except DataError:
         raise
-    except FileNotFoundError as error:
-        raise DataError("missing: there is no such file") from error
+    except UnidentifiedImageError as error:  # its own text tells where the open file lies in memory
+        raise DataError(f"unreadable: cannot identify image file {quoted(path.name)}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: at most {MAX_PIXELS:,} pixels are read") from error
     # Decoders raise whatever a damaged header leads them to: OSError, SyntaxError, struct.error, zlib.error, KeyError …
     except Exception as error:
-        if path.is_file() and path.stat().st_size == 0:
-            raise DataError("empty file: 0 bytes") from error
+        if isinstance(error, OSError) and error.errno in SURROUNDINGS:
+            raise
         raise DataError(f"unreadable: {_one_line(error, path)}") from error
 
 
 def _one_line(error: Exception, path: Path) -> str:
     text = str(error).replace(str(path), path.name).strip() or type(error).__name__
-    return text.splitlines()[0]
+    return printable(text.splitlines()[0])
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.artifacts.suffixes import HIDDEN
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
 from pipeline.inputs.images import Box, halves, load
@@ -15,6 +16,8 @@ from pipeline.inputs.likeness import Likeness, likeness
 
 # The columns of a sample table before what a dataset knows of its faces.
 COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "subject_id")
+
+UNCOUNTED = (DROPPED, HIDDEN)  # kinds of reasons that are nobody's fault
 
 # MTCNN's own smallest face, and less than any face that shows an expression.
 MIN_SIDE_PX = 24
@@ -144,15 +147,15 @@ def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most:
     samples : usable faces.
     skipped : what cannot be used.
     pictures : of the whole dataset.
-    most : largest share of pictures that may be skipped; those do not count of which the dataset itself says that they
-        show none of the classes.
+    most : largest share of pictures that may be skipped; hidden ones do not count, nor those of which the dataset
+        itself says that they show none of the classes.
     table : where all reasons can be read.
 
     Raises
     ------
     DataError : nothing is usable, or more than ``most`` of the pictures are skipped.
     """
-    files = {item.file for item in skipped if not samples or kind_of(item) != DROPPED}
+    files = {item.file for item in skipped if not samples or kind_of(item) not in UNCOUNTED}
     if samples and len(files) <= most * pictures:
         return
     kinds = Counter(kind_of(item) for item in skipped)

@@ -11,16 +11,20 @@ subjects are swapped between parts as long as that brings the groups nearer to t
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
+from heapq import heappop, heappush
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from pipeline.artifacts.tables import listed
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.strata import CLASS, answers_of, classes_of, subject_groups
 
+MOST_COMPARED = 10**9  # memberships of pairs that are compared: ten seconds
+MOST_MEMBERSHIPS = 10**8  # of kinds of subjects in groups: 800 MB
 PARTS = ("train", "val", "test")
 # What to do, with the variables of make split and those that make report and the like have for it.
 AT_RANDOM = "OFFICIAL=false (SPLIT_OFFICIAL=false but for make split)."
@@ -110,22 +114,27 @@ def assign(groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
 
 def _rarest_first(groups: Mapping[str, Sequence[str]]):
     """Subjects with the group they are dealt out for: always one of the group with the fewest subjects left."""
-    left = {group: [] for group in sorted({g for found in groups.values() for g in found})}
+    left: dict[str, list[str]] = defaultdict(list)
     for subject, found in groups.items():
         for group in found:
             left[group].append(subject)
     done: set[str] = set()
     counts = {group: len(members) for group, members in left.items()}
-    while counts:
-        rarest = min(counts, key=lambda group: (counts[group], group))
+    # A group stands in the heap once for each number that it had: what is no longer its number is passed over.
+    heap = sorted((number, group) for group, number in counts.items())
+    while heap:
+        number, rarest = heappop(heap)
+        if counts.get(rarest) != number:
+            continue
+        del counts[rarest]
         for subject in left[rarest]:
             if subject not in done:
                 done.add(subject)
                 for group in groups[subject]:
                     if group in counts:
                         counts[group] -= 1
+                        heappush(heap, (counts[group], group))
                 yield subject, rarest
-        del counts[rarest]
     yield from ((subject, None) for subject in groups if subject not in done)
 
 
@@ -134,7 +143,10 @@ def _swap(
     groups: Mapping[str, Sequence[str]],
     need: Mapping[str, Mapping[str, int]],
 ) -> None:
-    """Swap subjects of two parts, the best pair first, as long as the weighted sum of squared needs falls."""
+    """Swap subjects of two parts, the best pair first, as long as the weighted sum of squared needs falls.
+
+    It ends before where there are so many kinds of subjects that looking at their pairs would take long.
+    """
     names = sorted(need)
     place = {group: i for i, group in enumerate(names)}
     sizes = Counter(group for found in groups.values() for group in found)
@@ -142,9 +154,13 @@ def _swap(
     weights = np.array([4 * len(assigned) / sizes[group] if group.startswith(CLASS) else 1 for group in names])
     parts = sorted(set(assigned.values()))
     lack = {part: np.array([need[group][part] for group in names], float) for part in parts}
+    looked_at = 0
     while names:
         # Subjects in the same groups are alike: one of each kind stands for them.
         kinds = {part: {tuple(groups[s]): s for s in assigned if assigned[s] == part} for part in parts}
+        looked_at += len(names) * sum(len(kinds[a]) * len(kinds[b]) for a, b in combinations(parts, 2))
+        if looked_at > MOST_COMPARED or len(names) * sum(map(len, kinds.values())) > MOST_MEMBERSHIPS:
+            return
         members = {part: _memberships(kinds[part], place) for part in parts}
         swaps = []
         for a, b in combinations(parts, 2):
@@ -152,7 +168,8 @@ def _swap(
             # squares grows by (lack[b] - lack[a]) d + d d.
             towards = weights * (lack[b] - lack[a])
             growth = members[b] @ towards - (members[a] @ towards)[:, None]
-            growth += ((members[a][:, None] != members[b][None]) * weights).sum(axis=2)
+            for row, kind in enumerate(members[a]):
+                growth[row] += ((kind != members[b]) * weights).sum(axis=1)
             i, j = np.unravel_index(growth.argmin(), growth.shape)
             swaps.append((growth[i, j], a, b, i, j))
         best, a, b, i, j = min(swaps)
@@ -191,7 +208,7 @@ def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     numbers = sorted(found - named, key=int)
     if named and numbers:
         raise DataError(
-            f"The official folds mix names ({', '.join(sorted(named))}) and numbers ({', '.join(numbers)}). "
+            f"The official folds mix names ({', '.join(sorted(named))}) and numbers ({listed(numbers)}). "
             f"Use one of them, or split at random: {AT_RANDOM}"
         )
     meaning = dict.fromkeys(["", *numbers], "train") | {part: part for part in named}
@@ -203,7 +220,7 @@ def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     missing = {"train", "test"} - set(parts.values())
     if missing:
         raise DataError(
-            f"The official folds ({', '.join(sorted(found))}) leave no {' and no '.join(sorted(missing))} part. "
+            f"The official folds ({listed(sorted(found))}) leave no {' and no '.join(sorted(missing))} part. "
             f"Correct them, or split at random: {AT_RANDOM}"
         )
     return parts
@@ -311,7 +328,7 @@ def _with_validation(
     if torn := [subject for subject, found in folds.items() if len(found) > 1]:
         raise DataError(
             f"{len(torn)} subjects are in several official folds, "
-            f"the first is {torn[0]} in {', '.join(folds[torn[0]])}. Correct them, or split at random: {AT_RANDOM}"
+            f"the first is {torn[0]} in {listed(folds[torn[0]])}. Correct them, or split at random: {AT_RANDOM}"
         )
     assigned = official_parts({subject: found[0] for subject, found in folds.items()})
     if "val" in assigned.values():

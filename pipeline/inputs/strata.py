@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
+import numpy as np
 import pandas as pd
 
 from pipeline.inputs.datasets.vocabulary import vocabularies
@@ -24,10 +25,11 @@ def groups_of(labels: Set[str], attributes: Mapping[str, Set[str]]) -> set[str]:
 def words(rows: pd.DataFrame, table: pd.DataFrame, targets: Sequence[str]) -> dict[str, int]:
     """How many of some rows have each word of every class target, by the words that the whole table has."""
     named = [target for target in targets if not pd.api.types.is_numeric_dtype(table[target])]
-    counts = [(target, word) for target in named for word in sorted(table[target].dropna().unique())]
+    counts = {target: rows[target].value_counts() for target in named}
     return {
-        word if target == targets[0] else f"{target}: {word}": int((rows[target] == word).sum())
-        for target, word in counts
+        word if target == targets[0] else f"{target}: {word}": int(counts[target].get(word, 0))
+        for target in named
+        for word in sorted(table[target].dropna().unique())
     }
 
 
@@ -36,7 +38,8 @@ def answers_of(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> pd.
     column = table[summary["targets"][0]]
     if not pd.api.types.is_numeric_dtype(column):
         return column
-    return pd.qcut(column, BINS, labels=False, duplicates="drop").map(lambda bin: f"bin {bin:g}", na_action="ignore")
+    finite = column.where(np.isfinite(column))  # a word such as 1e999 is no number
+    return pd.qcut(finite, BINS, labels=False, duplicates="drop").map(lambda bin: f"bin {bin:g}", na_action="ignore")
 
 
 def classes_of(answers: pd.Series, target: str) -> set[str]:

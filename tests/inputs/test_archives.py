@@ -50,9 +50,9 @@ def test_twice_the_same_is_the_same_archive_and_nothing_is_none(tmp_path):
 def test_a_file_is_where_it_lies_in_the_archive_or_among_the_raw_data(tmp_path):
     (tmp_path / "raw").mkdir()
     raw = RawData(tmp_path / "raw")
-    assert archives.locate(["a.jpg"], raw, tmp_path) == [tmp_path / "raw" / "a.jpg"]
+    assert archives.locate(["a.jpg"], raw, None) == [tmp_path / "raw" / "a.jpg"]
     unpack(tmp_path)
-    assert archives.locate(["train/a.png", "a.jpg"], raw, tmp_path) == [
+    assert archives.locate(["train/a.png", "a.jpg"], raw, tmp_path / archives.NAME) == [
         tmp_path / archives.NAME / "train" / "a.png",
         tmp_path / "raw" / "a.jpg",
     ]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
+from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import DataError
 from pipeline.inputs.images import divider, halves, load, load_reduced
+from tests.helpers import specials
 
 RED, GREEN = (200, 30, 20), (10, 160, 40)
 
@@ -119,6 +126,104 @@ def _nothing():
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+@pytest.mark.parametrize("kind", specials.KINDS)
+def test_what_is_no_file_is_a_reason_and_no_wait(tmp_path, kind):
+    specials.put(tmp_path / "a.jpg", kind)
+    with specials.within(5), pytest.raises(DataError, match=f"not a file: it is {kind}"):
+        load(tmp_path / "a.jpg")
+
+
+def test_a_pseudo_file_whose_reader_waits_is_empty(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("/proc/kmsg")
+    with specials.within(5), pytest.raises(DataError, match="empty file: 0 bytes"):
+        load(tmp_path / "a.jpg")
+
+
+def test_a_folder_may_be_called_like_the_archive(tmp_path):
+    (tmp_path / "pictures.zip").mkdir()
+    two_colours().save(tmp_path / "pictures.zip" / "a.png")
+    assert load(tmp_path / "pictures.zip" / "a.png").shape == (60, 40, 3)
+
+
+def test_what_pillow_says_of_a_picture_is_not_printed(tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "a.png")
+    code = f"""
+from pathlib import Path
+from pipeline.inputs.images import load
+try:
+    load(Path({str(tmp_path / "a.png")!r}))
+except Exception as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "too large" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_format_that_runs_a_program_is_no_picture(tmp_path):
+    two_colours().save(tmp_path / "a.eps")
+    with pytest.raises(DataError, match=r"unreadable: cannot identify image file 'a\.eps'"):
+        load(tmp_path / "a.eps")
+
+
+def test_a_text_that_inflates_is_a_reason(tmp_path):
+    text = PngInfo()
+    text.add_text("comment", "x" * (2 * PngImagePlugin.MAX_TEXT_CHUNK), zip=True)
+    two_colours().save(tmp_path / "a.png", pnginfo=text)
+    with pytest.raises(DataError, match="unreadable: Decompressed data too large"):
+        load(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), SystemError("in C"), OSError("a\rb\n\x1bc")])
+def test_whatever_a_decoder_raises_is_a_reason_of_one_line(tmp_path, monkeypatch, error):
+    def fail(self):
+        raise error
+
+    two_colours().save(tmp_path / "a.bmp")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(DataError, match=r"^unreadable: [^\x00-\x1f]+$"):
+        load(tmp_path / "a.bmp")
+
+
+def test_too_few_descriptors_and_a_dying_disk_are_no_reasons_to_leave_a_picture_out(tmp_path, monkeypatch):
+    def fail(self):
+        raise OSError(errno.EIO, "Input/output error")
+
+    two_colours().save(tmp_path / "a.bmp")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        load(tmp_path / "a.bmp")
+
+
+def encoded(kind: str) -> bytes:
+    content = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    two_colours().save(content, kind, **({"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF") else {}))
+    return content.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:::PIL")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000"])
+def test_any_damage_is_a_picture_or_a_reason(tmp_path, kind):
+    content = encoded(kind)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.jpg"
+    reasons = []
+    for number in range(60):
+        damaged = bytearray(content[: rng.integers(1, len(content))] if number % 3 == 0 else content)
+        for _ in range(rng.integers(1, 20)):
+            damaged[rng.integers(0, min(len(damaged), 400))] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        with specials.within(20):
+            try:
+                assert load(path).dtype == np.uint8
+            except DataError as error:
+                reasons.append(str(error))
+    assert reasons
+    assert all(len(reason.splitlines()) == 1 and "0x" not in reason for reason in reasons)
 
 
 @pytest.mark.parametrize(("most", "scale"), [(1, 1), (1.9, 1), (2, 2), (3, 2), (9, 8)])

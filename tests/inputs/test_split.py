@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipeline.artifacts import arrays
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs import split as splits
+from pipeline.inputs import strata
 from stages.options import targets
+from tests.helpers import specials
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 ATTRIBUTES = ["gender", "age_group", "ethnicity"]
@@ -274,3 +280,56 @@ def test_an_unseen_source_is_the_test_part_with_all_who_are_in_it():
 def test_a_source_that_is_not_there_is_named(table):
     with pytest.raises(ConfigError, match=r"UNSEEN=c is no source"):
         splits.folds_without(table, "c")
+
+
+HOSTILE = {
+    "attributes of any word": {f"a{n}": [f"w{i * 7919 % 500}" for i in range(800)] for n in range(32)},
+    "attributes of few words": {f"a{n}": [f"w{i * (n + 3) % 7 % 5}" for i in range(800)] for n in range(32)},
+    "subjects of any class": {"pain": [f"w{i}" for i in range(800)]},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_number_of_words_ends(name):
+    table = pd.DataFrame({"subject_id": [f"s{i}" for i in range(800)], "pain": CLASSES[np.arange(800) % 2]})
+    summary = {"targets": ["pain"], "attributes": [key for key in HOSTILE[name] if key != "pain"]}
+    with specials.within(30):
+        try:
+            parts = splits.split(table.assign(**HOSTILE[name]), summary, SHARES, 0, official=False)
+            assert tuple(sizes(parts).values()) == (560, 120, 120)
+        except DataError as error:
+            assert "All 0 samples are of class none" in str(error)  # noqa: PT017
+
+
+def test_swaps_end_where_there_are_too_many_kinds(monkeypatch):
+    table = pairs(200)
+    swapped = split(table)
+    monkeypatch.setattr(splits, "MOST_COMPARED", 0)
+    assert tuple(sizes(split(table)).values()) == tuple(sizes(swapped).values()) == (140, 30, 30)
+
+
+def test_thousands_of_folds_are_one_line():
+    folds = {f"s{number}": str(number) for number in range(3000)} | {"t": "train"}
+    with pytest.raises(DataError, match=r"numbers \(0, 1, 2, .* and 2,980 more\)"):
+        splits.official_parts(folds)
+
+
+WORDS = st.sampled_from(["pain", "no_pain", "", "nan", "1e999", "-1", "٣", "inf", "9" * 400, "a b", "=1"])
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("pqrstuv"), WORDS, WORDS, st.sampled_from(["", "train", "test", "1", "2"]))))
+def test_any_table_is_split_or_refused(rows):
+    text = io.StringIO("subject_id,pain,site,fold\n" + "".join(",".join(row) + "\n" for row in rows))
+    table = arrays.read_table(text, fold=str)
+    summary = {"targets": ["pain"], "attributes": ["site"]}
+    for official in (False, True):
+        message = ""
+        try:
+            parts = splits.split(table, summary, SHARES, 0, official)
+            assert set(parts) == set(table["subject_id"])
+            strata.words(table, table, ["pain"])
+        except DataError as error:
+            message = str(error)
+        assert len(message.splitlines()) <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import IndexConfig
 from pipeline.errors import DataError
 from stages import index
+from tests.helpers import specials
 
 
 def build(tmp_path, data, **options) -> Artifact:
@@ -147,3 +149,59 @@ def test_an_empty_folder_is_an_error(tmp_path):
 def test_a_form_asked_for_is_not_guessed(tmp_path, synpain):
     with pytest.raises(DataError, match="none is usable"):
         build(tmp_path, synpain(tmp_path / "data", 4), dataset="folders")
+
+
+def test_odd_names_are_used_exactly_or_named_and_hidden_pictures_do_not_count(tmp_path, portrait):
+    data = tmp_path / "data"
+    odd = [" a.png", "b,\"'#.png", "c\\d.png", "NA.png", "é\u202f.png", "=1+1.png", "1e5.png", "e;\\x0d.png"]
+    for number, name in enumerate(odd * 3):
+        part = data / ("pain", "no_pain")[number % 2] / "abc"[number // len(odd)]
+        part.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(portrait(40, 40, 0)[:, ::-1] // 2 + number).save(part / name)
+    for name in (b"f\xff.png", b"g\r.png"):
+        shutil.copy(data / "pain" / "a" / odd[0], data / "pain" / os.fsdecode(name))
+    for number in range(9):
+        (data / "pain" / f"..hidden{number}.png").write_bytes(b"")
+    os.mkfifo(data / "pain" / "pipe.png")
+    with specials.within(60):
+        artifact = build(tmp_path, data, workers=1, max_skipped=0.1)
+    table = arrays.read_table(artifact.file("samples.csv"))
+    expected = sorted(path.relative_to(data).as_posix() for path in data.glob("*/[abc]/*"))
+    assert sorted(table["file"]) == expected
+    assert list(table["sample_id"]) == [f"{file}#full" for file in table["file"]]
+    assert set(table["subject_id"]) == set(expected)
+    skipped = arrays.read_table(artifact.file("skipped.csv")).set_index("file")["reason"]
+    assert skipped["pain/pipe.png"] == "not a file: it is a pipe"
+    assert skipped["pain/f\\xff.png"].startswith("name: it is not UTF-8 text")
+    assert skipped["pain/g\\x0d.png"].startswith("name: it holds a control character")
+    assert skipped["pain/..hidden0.png"].startswith("hidden")
+    assert artifact.summary["counts"] == {"pictures": 36, "samples": 24, "skipped": 12, "subjects": 24}
+    assert [item["file"] for item in artifact.summary["skipped"]] == list(skipped.index)
+
+
+def test_a_dataset_of_which_no_name_can_be_used_is_an_error_that_names_one(tmp_path):
+    (tmp_path / "data" / "pain").mkdir(parents=True)
+    (tmp_path / "data" / "pain" / "a\r.jpg").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"1 names are left out, the first is pain/a\\x0d.jpg \(name: it holds a control"
+    ):
+        build(tmp_path, tmp_path / "data")
+
+
+def test_pictures_that_could_not_be_read_are_no_duplicates(tmp_path, synpain):
+    folder = synpain(tmp_path / "data", 8)
+    for name in ("11014900_Pain_Man_Old.jpg", "11014901_Pain_Man_Old.jpg"):
+        (folder / name).symlink_to(tmp_path / "nowhere")
+    artifact = build(tmp_path, folder, max_skipped=0.5)
+    assert [item["reason"] for item in artifact.summary["skipped"]] == ["missing: there is no such file"] * 2
+
+
+def test_a_row_holds_what_would_break_its_line_as_blanks(tmp_path, portrait):
+    rows = []
+    for number in range(8):
+        Image.fromarray(portrait(40, 40, number) // 2 + number).save(tmp_path / f"{number}.png")
+        rows.append(f'{number}.png,{number % 2},"p\r{number}","x\ny"\n')
+    (tmp_path / "faces.csv").write_bytes(("path,label,subject,site\n" + "".join(rows)).encode())
+    table = arrays.read_table(build(tmp_path, tmp_path / "faces.csv").file("samples.csv"))
+    assert list(table["subject_id"]) == [f"p {number}" for number in range(8)]
+    assert set(table["site"]) == {"x y"}

@@ -9,16 +9,20 @@ in the Wild", arXiv:1708.03985; numbering as in the dataset's readme.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from pipeline.artifacts.raw_files import open_raw
+from pipeline.artifacts.suffixes import quoted
+from pipeline.artifacts.tables import read_rows
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Region, Skipped, part_of, pictures
 
 PATH, EXPRESSION = "subDirectory_filePath", "expression"
 CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
 OTHERS = ("contempt", "none", "uncertain", "no face")
+_NUMBERS = {str(number): number for number in range(len(CLASSES) + len(OTHERS))}
+HEADER_BYTES = 2**16  # of a table's beginning, which tells whether it is AffectNet's
 _PARTS = {"train": "train", "val": "test", "test": "test"}
 
 
@@ -63,23 +67,31 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
 def _lists(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
     """The CSV files with AffectNet's column of paths."""
     for file in files:
-        if file.casefold().endswith(".csv"):
-            with (folder / file).open(encoding="utf-8-sig", errors="replace") as text:
-                if PATH in [cell.strip() for cell in text.readline().split(",")]:
-                    yield file
+        if file.casefold().endswith(".csv") and PATH in _header(folder / file):
+            yield file
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a table that can be read."""
+    try:
+        file, size = open_raw(path)
+    except DataError:
+        return []
+    with file:
+        line = file.read(min(size, HEADER_BYTES)).decode("utf-8-sig", "replace").partition("\n")[0]
+    return [cell.strip() for cell in line.split(",")]
 
 
 def _rows(path: Path) -> Iterator[tuple[str, int]]:
     """The last two parts of each picture's path, and the number of its expression."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if EXPRESSION not in (reader.fieldnames or ()):
-            raise DataError(f"{path} lacks the column {EXPRESSION}. Fetch the original list again.")
-        for row in reader:
-            number = (row[EXPRESSION] or "").strip()
-            if not number.isdecimal() or int(number) >= len(CLASSES) + len(OTHERS):
-                raise DataError(
-                    f"{path}, line {reader.line_num}: expression {number!r}, expected 0 (neutral) to "
-                    f"{len(CLASSES) + len(OTHERS) - 1} ({OTHERS[-1]}). Correct the line, or fetch the list again."
-                )
-            yield "/".join(PurePosixPath(row[PATH].strip().replace("\\", "/")).parts[-2:]), int(number)
+    columns, rows = read_rows(path)
+    if missing := [name for name in (PATH, EXPRESSION) if name not in columns]:
+        raise DataError(f"{path} lacks the column {missing[0]}. Fetch the original list again.")
+    for line, row in rows:
+        number = row[EXPRESSION].strip()
+        if number not in _NUMBERS:
+            raise DataError(
+                f"{path}, line {line}: expression {quoted(number)}, expected 0 (neutral) to {len(_NUMBERS) - 1} "
+                f"({OTHERS[-1]}). Correct the line, or fetch the list again."
+            )
+        yield "/".join(PurePosixPath(row[PATH].strip().replace("\\", "/")).parts[-2:]), _NUMBERS[number]

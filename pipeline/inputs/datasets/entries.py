@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from pipeline.artifacts.suffixes import PICTURES
+from pipeline.artifacts.suffixes import PICTURES, printable
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -15,6 +15,7 @@ _PARTS = {
 }
 
 
+MOST_TEXT = 5000  # characters of a reason or a name: a path has at most 4,096 bytes
 DROPPED = "dropped"  # kind of reason: the dataset itself says that the picture shows none of the classes
 
 Unpack = Callable[[str, bytes], str]  # keeps an encoded picture under a name and returns its SHA-256
@@ -58,11 +59,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture, or a region of it, that cannot be used; ``reason`` is ``kind: detail``."""
+    """A picture, or a region of it, that cannot be used; ``reason`` is ``kind: detail``.
+
+    What tables and decoders say may be anything: here it becomes one line of bounded length.
+    """
 
     file: str
     reason: str
     region: str = ""
+
+    def __post_init__(self):
+        for name, text in vars(self).copy().items():
+            object.__setattr__(self, name, printable(text[:MOST_TEXT]))
 
 
 @dataclass(frozen=True)

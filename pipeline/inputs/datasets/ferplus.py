@@ -9,15 +9,17 @@ Distribution", arXiv:1608.01041; github.com/microsoft/FERPlus.
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from pipeline.artifacts.suffixes import quoted
+from pipeline.artifacts.tables import Row, read_rows
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Region, Skipped, Unpack
 
@@ -25,6 +27,7 @@ PIXELS, VOTES = "fer2013.csv", "fer2013new.csv"
 SIDE = 48
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
 OTHERS = ("contempt", "unknown", "NF")
+_VOTES = re.compile(r"[0-9]{0,3}")
 _PARTS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 
 
@@ -70,24 +73,24 @@ def _file(files: Mapping[str, str], name: str) -> str | None:
     return next((file for file in files if PurePosixPath(file).name.casefold() == name), None)
 
 
-def _open(folder: Path, files: Mapping[str, str], name: str, columns: tuple[str, ...]) -> csv.DictReader:
+def _open(folder: Path, files: Mapping[str, str], name: str, columns: tuple[str, ...]) -> Iterator[Row]:
     """The rows of a table, its columns checked."""
     file = _file(files, name)
     if file is None:
         where = " Its votes are at github.com/microsoft/FERPlus." if name == VOTES else ""
         raise DataError(f"{folder} has no {name}, which FER+ needs beside {PIXELS}.{where} Put it there.")
-    rows = csv.DictReader(io.StringIO((folder / file).read_text("utf-8-sig")))
-    if missing := [column for column in columns if column not in (rows.fieldnames or ())]:
+    names, rows = read_rows(folder / file)
+    if missing := [column for column in columns if column not in names]:
         raise DataError(f"{folder / file} lacks the columns {', '.join(missing)}. Fetch the original table again.")
-    return rows
+    return (row for _, row in rows)
 
 
 def _majority(row: Mapping[str, str]) -> str:
     """The class with most votes."""
-    try:
-        votes = {name: int(row[name] or 0) for name in (*CLASSES, *OTHERS)}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"unreadable votes: {error}") from error
+    cells = {name: row[name].strip() for name in (*CLASSES, *OTHERS)}
+    if unreadable := [cell for cell in cells.values() if not _VOTES.fullmatch(cell)]:
+        raise DataError(f"unreadable votes: {quoted(unreadable[0])} is no number of votes")
+    votes = {name: int(cell or 0) for name, cell in cells.items()}
     first = [name for name, count in votes.items() if count == max(votes.values())]
     if len(first) > 1:
         raise DataError(f"{DROPPED}: the votes tie between {' and '.join(first) if votes[first[0]] else 'all'}")
@@ -99,9 +102,9 @@ def _majority(row: Mapping[str, str]) -> str:
 def _encoded(pixels: str) -> bytes:
     """A picture's grey values as PNG."""
     try:
-        grey = np.array(pixels.split(), np.uint8)
+        grey = np.array(pixels.encode("ascii").split(), np.uint8)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"unreadable: {error}") from error
+        raise DataError(f"unreadable: {quoted(error)}") from error
     if len(grey) != SIDE * SIDE:
         raise DataError(f"unreadable: {len(grey)} pixels, expected {SIDE} x {SIDE}")
     content = io.BytesIO()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from pipeline.artifacts.suffixes import quoted
+from pipeline.artifacts.tables import read_text
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of, pictures
 
@@ -42,12 +44,12 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
         raise DataError(f"{folder} has no {LIST}, which names RAF-DB's classes. Put it beside the pictures.")
     by_name = {PurePosixPath(file).name: file for file in pictures(files)}
     entries, skipped = [], []
-    for number, line in enumerate((folder / table).read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(folder / table).splitlines(), 1):
         if not (words := line.split()):
             continue
         if len(words) != 2 or words[1] not in CLASSES:
             raise DataError(
-                f"{folder / table}, line {number}: {line.strip()[:80]!r} is no picture with an emotion from 1 "
+                f"{folder / table}, line {number}: {quoted(line.strip())} is no picture with an emotion from 1 "
                 "(surprise) to 7 (neutral). Correct the line, or fetch the list again."
             )
         path = PurePosixPath(words[0])

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from pipeline.artifacts.suffixes import quoted
+from pipeline.artifacts.tables import read_text
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of, pictures
 
@@ -27,7 +29,7 @@ _FIELDS = (
     ("gender", {"man": 0, "woman": 1}, "Man or Woman"),
     ("age", {"young": 0, "old": 1}, "Young or Old"),
 )
-_ID = re.compile(r"1([01])([01])([01])([0-4])\d+")
+_ID = re.compile(r"1([01])([01])([01])([0-4])[0-9]+")
 
 
 def parse(file: str) -> Entry:
@@ -43,7 +45,7 @@ def parse(file: str) -> Entry:
         raise DataError("name: not [ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old]")
     digits = _ID.fullmatch(subject_id)
     if digits is None:
-        raise DataError(f"name: {subject_id} is not an ID 1[p][g][a][r][number]")
+        raise DataError(f"name: {subject_id[:80]} is not an ID 1[p][g][a][r][number]")
     values = []
     for (field, meanings, expected), word, digit in zip(_FIELDS, words, digits.groups()[:3], strict=True):
         value = meanings.get(word.casefold())  # the whole field: "NoPain" contains "Pain"
@@ -103,8 +105,7 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
     folds_file = next((file for file in files if _is_folds(file)), None)
     if folds_file is None:
         return Listing(entries, skipped)
-    text = (folder / folds_file).read_text(encoding="utf-8-sig")
-    folds = read_folds(text, {entry.subject_id for entry in entries}, folds_file)
+    folds = read_folds(read_text(folder / folds_file), {entry.subject_id for entry in entries}, folds_file)
     return Listing([replace(e, fold=folds.get(e.subject_id, "")) for e in entries], skipped)
 
 
@@ -162,13 +163,13 @@ def _subject(word: str, subject_ids: set[str]) -> str | None:
 
 
 def _fold(word: str) -> str | None:
-    digits = re.fullmatch(r"(?:fold)?[_\-]?(\d{1,3})", word.casefold())
+    digits = re.fullmatch(r"(?:fold)?[_\-]?([0-9]{1,3})", word.casefold())
     return str(int(digits[1])) if digits else part_of(word)
 
 
 def _unknown_line(name: str, number: int, line: str) -> str:
     return (
-        f"{name}, line {number} is in no known form: {line.strip()[:80]!r}. Expected a picture or an ID with its fold "
+        f"{name}, line {number} is in no known form: {quoted(line.strip())}. Expected a picture or an ID with its fold "
         "(train, val, test or a number), or a fold alone and its pictures below. "
         "Correct the file, or remove it to split at random."
     )

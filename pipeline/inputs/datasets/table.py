@@ -9,15 +9,18 @@ tabs separate.
 
 from __future__ import annotations
 
-import csv
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.artifacts.raw_data import relative, separator
+from pipeline.artifacts.raw_data import relative
+from pipeline.artifacts.suffixes import fault_of, one_line, quoted
+from pipeline.artifacts.tables import Row, listed, read_rows
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of
-from pipeline.inputs.datasets.vocabulary import Vocabulary, is_target, vocabularies
+from pipeline.inputs.datasets.vocabulary import Vocabulary, check_measure, is_target, vocabularies
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
@@ -27,12 +30,14 @@ _COLUMNS = {
     "source": ("source", "origin"),
     "fold": ("fold", "part", "split"),
 }
+MAX_ATTRIBUTES = 32  # the split is balanced by each, and by each together with each class
+_FOLD = re.compile(r"[0-9]{1,9}")
 _RESERVED = frozenset(("sample_id", "region", "x0", "y0", "x1", "y1"))
 
 
 def recognises(path: Path) -> bool:
     """Whether the dataset was given as a table."""
-    return path.suffix.lower() in (".csv", ".tsv")
+    return path.suffix.lower() in (".csv", ".tsv") and not os.path.isdir(path)
 
 
 def read(path: Path, files: Mapping[str, str]) -> Listing:
@@ -45,8 +50,8 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
 
     Raises
     ------
-    DataError : the file is empty, is not UTF-8 text, lacks a path or a target column, or has two for one thing, or no
-        label is a class's.
+    DataError : as ``tables.read_rows``; the table lacks a path or a target column, has two for one thing or too many
+        attributes, or no label is a class's.
     """
     rows, columns, targets, attributes = _rows(path)
     vocabulary = vocabularies()
@@ -60,9 +65,9 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
             if not file:
                 raise DataError("no path: the cell is empty")
             if file not in files:
-                raise DataError("missing: there is no such picture below the table's folder")
+                raise DataError(fault_of(file) or "missing: there is no such picture below the table's folder")
             answers = _answers(row, targets, vocabulary) | (_label(row[columns["label"]], labels) if labels else {})
-            traits = {name: row.get(name, "").strip() for name in attributes}
+            traits = {name: _cell(row, name) for name in attributes}
             entries.append(_entry(file, row, columns, answers, traits))
         except DataError as error:
             skipped.append(Skipped(file or f"{path.name}, line {line}", str(error)))
@@ -70,14 +75,10 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
     return Listing(entries, skipped)
 
 
-def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], dict[str, str], list[str], list[str]]:
+def _rows(path: Path) -> tuple[list[tuple[int, Row]], dict[str, str], list[str], list[str]]:
     """Numbered rows, the column of each meaning, the target columns, and the attribute columns."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    reader = csv.DictReader(text.splitlines(), delimiter=separator(text), restkey="", restval="")
-    header = {(name or "").strip(): (name or "").strip().casefold() for name in reader.fieldnames or ()}
+    present, rows = read_rows(path)
+    header = {name: name.casefold() for name in present}
     columns = {}
     for meaning, names in _COLUMNS.items():
         found = [name for name, low in header.items() if low in names]
@@ -85,20 +86,27 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], dict[str, str],
             raise DataError(f"{path} has two columns for the {meaning}: {', '.join(found)}. Keep one.")
         if found:
             columns[meaning] = found[0]
-    others = [name for name in header if name and name not in columns.values()]
+    others = [name for name in header if name not in columns.values()]
     targets = [name for name in others if is_target(name, vocabularies())]
+    attributes = [name for name in others if name not in targets]
     missing = [name for name in ("path", "label") if name not in columns and not (name == "label" and targets)]
     clash = sorted(_RESERVED.intersection(header.values()))
     if missing or clash:
         raise DataError(
-            f"{path} has the columns {', '.join(header) or '(none)'}; "
+            f"{path} has the columns {listed(present) or '(none)'}; "
             + (f"it needs {' and '.join(missing)}." if missing else f"{', '.join(clash)} must be renamed.")
         )
-    rows = [
-        (reader.line_num, {(key or "").strip(): (value or "") for key, value in row.items() if key != ""})
-        for row in reader
-    ]
-    return rows, columns, targets, [name for name in others if name not in targets]
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise DataError(
+            f"{path} has {len(attributes):,} columns of attributes, by which the split is balanced: "
+            f"{listed(attributes, 5)}. At most {MAX_ATTRIBUTES} can be: keep those that matter in a copy of the table."
+        )
+    return list(rows), columns, targets, attributes
+
+
+def _cell(row: Row, name: str) -> str:
+    """A cell as one line; empty where there is no such column."""
+    return one_line(row.get(name, "").strip())
 
 
 def _vocabulary_of(path: Path, labels: list[str]) -> Vocabulary:
@@ -114,7 +122,7 @@ def _vocabulary_of(path: Path, labels: list[str]) -> Vocabulary:
     best = max(vocabularies().values(), key=score)
     if labels and not score(best)[0]:
         raise DataError(
-            f"{path}: no label is a class of a task: {', '.join(list(counts)[:5])}. "
+            f"{path}: no label is a class of a task: {listed(list(counts), 5)}. "
             f"Expected {', or '.join(f'of {v.target}: {v.text}' for v in vocabularies().values())}."
         )
     return best
@@ -123,13 +131,16 @@ def _vocabulary_of(path: Path, labels: list[str]) -> Vocabulary:
 def _label(label: str, vocabulary: Vocabulary) -> dict[str, str]:
     word = vocabulary.word(label)
     if word is None:
-        raise DataError(f"unknown label: {label.strip()!r}, expected {vocabulary.text}")
+        raise DataError(f"unknown label: {quoted(label.strip())}, expected {vocabulary.text}")
     return {vocabulary.target: word}
 
 
 def _answers(row: Mapping[str, str], targets: list[str], vocabulary: Mapping[str, Vocabulary]) -> dict[str, str]:
-    """What the target columns of a row say; a word of no class stays as it is."""
-    cells = {name: row.get(name, "").strip() for name in targets}
+    """What the target columns of a row say; a word of no class stays as it is, a measure must be a number."""
+    cells = {name: _cell(row, name) for name in targets}
+    for name, cell in cells.items():
+        if cell and name not in vocabulary:
+            check_measure(name, cell)
     return {
         name: (vocabulary[name].word(cell) or cell) if name in vocabulary else cell
         for name, cell in cells.items()
@@ -141,15 +152,15 @@ def _entry(
     file: str, row: Mapping[str, str], columns: Mapping[str, str], answers: dict[str, str], traits: dict[str, str]
 ) -> Entry:
     def cell(meaning: str) -> str:
-        return row.get(columns.get(meaning, ""), "").strip()
+        return _cell(row, columns.get(meaning, ""))
 
     if not answers:
         raise DataError("no target: every target's cell is empty")
     if cell("expressive") not in ("", "0", "1"):
-        raise DataError(f"unknown expressive: {cell('expressive')!r}, expected 0 or 1")
+        raise DataError(f"unknown expressive: {quoted(cell('expressive'))}, expected 0 or 1")
     fold = part_of(cell("fold")) or cell("fold")
-    if fold and not (part_of(fold) or fold.isdecimal()):
-        raise DataError(f"unknown fold: {fold!r}, expected train, val, test or a number")
+    if fold and not (part_of(fold) or _FOLD.fullmatch(fold)):
+        raise DataError(f"unknown fold: {quoted(fold)}, expected train, val, test or a number of at most nine digits")
     expressive = int(cell("expressive")) if cell("expressive") else None
     return Entry(
         file=file,

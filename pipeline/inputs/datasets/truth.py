@@ -6,17 +6,20 @@ face (``l5_``, ``l68_``), shape parameters (``phenotype_``) and the reader's own
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.artifacts.suffixes import one_line, printable
+from pipeline.artifacts.tables import listed, read_rows
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Region
+from pipeline.inputs.datasets.vocabulary import MEASURES, check_measure
 
 FILE = "truth.csv"
 ATTRIBUTES = ("gender", "age_group", "age", "ethnicity")
+MAX_TARGETS = 128
 _KEYS = ("file", "region", "subject_id")
 _LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|sample_id|[xy][01]|source|fold|expressive")
 
@@ -36,7 +39,8 @@ def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
 
     Raises
     ------
-    DataError : the table lacks the column ``file``, or has two rows for one region.
+    DataError : as ``tables.read_rows``; the table lacks the column ``file``, has too many targets or two rows for one
+        region, or a word where a measure belongs.
     """
     if not path.is_dir() or FILE not in files:
         return listing
@@ -46,19 +50,33 @@ def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
 
 def _rows(path: Path) -> Rows:
     """Rows by file and region."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if "file" not in (reader.fieldnames or ()):
-            raise DataError(f"{path} has no column file, so its rows name no picture. Add it, or rename the table.")
-        rows: dict[tuple[str, str], dict[str, str]] = {}
-        for row in reader:
-            key = row["file"], row.get("region") or "full"
-            if key in rows:
-                raise DataError(
-                    f"{path}, line {reader.line_num}: a second row for {key[0]}, region {key[1]}. Keep one."
-                )
-            rows[key] = {name: value.strip() for name, value in row.items() if name and value and value.strip()}
+    columns, lines = read_rows(path)
+    if "file" not in columns:
+        raise DataError(f"{path} has no column file, so its rows name no picture. Add it, or rename the table.")
+    targets = [name for name in columns if name not in (*_KEYS, *ATTRIBUTES) and not _LEFT_OUT.fullmatch(name)]
+    if len(targets) > MAX_TARGETS:
+        raise DataError(
+            f"{path} has {len(targets):,} columns of targets: {listed(targets, 5)}. At most {MAX_TARGETS} join the "
+            "samples. Remove the rest, or rename the table."
+        )
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for line, row in lines:
+        key = row["file"], row.get("region") or "full"
+        if key in rows:
+            where = printable(f"{key[0][:200]}, region {key[1][:80]}")
+            raise DataError(f"{path}, line {line}: a second row for {where}. Keep one.")
+        rows[key] = {name: one_line(cell.strip()) for name, cell in row.items() if cell.strip()}
+        _check_measures(f"{path}, line {line}", rows[key])
     return rows
+
+
+def _check_measures(place: str, row: Mapping[str, str]) -> None:
+    try:
+        for name, value in row.items():
+            if MEASURES.fullmatch(name):
+                check_measure(name, value)
+    except DataError as error:
+        raise DataError(f"{place}: {error}. Correct the line, or rename the table.") from error
 
 
 def _joined(entry: Entry, rows: Rows) -> Entry:

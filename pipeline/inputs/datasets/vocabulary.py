@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pipeline.artifacts.suffixes import quoted
+from pipeline.errors import DataError
 from pipeline.tasks import TASKS, Task
 
 # Further targets that a table's columns may hold: numbers of a face, kept as they are.
-MEASURES = re.compile(r"au\d\d|pspi|asymmetry|(yaw|pitch|roll)_deg")
+MEASURES = re.compile(r"au[0-9]{2}|pspi|asymmetry|(yaw|pitch|roll)_deg")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,15}\.?[0-9]{0,30}|\.[0-9]{1,30})(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+MOST = 1e9  # of a measure: sums of squares stay finite
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ def vocabularies(tasks: Iterable[Task] | None = None) -> dict[str, Vocabulary]:
         for alias, output in task.aliases:
             words[task.target].setdefault(plain(alias), output)
     return {target: Vocabulary(target, known) for target, known in words.items()}
+
+
+def check_measure(name: str, text: str) -> None:
+    """Refuse a word where a measure of the face belongs.
+
+    Raises
+    ------
+    DataError : it is no finite number in plain digits; the message is the reason, as ``kind: detail``.
+    """
+    if not (_NUMBER.fullmatch(text) and abs(float(text)) <= MOST):
+        raise DataError(f"unknown {name}: {quoted(text)}, expected a number up to {MOST:g}, or an empty cell")
 
 
 def is_target(column: str, vocabulary: Mapping[str, Vocabulary]) -> bool:

@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.errors import DataError
 from pipeline.inputs import datasets
 from pipeline.inputs.datasets import affectnet, ferplus, rafdb
+from tests.helpers import specials
 
 GREY = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48) % 251
 VOTES = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
@@ -140,3 +141,46 @@ def test_affectnet_alone_with_one_list_has_no_parts_and_drops_what_is_no_class(t
 def test_affectnet_with_an_unknown_number_is_an_error(tmp_path, number):
     with pytest.raises(DataError, match=rf"training\.csv, line 2: expression '{number}', expected 0 \(neutral\) to 10"):
         read_affectnet(tmp_path, training=f"1/a.jpg,0,{number},0\n")
+
+
+@pytest.mark.parametrize("votes", ["٣,0,0,0,0,0,0,0,0,0", "9" * 5000 + ",0,0,0,0,0,0,0,0,0", "-1,0,0,0,0,0,0,0,0,0"])
+def test_fer_with_votes_that_are_no_numbers_is_skipped(tmp_path, votes):
+    (item,) = read_fer(tmp_path, [("Training", votes)])[0].skipped
+    assert item.reason.startswith("unreadable votes: ")
+    assert len(item.reason) < 150
+
+
+@pytest.mark.parametrize("pixels", ["٣ " * 48 * 48, "9" * 5000, "x", "256 " * 48 * 48])
+def test_fer_with_pixels_that_are_no_numbers_is_skipped(tmp_path, pixels):
+    (item,) = read_fer(tmp_path, [("Training", "9,0,0,0,0,0,0,0,0,0")], pixels=pixels)[0].skipped
+    assert item.reason.startswith("unreadable: ")
+    assert len(item.reason) < 150
+
+
+@pytest.mark.parametrize("number", ["٣", "9" * 5000, "07", ""])
+def test_affectnet_with_other_digits_is_an_error(tmp_path, number):
+    with pytest.raises(DataError, match=r"line 2: expression '.{0,81}', expected 0 \(neutral\) to 10"):
+        read_affectnet(tmp_path, training=f"1/a.jpg,0,{number},0\n")
+
+
+def test_affectnet_with_a_row_that_is_too_short_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="line 2: expression ''"):
+        read_affectnet(tmp_path, training="1/a.jpg\n")
+
+
+@pytest.mark.parametrize("kind", specials.KINDS)
+def test_lists_that_are_no_files_are_an_error(tmp_path, kind):
+    for name in ("fer2013.csv", "list_patition_label.txt", "training.csv"):
+        specials.put(tmp_path / name, kind)
+    with specials.within(5):
+        with pytest.raises(DataError, match=f"fer2013.csv cannot be read .*{kind}"):
+            ferplus.read(tmp_path, {"fer2013.csv": ""}, lambda file, content: "")
+        with pytest.raises(DataError, match=f"list_patition_label.txt cannot be read .*{kind}"):
+            rafdb.read(tmp_path, {"list_patition_label.txt": ""})
+        assert not affectnet.recognises(tmp_path, {"training.csv": ""})
+
+
+def test_lists_in_another_encoding_are_an_error(tmp_path):
+    (tmp_path / "list_patition_label.txt").write_text("ä.jpg 1\n", encoding="latin-1")
+    with pytest.raises(DataError, match="not UTF-8 text"):
+        rafdb.read(tmp_path, {"list_patition_label.txt": ""})

@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline.errors import DataError, MissingDependencyError
 from pipeline.inputs import datasets
 from pipeline.inputs.datasets import parquet
+from tests.helpers import specials
 
 
 def picture(number: int) -> bytes:
@@ -89,3 +90,57 @@ def test_without_the_package_the_error_says_how_to_install_it(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "pyarrow.lib", None)
     with pytest.raises(MissingDependencyError, match=r"pip install -e '\.\[parquet\]'"):
         read(tmp_path, "a.parquet")
+
+
+@pytest.mark.parametrize("kind", specials.KINDS)
+def test_what_is_no_file_is_an_error(tmp_path, kind):
+    pytest.importorskip("pyarrow", reason="the extra parquet brings it")
+    specials.put(tmp_path / "a.parquet", kind)
+    with (
+        specials.within(5),
+        pytest.raises(DataError, match=rf"a\.parquet is no readable Parquet file .not a file: it is {kind}"),
+    ):
+        read(tmp_path, "a.parquet")
+
+
+def test_any_damage_is_a_listing_or_one_line(write, tmp_path):
+    content = (write("a.parquet", ["sad", "happy"] * 20) / "a.parquet").read_bytes()
+    rng = np.random.default_rng(0)
+    messages = []
+    for number in range(80):
+        damaged = bytearray(content)
+        start = rng.integers(0, len(content)) if number % 2 else len(content) - rng.integers(1, 700)
+        damaged[start : start + 8] = rng.bytes(min(8, len(content) - start))
+        (tmp_path / "a.parquet").write_bytes(damaged)
+        with specials.within(20):
+            try:
+                read(tmp_path, "a.parquet")
+            except DataError as error:
+                messages.append(str(error))
+    assert messages
+    assert all(len(message.splitlines()) == 1 for message in messages)
+
+
+def test_more_rows_than_are_read_are_refused_before_they_are(write, monkeypatch):
+    monkeypatch.setattr(parquet, "MAX_ROWS", 3)
+    with pytest.raises(DataError, match="claims 4 rows, at most 3 are read"):
+        read(write("a.parquet", ["sad"] * 4), "a.parquet")
+
+
+@pytest.mark.parametrize("labels", [[["sad"], ["happy"]], [{"a": 1}, None], [1.5, float("nan")], [b"sad", b"\xff"]])
+def test_labels_of_other_types_are_no_classes(write, labels):
+    with pytest.raises(DataError, match="no class of a task"):
+        read(write("a.parquet", labels), "a.parquet")
+
+
+@pytest.mark.parametrize("names", [[1, 2], "sad", {"sad": 1}, ["sad", None]])
+def test_names_of_other_types_are_no_names(write, names):
+    with pytest.raises(DataError, match="its labels are numbers without names"):
+        read(write("a.parquet", [0, 1], names=names), "a.parquet")
+
+
+def test_two_files_whose_pictures_would_have_one_name_are_refused(write):
+    write("a.parquet", ["sad"])
+    write("a.PARQUET", ["happy"])
+    with pytest.raises(DataError, match=r"a\.PARQUET and a\.parquet would name their pictures alike"):
+        read(write("b.parquet", ["sad"]), "a.PARQUET", "a.parquet", "b.parquet")

@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.inputs.datasets import synpain
 from pipeline.inputs.datasets.entries import Region
+from tests.helpers import specials
 
 
 def test_a_name_says_everything():
@@ -97,3 +98,23 @@ def test_the_folds_file_is_found_in_any_case_and_joined(tmp_path):
     (tmp_path / "SYNPAIN_FOLDS.txt").write_text("11014123 test")
     files = {"11014123_Pain_Man_Old.jpg": "", "10014124_NoPain_Man_Old.jpg": "", "SYNPAIN_FOLDS.txt": ""}
     assert {e.subject_id: e.fold for e in synpain.read(tmp_path, files).entries} == {"11014123": "test", "10014124": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"train\n\xff\n", "SynPain_folds.txt is not UTF-8 text"),
+        (b"11004001 \xd9\xa3\n", "SynPain_folds.txt, line 1 is in no known form"),
+        (b"11004001 " + b"9" * 5000 + b"\n", "SynPain_folds.txt, line 1 is in no known form: '11004001 9{71}…'"),
+        (None, "SynPain_folds.txt cannot be read .*a pipe"),
+    ],
+)
+def test_a_folds_file_that_cannot_be_read_is_an_error(tmp_path, content, reason):
+    path = tmp_path / synpain.FOLDS_FILE
+    if content is None:
+        specials.put(path, "a pipe")
+    else:
+        path.write_bytes(content)
+    files = {"11004001_Pain_Man_Young.jpg": "", synpain.FOLDS_FILE: ""}
+    with specials.within(5), pytest.raises(DataError, match=reason):
+        synpain.read(tmp_path, files)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import DataError
 from pipeline.inputs.datasets import table
 from pipeline.inputs.datasets.entries import Region
+from pipeline.inputs.images import load
+from tests.helpers import specials
 
 FILES = {"a.jpg": "", "sub/b.jpg": "", "c.jpg": "", "t.csv": ""}
 
@@ -107,3 +114,77 @@ def test_another_encoding_is_an_error(tmp_path):
     (tmp_path / "t.csv").write_bytes("path,label\nä.jpg,pain\n".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         table.read(tmp_path / "t.csv", FILES)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a.jpg,pain,1,٣", "unknown fold: '٣', expected train, val, test or a number of at most nine digits"),
+        ("a.jpg,pain,1," + "9" * 5000, "unknown fold: '9{80}…', expected"),
+        ("a.jpg,pain,nan,1", "unknown pspi: 'nan', expected a number up to 1e\\+09, or an empty cell"),
+        ("a.jpg,pain,1e999,1", "unknown pspi: '1e999'"),
+        ("a.jpg,pain,inf,1", "unknown pspi"),
+        ("a.jpg,pain,٣,1", "unknown pspi: '٣'"),
+        ("a.jpg,pain,1_0,1", "unknown pspi"),
+        ('"a\r.jpg",pain,1,1', "name: it holds a control character"),
+        ("../a.jpg,pain,1,1", "missing"),
+        ("/a.jpg,pain,1,1", "missing"),
+        (("n" * 5000) + ".jpg,pain,1,1", "missing"),
+    ],
+)
+def test_a_cell_that_is_no_number_or_name_is_the_reason(tmp_path, row, reason):
+    (item,) = read(tmp_path, f"path,label,pspi,fold\n{row}\nc.jpg,pain,-1.5e-2,2\n").skipped
+    assert re.match(reason, item.reason)
+    assert len(f"{item.file}{item.reason}".splitlines()) == 1
+
+
+def test_a_table_may_name_itself_and_is_no_picture(tmp_path):
+    (entry,) = read(tmp_path, "path,label\nt.csv,pain\n").entries
+    with pytest.raises(DataError, match=r"cannot identify image file 't\.csv'"):
+        load(tmp_path / entry.file)
+
+
+def test_a_line_break_in_a_cell_becomes_a_blank(tmp_path):
+    (entry,) = read(tmp_path, 'path,label,subject,site\na.jpg,pain,"p\n1","x\r\ny"\n').entries
+    assert (entry.subject_id, entry.attributes) == ("p 1", {"site": "x  y"})
+
+
+def test_more_attributes_than_a_split_can_balance_are_an_error_with_a_remedy(tmp_path):
+    names = [f"a{number}" for number in range(table.MAX_ATTRIBUTES + 1)]
+    cells = ",".join("1" * len(names))
+    assert len(read(tmp_path, f"path,label,{','.join(names[1:])}\na.jpg,pain,{cells[2:]}\n").entries) == 1
+    with pytest.raises(
+        DataError, match=r"33 columns of attributes.*a0, a1, a2, a3, a4 and 28 more\. At most 32 can be"
+    ):
+        read(tmp_path, f"path,label,{','.join(names)}\na.jpg,pain,{cells}\n")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder"])
+def test_what_is_no_table_is_an_error(tmp_path, kind):
+    specials.put(tmp_path / "t.csv", kind)
+    with specials.within(5), pytest.raises(DataError, match=f"not a file: it is {kind}"):
+        table.read(tmp_path / "t.csv", FILES)
+
+
+CELLS = st.sampled_from(
+    ["a.jpg", "c.jpg", "", "pain", "no_pain", "1", "nan", "٣", "\r\n", '"', "é", "train"]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+HEADERS = st.sampled_from(["path", "label", "subject", "pspi", "pain", "fold", "expressive", "source", "site", ""])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(HEADERS, max_size=6), st.lists(st.lists(CELLS, max_size=7), max_size=4), st.booleans())
+def test_any_table_is_a_listing_or_one_line(tmp_path, header, rows, quoted):
+    text = io.StringIO(newline="")
+    if quoted:
+        csv.writer(text).writerows([header, *rows])
+    else:
+        text.write("\n".join(",".join(cells) for cells in [header, *rows]))
+    message = ""
+    try:
+        listing = read(tmp_path, text.getvalue())
+        lines = [entry.subject_id for entry in listing.entries] + [item.reason for item in listing.skipped]
+        assert all(len(line.splitlines()) == 1 for line in lines)
+    except DataError as error:
+        message = str(error)
+    assert len(message.splitlines()) <= 1

@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.inputs.datasets import truth
 from pipeline.inputs.datasets.entries import Entry, Listing, Region
+from tests.helpers import specials
 
 LISTING = Listing([Entry("anger/a.jpg", "anger/a.jpg", {"full": Region({"expression": "anger"})})], [])
 
@@ -51,3 +52,29 @@ def test_no_truth_changes_nothing(tmp_path):
 def test_a_truth_that_cannot_be_joined_is_an_error(tmp_path, text, reason):
     with pytest.raises(DataError, match=reason):
         join(tmp_path, text)
+
+
+def test_a_line_break_in_a_cell_becomes_a_blank(tmp_path):
+    entry = join(tmp_path, 'file,subject_id,valence\nanger/a.jpg,"p\n7",2\n')
+    assert entry.subject_id == "p 7"
+
+
+@pytest.mark.parametrize("cell", ["nan", "1e999", "inf", "٣", "high", "9" * 5000])
+def test_a_measure_that_is_no_number_is_an_error_that_names_the_line(tmp_path, cell):
+    with pytest.raises(DataError, match=r"truth.csv, line 2: unknown pspi: .*, expected a number"):
+        join(tmp_path, f"file,pspi\nanger/a.jpg,{cell}\n")
+
+
+def test_more_targets_than_join_are_an_error(tmp_path):
+    names = [f"t{number}" for number in range(truth.MAX_TARGETS + 1)]
+    with pytest.raises(
+        DataError, match=r"has 129 columns of targets: t0, t1, t2, t3, t4 and 124 more\. At most 128 join"
+    ):
+        join(tmp_path, f"file,{','.join(names)}\n")
+
+
+@pytest.mark.parametrize("kind", specials.KINDS)
+def test_what_is_no_file_is_an_error(tmp_path, kind):
+    specials.put(tmp_path / "truth.csv", kind)
+    with specials.within(5), pytest.raises(DataError, match=f"truth.csv cannot be read .*{kind}"):
+        truth.joined(LISTING, tmp_path, {"truth.csv": ""})
