@@ -76,7 +76,7 @@ class RawData:
     """
 
     @staticmethod
-    def of(data: str, memo: Path | None = None) -> RawData:
+    def of(data: str, memo: Path | None = None, max_files: int = 2_000_000) -> RawData:
         """The dataset of a text as ``DATA=`` takes it: one path, or several with commas between them."""
         paths = paths_of(data)
         return RawData(paths[0], memo) if len(paths) == 1 else RawSources(paths, memo)
@@ -84,7 +84,7 @@ class RawData:
     def __init__(self, path: Path, memo: Path | HashMemo | None = None):
         if not path.exists():
             raise DataError(f"There is no dataset at {path}. Give its folder or its CSV file: DATA=/path/to/it")
-        if path.is_file() and path.suffix.lower() not in TABLES:
+        if not path.is_dir() and path.suffix.lower() not in TABLES:
             raise DataError(f"{path} is neither a folder nor a CSV file. Give the dataset: DATA=/path/to/it")
         self.path = path
         self.folder = path if path.is_dir() else path.parent
