@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.fields import (
+    LEAST_SIDE,
     MOST_BATCH,
     MOST_EPOCHS,
     MOST_FOLDS,
@@ -126,7 +127,7 @@ class AlignConfig:
         "How faces are found; none: pictures show aligned or cropped faces already and are resized as a whole.",
         choices=("mtcnn", "none"),
     )
-    face_size: int = option(256, "Side of an aligned face in pixels.", least=32, most=MOST_SIDE)
+    face_size: int = option(256, "Side of an aligned face in pixels.", least=LEAST_SIDE, most=MOST_SIDE)
     margin: float = option(
         0.25, "Background kept on each side of the face, as a share of the face's width.", least=0, most=5
     )
@@ -187,7 +188,12 @@ class TrainingConfig:
         "", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False, form="weights"
     )
     image_size: int = option(
-        0, "Side of the network's input in pixels; 0: the preset's.", affects=False, least=0, most=MOST_SIDE
+        0,
+        "Side of the network's input in pixels; 0: the preset's.",
+        affects=False,
+        least=LEAST_SIDE,
+        most=MOST_SIDE,
+        or_zero=True,
     )
     device: str = device()
     nproc: int = option(
@@ -276,7 +282,11 @@ class SynthesizeConfig:
     n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1, most=MOST_PICTURES)
     seed: int = seed("Seed of the identities; sets with different seeds share nobody.", 1)
     height: int = option(
-        0, "Height of a picture in pixels, 0: the form's own; the width follows the form.", least=0, most=MOST_SIDE
+        0,
+        "Height of a picture in pixels, 0: the form's own; the width follows the form.",
+        least=LEAST_SIDE,
+        most=MOST_SIDE,
+        or_zero=True,
     )
     quality: int = option(0, "JPEG quality, 0: the form's own.", least=0, most=100)
     workers: int = workers()

@@ -11,7 +11,7 @@ from typing import Any
 MOST_SEED = 2**32 - 1  # numpy's oldest generator takes no more
 MOST_EPOCHS = 10_000
 MOST_BATCH = 65_536
-MOST_SIDE = 4096  # pixels
+LEAST_SIDE, MOST_SIDE = 32, 4096  # pixels; networks cut pictures into pieces of up to 32
 MOST_VIEWS = 10_000
 MOST_FOLDS = 100
 MOST_PROCESSES = 1024
@@ -30,6 +30,7 @@ def option(
     above: float | None = None,
     most: float | None = None,
     below: float | None = None,
+    or_zero: bool = False,
     form: str = "text",
 ) -> Any:
     """A dataclass field with the help text, the choices and the bounds of its command-line option.
@@ -38,11 +39,12 @@ def option(
     ----------
     affects : whether it can change the result.
     least, above, most, below : bounds of a number, two of them without the bound itself.
+    or_zero : whether a whole number may be 0, too, which then has a meaning of its own.
     form : of a text: ``text``, ``device``, ``data`` (paths with commas) or ``weights`` (a word or a path).
     """
     bounds = {"least": least, "above": above, "most": most, "below": below}
-    metadata = {"help": help, "affects": affects, "choices": choices, "form": form, **bounds}
-    return field(default=default, metadata=metadata)
+    metadata = {"help": help, "affects": affects, "choices": choices, "form": form, "or_zero": or_zero}
+    return field(default=default, metadata={**metadata, **bounds})
 
 
 def seed(help: str, default: int = 0, **more: Any) -> Any:

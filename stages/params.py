@@ -58,7 +58,13 @@ class Switch(_Checked, click.types.BoolParamType):
 
 
 class Whole(_Checked, click.IntRange):
-    """A whole number within bounds."""
+    """A whole number within bounds; or 0, where that means something of its own."""
+
+    or_zero = False
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        return 0 if self.or_zero and value in (0, "0") else super().convert(value, param, ctx)
 
     def fault(self, text: str) -> str:
         """What is wrong with a text."""
@@ -133,7 +139,9 @@ def of(field: dataclasses.Field) -> click.ParamType:
     least = said["least"] if said["above"] is None else said["above"]
     most = said["most"] if said["below"] is None else said["below"]
     kind = {"int": Whole, "float": Number}[field.type]
-    return kind(least, most, min_open=said["above"] is not None, max_open=said["below"] is not None)
+    bounded = kind(least, most, min_open=said["above"] is not None, max_open=said["below"] is not None)
+    bounded.or_zero = said["or_zero"]
+    return bounded
 
 
 def path_fault(text: str) -> str:

@@ -59,6 +59,7 @@ NAMED = re.compile(r"name = '([^']*)'|at path \"([^\"]*)\"")
 WORDS = {
     "can't allocate memory": errno.ENOMEM,
     "out of memory": errno.ENOMEM,
+    "failed to map segment": errno.ENOMEM,  # the loader of shared libraries
     "can't start new thread": errno.EAGAIN,
     "Symlink loop": errno.ELOOP,
     **{os.strerror(number): number for number in REMEDIES},

@@ -41,8 +41,8 @@ HOSTILE = (
     "x" * 999,
     "x" * 5000,
     "é" * 900,
-    "/".join(["folder"] * 580),
-    "/".join(["folder"] * 2000),
+    "/".join(["f" * 200] * 20),
+    "/".join(["f" * 200] * 30),
     "/" + "x" * 256,
     "\udcff",
     "a\udcff/b",
@@ -95,7 +95,7 @@ def test_every_option_refuses_hostile_texts_or_makes_something_sensible_of_them(
         if isinstance(made, REFUSED):
             assert len(str(made)) < 1500, f"{tried}: {len(str(made))} characters of message"
         elif isinstance(kind, params.Whole):
-            assert kind.min <= made <= kind.max
+            assert kind.min <= made <= kind.max or (kind.or_zero and made == 0)
         elif isinstance(kind, params.Number):
             assert math.isfinite(made)
             assert kind.min <= made <= kind.max
