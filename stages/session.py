@@ -61,8 +61,13 @@ class Session:
         DataError : the dataset says nothing of what the task asks.
         """
         pending = self.store.pending(*nodes)
+        self._check_names(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
+        return self.store.build(*nodes)
+
+    def _check_names(self, pending: list[Node]) -> None:
+        """Refuse networks that timm does not know, before anything is made."""
         networks = (*self.preset.teacher_networks.values(), *self.preset.student_networks.values())
         families = {network.name for network in networks}
         wanted = (getattr(node.config, "architecture", None) for node in pending)
@@ -72,7 +77,6 @@ class Session:
 
             for name in sorted(names):
                 check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
-        return self.store.build(*nodes)
 
     def _check_target(self) -> None:
         """Refuse a task that the dataset says nothing of, before its inputs are prepared."""

@@ -51,6 +51,8 @@ REMEDIES = {
         "That file system lacks locks or memory maps. Choose a folder on a local disk: CACHE=",
     ),
 }
+# Whoever could not read an artifact for one of these calls it damaged, which it is not: removing it would mend nothing.
+NO_DAMAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 OTHERWISE = f"{KEPT} Put that right and run the command again."
 
 # Libraries say what happened in the text of other exceptions: by number, in the system's words, or in their own.
@@ -120,7 +122,7 @@ def explain(error: BaseException) -> str | None:
     error : any. One that was raised because of another is judged by that one if it says nothing itself.
     """
     if isinstance(error, PainDistillError):
-        return str(error)
+        return explain(error.__cause__) if _number(error.__cause__) in NO_DAMAGE else str(error)
     if isinstance(error, MemoryError):
         return f"Out of memory. {MEMORY}"
     if isinstance(error, BrokenExecutor) and "terminated" in str(error):
@@ -133,7 +135,7 @@ def explain(error: BaseException) -> str | None:
     return explain(error.__cause__) if error.__cause__ else None
 
 
-def _number(error: BaseException) -> int:
+def _number(error: BaseException | None) -> int:
     """The system's number of an error, from the exception or its text; 0 if it tells none."""
     if isinstance(error, OSError) and error.errno:
         return error.errno

@@ -14,7 +14,6 @@ from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, topological
 from stages import predict, synthesize
 from stages.cli import cli
-from stages.session import Session
 
 
 class Ready(Exception):
@@ -61,7 +60,6 @@ def stop_before_work(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
     patch.setattr(RawData, "of", staticmethod(cache(RawData.of)))  # each dataset is walked through once
     patch.setattr(ArtifactStore, "build", build)
-    patch.setattr(Session, "_check_target", lambda _: None)  # it would index the dataset
     patch.setattr(predict, "run", ready)
     patch.setattr(synthesize, "run", rendered)
 

@@ -36,8 +36,6 @@ TEXTS = {
 PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
-    "--preset paper": "give its folder or CSV file as DATA=",
-    "--mix cutmix": "VIEWS=2",
     "--mix mixup": "VIEWS=2",
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
@@ -51,10 +49,10 @@ def texts(name: str) -> tuple[str, ...]:
 
 
 def ordinary(option: click.Option) -> tuple[str, ...]:
-    """Values that anybody may give: every choice, a number's lower bound and one inside, or texts of the table."""
+    """Values that anybody may give: the first choice and the last, a number's lower bound and one inside, or texts."""
     kind = option.type
     if isinstance(kind, click.Choice):
-        return tuple(kind.choices)
+        return kind.choices[0], kind.choices[-1]
     if isinstance(kind, click.types.BoolParamType):
         return "true", "false"
     if isinstance(kind, click.IntRange):

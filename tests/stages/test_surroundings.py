@@ -14,11 +14,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from safetensors.numpy import save_file
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ArtifactError, ConfigError
 from stages import surroundings
+from stages.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = "What is finished is kept."
@@ -77,6 +79,7 @@ def test_a_cache_where_none_can_be_is_one_line_with_the_place_and_what_to_do(cac
 
 
 def test_the_traceback_of_such_an_error_is_shown_to_who_asks(data):
+    assert "PAINDISTILL_TRACEBACK=1" in CliRunner().invoke(cli, ["--help"]).output
     shown = run("index", "--data", data, "--cache", "/proc/paindistill", PAINDISTILL_TRACEBACK=1)
     assert shown.returncode == 2
     assert shown.stderr.startswith(b"Traceback")
@@ -240,6 +243,9 @@ def from_cause(error: Exception, cause: Exception) -> Exception:
     ("error", "start"),
     [
         (MemoryError(), "Out of memory. "),
+        (ArtifactError("/a is damaged"), "/a is damaged"),
+        (from_cause(ArtifactError("/a is damaged"), OSError(0, "truncated")), "/a is damaged"),
+        (from_cause(ArtifactError("/a is damaged"), OSError(errno.EMFILE, "", "/a")), "Too many open files: /a. "),
         (
             TerminatedWorkerError("A worker process managed by the executor was unexpectedly terminated."),
             "A process that",
