@@ -6,18 +6,21 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from pipeline import __version__
+from pipeline.artifacts.raw_data import RawData
 from pipeline.config import PretrainConfig, SynthesizeConfig
 from pipeline.errors import ConfigError
 from stages import options
 from stages.cli import cli
 from stages.graph import all_stages
 from stages.housekeeping import point
+from stages.session import Session
 from tests.helpers.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +115,20 @@ def test_labels_and_students_share_the_views_of_one_option():
     found = options.configured({"task": "pain", "preset": "smoke", "view_seed": 3, "mix": "mixup"}, "report")
     assert (found.teacher_labels.view_seed, found.distill.view_seed) == (3, 3)
     assert (found.teacher_labels.mix, found.distill.mix) == ("mixup", "mixup")
+
+
+def test_the_limit_of_files_reaches_the_dataset_and_no_fingerprint(monkeypatch, tmp_path):
+    limits = []
+
+    def of(data, memo, max_files):
+        limits.append(max_files)
+        return SimpleNamespace(fingerprint="0")
+
+    monkeypatch.setattr(RawData, "of", of)
+    values = {"task": "pain", "preset": "smoke", "data": str(tmp_path), "cache": tmp_path / "cache"}
+    made = [Session("index", values | {"max_files": n}).graph.samples.fingerprint for n in (None, 7)]
+    assert limits == [PRESETS["smoke"].index.max_files, 7]
+    assert made[0] == made[1]
 
 
 def test_artifacts_never_lie_in_the_dataset_itself(tmp_path):
