@@ -43,7 +43,7 @@ Two tasks:      make report TASK=pain          pain or no pain on a face; the ta
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
-  index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED
+  index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED MAX_FILES
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
   split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL UNSEEN
   teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...

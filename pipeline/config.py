@@ -13,6 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.fields import (
+    LEAST_SIDE,
+    MOST_BATCH,
+    MOST_EPOCHS,
+    MOST_FOLDS,
+    MOST_PICTURES,
+    MOST_PROCESSES,
+    MOST_RATE,
+    MOST_REPLICATES,
+    MOST_SIDE,
+    MOST_VIEWS,
+    device,
+    option,
+    seed,
+    workers,
+)
+
 if TYPE_CHECKING:
     from pipeline.tasks import Task
 
@@ -26,19 +43,10 @@ NO_TEACHER = "none"
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
-def option(
-    default: Any,
-    help: str,
-    *,
-    affects: bool = True,
-    choices: tuple[str, ...] = (),
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-) -> Any:
-    """A dataclass field with the help text, the choices and the bounds of its command-line option."""
-    bounds = {"least": least, "above": above, "most": most}
-    return field(default=default, metadata={"help": help, "affects": affects, "choices": choices, **bounds})
+def raw_data() -> Any:
+    """The option of the raw dataset."""
+    help = "Folder or CSV file of the raw dataset; or several, with commas."
+    return option(str(DEMO_DATA), help, affects=False, form="data")
 
 
 def fingerprinted(config: Any) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def weights_file(architecture: Architecture) -> Path | None:
 
 @dataclass(frozen=True)
 class IndexConfig:
-    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset; or several, with commas.", affects=False)
+    data: str = raw_data()
     dataset: str = option(
         "auto",
         "Form of the raw dataset.",
@@ -101,25 +109,34 @@ class IndexConfig:
     max_skipped: float = option(
         0.05, "Largest share of pictures that may be unusable before it is an error.", least=0, most=1
     )
-    workers: int = option(0, "Processes; 0 uses every core.", affects=False, least=0)
+    workers: int = workers()
+    max_files: int = option(
+        2_000_000,
+        "Files below DATA that may be looked through before it is an error.",
+        affects=False,
+        least=1,
+        most=10**9,
+    )
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    data: str = option(str(DEMO_DATA), "Folder or CSV file of the raw dataset; or several, with commas.", affects=False)
+    data: str = raw_data()
     align: str = option(
         "mtcnn",
         "How faces are found; none: pictures show aligned or cropped faces already and are resized as a whole.",
         choices=("mtcnn", "none"),
     )
-    face_size: int = option(256, "Side of an aligned face in pixels.", least=32)
-    margin: float = option(0.25, "Background kept on each side of the face, as a share of the face's width.", least=0)
+    face_size: int = option(256, "Side of an aligned face in pixels.", least=LEAST_SIDE, most=MOST_SIDE)
+    margin: float = option(
+        0.25, "Background kept on each side of the face, as a share of the face's width.", least=0, most=5
+    )
     min_face: float = option(
         0.3, "First look: smallest face, as a share of the picture's shorter side.", above=0, most=1
     )
-    fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.", least=1)
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
-    workers: int = option(0, "Processes on a CPU; 0 uses every core.", affects=False, least=0)
+    fine_min_face_px: int = option(20, "Second look, for the misses: smallest face in pixels.", least=1, most=MOST_SIDE)
+    device: str = device()
+    workers: int = workers("Processes on a CPU; 0 uses every core.")
     backend: str = option(
         "loky", "Who aligns on CPUs: processes here, or a cluster.", affects=False, choices=("loky", "dask", "ray")
     )
@@ -128,9 +145,9 @@ class AlignConfig:
 
 @dataclass(frozen=True)
 class SplitConfig:
-    seed: int = option(0, "Seed of the random split.", least=0)
-    train: float = option(0.70, "Share of subjects for training.", above=0, most=1)
-    val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, most=1)
+    seed: int = seed("Seed of the random split.")
+    train: float = option(0.70, "Share of subjects for training.", above=0, below=1)
+    val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, below=1)
     official: bool = option(True, "Use the dataset's official folds when it brings them.")
     unseen: str = option("", "Of several datasets, the source that is for the test alone; empty: all are divided.")
 
@@ -140,38 +157,57 @@ class TrainingConfig:
     """What teachers and students share: the schedule, the precision and the seed."""
 
     task: Task | None = field(default=None)  # the graph says which
-    seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
-    epochs: int = option(30, "Passes over the training samples.", least=1)
-    batch_size: int = option(64, "Samples per step.", least=1)
+    seed: int = seed("Seed of initial weights, order and augmentation.")
+    epochs: int = option(30, "Passes over the training samples.", least=1, most=MOST_EPOCHS)
+    batch_size: int = option(64, "Samples per step.", least=1, most=MOST_BATCH)
     optimizer: str = option("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
-    learning_rate: float = option(1e-5, "Highest learning rate.", above=0)
-    weight_decay: float = option(0.0, "Weight decay.", least=0)
+    learning_rate: float = option(1e-5, "Highest learning rate.", above=0, most=MOST_RATE)
+    weight_decay: float = option(0.0, "Weight decay.", least=0, most=MOST_RATE)
     schedule: str = option("step", "Course of the learning rate.", choices=("step", "cosine", "constant"))
-    step_size: int = option(10, "SCHEDULE=step: epochs between reductions of the learning rate.", least=1)
-    gamma: float = option(0.5, "SCHEDULE=step: factor of each reduction.", above=0)
-    min_learning_rate: float = option(0.0, "SCHEDULE=cosine: where the learning rate ends.", least=0)
-    warmup_epochs: int = option(0, "Epochs over which the learning rate rises, step by step.", least=0)
-    clip_norm: float = option(0.0, "Largest norm of the gradient; 0: any.", least=0)
+    step_size: int = option(
+        10, "SCHEDULE=step: epochs between reductions of the learning rate.", least=1, most=MOST_EPOCHS
+    )
+    gamma: float = option(0.5, "SCHEDULE=step: factor of each reduction.", above=0, most=1)
+    min_learning_rate: float = option(0.0, "SCHEDULE=cosine: where the learning rate ends.", least=0, most=MOST_RATE)
+    warmup_epochs: int = option(
+        0, "Epochs over which the learning rate rises, step by step.", least=0, most=MOST_EPOCHS
+    )
+    clip_norm: float = option(0.0, "Largest norm of the gradient; 0: any.", least=0, most=1e6)
     label_smoothing: float = option(0.0, "Share of each true label that is spread over all classes.", least=0, most=1)
     sampling: str = option("shuffle", "Order of the samples; balanced: classes alike.", choices=("shuffle", "balanced"))
-    ema: float = option(0.0, "Decay of an average of the weights, which is then used; 0: none.", least=0, most=1)
-    patience: int = option(0, "Epochs without a better STOP_ON that end the training; 0: none do.", least=0)
+    ema: float = option(0.0, "Decay of an average of the weights, which is then used; 0: none.", least=0, below=1)
+    patience: int = option(
+        0, "Epochs without a better STOP_ON that end the training; 0: none do.", least=0, most=MOST_EPOCHS
+    )
     stop_on: str = option("val_loss", "Column of history.csv by which epochs are compared.")
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
     augment: bool = option(True, "Train on augmented views; false: on the input itself alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False, least=0)
-    weights: str = option("", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False)
-    image_size: int = option(0, "Side of the network's input in pixels; 0: the preset's.", affects=False, least=0)
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
-    nproc: int = option(1, "Processes that train together, on as many GPUs or on one CPU.", affects=False, least=1)
+    checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False, least=0, most=1e6)
+    weights: str = option(
+        "", "Initial weights: hub, shipped, random, or a file; empty: the preset's.", affects=False, form="weights"
+    )
+    image_size: int = option(
+        0,
+        "Side of the network's input in pixels; 0: the preset's.",
+        affects=False,
+        least=LEAST_SIDE,
+        most=MOST_SIDE,
+        or_zero=True,
+    )
+    device: str = device()
+    nproc: int = option(
+        1, "Processes that train together, on as many GPUs or on one CPU.", affects=False, least=1, most=MOST_PROCESSES
+    )
 
 
 @dataclass(frozen=True)
 class TeacherConfig(TrainingConfig):
     teacher: str = option("swin", "Family, or timm model name.", affects=False)
-    folds: int = option(0, "Parts of the training subjects, one of which is left out; 0: none is.", least=0)
-    fold: int = option(0, "The part that is left out.", least=0)
+    folds: int = option(
+        0, "Parts of the training subjects, one of which is left out; 0: none is.", least=0, most=MOST_FOLDS
+    )
+    fold: int = option(0, "The part that is left out.", least=0, below=MOST_FOLDS)
     architecture: Architecture = field(default=Architecture("swin_base_patch4_window7_224"))
 
 
@@ -179,12 +215,17 @@ class TeacherConfig(TrainingConfig):
 class ViewsConfig:
     """What labels and students share: which views of a training face there are, and who answered for it."""
 
-    views: int = option(1, "Seeded views of each training sample that are labelled; 1: the sample itself.", least=1)
-    view_seed: int = option(0, "Seed of the students' views.", least=0)
+    views: int = option(
+        1, "Seeded views of each training sample that are labelled; 1: the sample itself.", least=1, most=MOST_VIEWS
+    )
+    view_seed: int = seed("Seed of the students' views.")
     mix: str = option("none", "Mix views with those of other samples.", choices=("none", "cutmix", "mixup"))
     mix_probability: float = option(1.0, "Share of the views that are mixed.", above=0, most=1)
     folds: int = option(
-        0, "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.", least=0
+        0,
+        "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.",
+        least=0,
+        most=MOST_FOLDS,
     )
 
 
@@ -194,9 +235,15 @@ class LabelsConfig(ViewsConfig):
     teacher: str = option("swin", "Family, or timm model name.", affects=False)
     features: str = option("", "Features to keep besides the logits, for losses that need them: hidden, map, or both.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1)
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
-    nproc: int = option(1, "Processes that share the samples, on as many GPUs or on one CPU.", affects=False, least=1)
+    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1, most=MOST_BATCH)
+    device: str = device()
+    nproc: int = option(
+        1,
+        "Processes that share the samples, on as many GPUs or on one CPU.",
+        affects=False,
+        least=1,
+        most=MOST_PROCESSES,
+    )
 
 
 @dataclass(frozen=True)
@@ -204,7 +251,7 @@ class DistillConfig(TrainingConfig, ViewsConfig):
     student: str = option("deit", "Family, or timm model name.", affects=False)
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
-    temperature: float = option(4.0, "Temperature of the losses that soften logits.", above=0)
+    temperature: float = option(4.0, "Temperature of the losses that soften logits.", least=1e-3, most=1e3)
     online: bool = option(False, "Ask the teacher in every step, on the student's very views, instead of its cache.")
     architecture: Architecture = field(default=Architecture("deit_base_distilled_patch16_224", image_size=256))
 
@@ -212,43 +259,49 @@ class DistillConfig(TrainingConfig, ViewsConfig):
 @dataclass(frozen=True)
 class EvaluateConfig:
     task: Task | None = field(default=None)  # the graph says which
-    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
-    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
-    seed: int = option(0, "Seed of the bootstrap.", least=0)
+    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1, most=MOST_REPLICATES)
+    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, below=1)
+    seed: int = seed("Seed of the bootstrap.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1)
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    batch_size: int = option(64, "Samples per forward pass.", affects=False, least=1, most=MOST_BATCH)
+    device: str = device()
 
 
 @dataclass(frozen=True)
 class ReportConfig:
     task: Task | None = field(default=None)  # the graph says which
-    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1)
-    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, most=1)
-    seed: int = option(0, "Seed of the bootstrap.", least=0)
-    examples: int = option(12, "Sample faces shown right and wrong, each.", least=0)
+    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1, most=MOST_REPLICATES)
+    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, below=1)
+    seed: int = seed("Seed of the bootstrap.")
+    examples: int = option(12, "Sample faces shown right and wrong, each.", least=0, most=1000)
 
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
     form: str = option("pairs", "pairs: SynPAIN's; expression: single faces by class.", choices=SYNTHETIC_FORMS)
-    n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1)
-    seed: int = option(1, "Seed of the identities; sets with different seeds share nobody.", least=0)
-    height: int = option(0, "Height of a picture in pixels, 0: the form's own; the width follows the form.", least=0)
+    n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1, most=MOST_PICTURES)
+    seed: int = seed("Seed of the identities; sets with different seeds share nobody.", 1)
+    height: int = option(
+        0,
+        "Height of a picture in pixels, 0: the form's own; the width follows the form.",
+        least=LEAST_SIDE,
+        most=MOST_SIDE,
+        or_zero=True,
+    )
     quality: int = option(0, "JPEG quality, 0: the form's own.", least=0, most=100)
-    workers: int = option(0, "Processes; 0 uses every core.", affects=False, least=0)
+    workers: int = workers()
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    seed: int = option(0, "Seed of initial weights, order and augmentation.", least=0)
-    epochs: int = option(24, "Passes over the faces.", least=1)
-    batch_size: int = option(32, "Samples per step.", least=1)
-    learning_rate: float = option(5e-4, "Highest learning rate of AdamW.", above=0)
-    held_out: float = option(0.05, "Share of identities kept for the scores.", above=0, most=1)
+    seed: int = seed("Seed of initial weights, order and augmentation.")
+    epochs: int = option(24, "Passes over the faces.", least=1, most=MOST_EPOCHS)
+    batch_size: int = option(32, "Samples per step.", least=1, most=MOST_BATCH)
+    learning_rate: float = option(5e-4, "Highest learning rate of AdamW.", above=0, most=MOST_RATE)
+    held_out: float = option(0.05, "Share of identities kept for the scores.", above=0, below=1)
     guide_weight: float = option(
-        2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.", least=0
+        2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.", least=0, most=MOST_RATE
     )
     precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
-    device: str = option("auto", "cpu, cuda, cuda:N, or auto.", affects=False)
+    device: str = device()
     architecture: Architecture = field(default=Architecture("resnet10t"))

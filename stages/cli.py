@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
+import dataclasses
 import logging
 import os
 import sys
 from itertools import product
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -19,12 +19,13 @@ from pipeline.config import (
     DEMO_SEEDS,
     REPOSITORY,
     SHIPPED_WEIGHTS,
+    AlignConfig,
     PretrainConfig,
     SynthesizeConfig,
 )
-from pipeline.errors import ConfigError, PainDistillError
+from pipeline.errors import ConfigError
 from pipeline.tasks import PAIN, TASKS, find
-from stages import distill, housekeeping, predict, pretrain, sweep, synthesize
+from stages import distill, housekeeping, params, predict, pretrain, surroundings, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
 from stages.options import common_options, config_options, configured, field_options, store_for
@@ -32,15 +33,13 @@ from stages.session import Session
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = "Choose a folder that can be written: CACHE= (OUT= for results)"
-MORE = "What is finished is kept. Free some space (make gc) or choose another disk: CACHE="
-UNWRITABLE = {
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR), ELSEWHERE),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), MORE),
-}
+FIELDS = {field.name: field for config in (AlignConfig, SynthesizeConfig) for field in dataclasses.fields(config)}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=f"What goes wrong outside is said in one line; {surroundings.TRACEBACK}=1 in the environment shows where.",
+)
 @click.version_option(__version__, prog_name="paindistill")
 @click.option("--quiet", is_flag=True, help="Only warnings and results.")
 def cli(quiet: bool) -> None:
@@ -50,19 +49,8 @@ def cli(quiet: bool) -> None:
 
 def main() -> None:
     """Run the command line: what a user can fix is one line and status 2, a bug keeps its traceback."""
-    try:
-        cli(prog_name="paindistill")
-    except PainDistillError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        _fail(f"{error.strerror}: {error.filename or 'the disk of the cache'}. {UNWRITABLE[error.errno]}")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(2)
+    with surroundings.told():
+        cli(prog_name="paindistill", standalone_mode=False)
 
 
 @cli.command("index")
@@ -115,7 +103,7 @@ def labels_command(**values: Any) -> None:
 @config_options("teacher_labels", models="labels")
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=params.Number(0, 1, min_open=True),
     default=0.01,
     show_default=True,
     help="Share of the rows to ask again.",
@@ -192,7 +180,7 @@ def plan_command(**values: Any) -> None:
 
 @cli.command("gc")
 @config_options("report", models="students")
-@click.option("--yes", type=bool, default=False, help="Remove without asking.")
+@click.option("--yes", type=params.Switch(), default=False, help="Remove without asking.")
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
     asked = Session("report", values)
@@ -202,22 +190,28 @@ def gc_command(yes: bool, **values: Any) -> None:
 
 
 @cli.command("predict")
-@click.option("--input", "source", type=click.Path(path_type=Path), required=True, help="Picture or folder.")
+@click.option("--input", "source", type=params.Place(), required=True, help="Picture or folder.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=params.Place(),
     default=Path("predictions"),
     show_default=True,
     help="Folder of the CSV file and the annotated pictures.",
 )
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=params.Place(),
     help="Folder of a trained model.  [default: the task's newest student, with a teacher if there is one]",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto.")
+@click.option(
+    "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
+)
 @common_options
-@click.option("--data", help="Dataset whose students count.  [default: all in the cache; the demo set's is made]")
+@click.option(
+    "--data",
+    type=params.of(FIELDS["data"]),
+    help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
+)
 def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
     """Recognise what the task asks in pictures."""
     model = model or _newest_student(values | {"device": device})
@@ -226,7 +220,7 @@ def predict_command(source: Path, out: Path, model: Path | None, device: str, **
 
 @cli.command("synthesize")
 @field_options(SynthesizeConfig)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the pictures and truth.csv.")
+@click.option("--out", type=params.Place(), required=True, help="Folder of the pictures and truth.csv.")
 def synthesize_command(out: Path, **values: Any) -> None:
     """Render synthetic faces with known action units, in pairs or in a folder per expression."""
     click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
@@ -235,32 +229,42 @@ def synthesize_command(out: Path, **values: Any) -> None:
 @cli.command("pretrain")
 @field_options(PretrainConfig)
 @click.option(
-    "--n", type=click.IntRange(1), default=2400, show_default=True, help="Pairs of faces to render and learn from."
+    "--n",
+    type=params.of(FIELDS["n"]),
+    default=2400,
+    show_default=True,
+    help="Pairs of faces to render and learn from.",
 )
 @click.option(
     "--faces-seed",
-    type=int,
+    type=params.of(FIELDS["seed"]),
     default=1000,
     show_default=True,
     help="Seed of their identities, not a demo set's.",
 )
-@click.option("--height", type=int, default=224, show_default=True, help="Height of their pictures in pixels.")
+@click.option(
+    "--height",
+    type=params.of(FIELDS["height"]),
+    default=224,
+    show_default=True,
+    help="Height of their pictures in pixels.",
+)
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=params.of(FIELDS["workers"]),
     default=0,
     show_default=True,
     help="Processes that render and align; 0 uses every core.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=params.Place(),
     default=SHIPPED_WEIGHTS,
     help="Folder of the weights and cards.  [default: data/demo/weights]",
 )
 @click.option(
     "--cache",
-    type=click.Path(path_type=Path),
+    type=params.Place(),
     default=REPOSITORY / "cache",
     help="Folder of artifacts.  [default: cache]",
 )

@@ -18,6 +18,7 @@ from typing import Any
 
 import stages
 from pipeline.artifacts.hash_memo import HashMemo
+from pipeline.artifacts.names import bounded
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Node
 from pipeline.config import (
@@ -214,7 +215,7 @@ class Graph:
     def _slug(self, *parts: str) -> str:
         """A readable name; other tasks than the first say which they are."""
         task = [] if self.preset.task.name == DEFAULT else [self.preset.task.name]
-        return "-".join(_plain(part) for part in (*task, *parts) if part)
+        return bounded("-".join(_plain(part) for part in (*task, *parts) if part))
 
     def evaluation(self, model: Node) -> Node:
         """The evaluation of a teacher or student; agreement and a teacher's own outputs come from the label caches."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline import presets
+from pipeline.artifacts.names import bounded
 from pipeline.artifacts.raw_data import name_of, paths_of
 from pipeline.artifacts.store import ArtifactStore
-from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, ViewsConfig
+from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, TrainingConfig, ViewsConfig
 from pipeline.errors import ConfigError
+from pipeline.fields import read_whole
 from pipeline.presets import Preset
 from pipeline.tasks import DEFAULT, PAIN, TASKS, find
 from pipeline.tasks.objective import canonical
+from stages import params
 from stages.graph import Selection, upstream
 
 # The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
@@ -29,7 +35,13 @@ SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fol
 SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
 # Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.
 OWN_COMMAND = {("teacher_labels", "features")}
-RANGES = {"int": click.IntRange, "float": click.FloatRange}
+# Lists of numbers are bounded like the fields that they fill.
+LISTED = {
+    "SEED": (TrainingConfig, "seed", "0,1,2"),
+    "VIEWS": (ViewsConfig, "views", "1,6"),
+    "FOLDS": (ViewsConfig, "folds", "0,2,4"),
+}
+MOST_RUNS = 10_000  # students that one command may ask for
 SHOWN = {name: presets.preset(PAIN, name) for name in presets.PRESETS}  # whose defaults the help shows
 
 
@@ -116,21 +128,10 @@ def _click_option(name: str, field: dataclasses.Field, shown: str, **default: An
     return click.option(
         f"--{name.replace('_', '-')}",
         name,
-        type=_type(field),
+        type=params.of(field),
         help=f"{field.metadata['help']}  [default: {shown}]" if shown else field.metadata["help"],
         **default,
     )
-
-
-def _type(field: dataclasses.Field) -> Any:
-    """What click accepts for a field: its choices, its bounds, or its type."""
-    said = field.metadata
-    if said["choices"]:
-        return click.Choice(said["choices"])
-    if field.type not in RANGES:
-        return {"str": str, "bool": bool}[field.type]
-    least = said["least"] if said["above"] is None else said["above"]
-    return RANGES[field.type](least, said["most"], min_open=said["above"] is not None)
 
 
 def _shown(value: Any) -> str:
@@ -139,15 +140,20 @@ def _shown(value: Any) -> str:
 
 def _common_options() -> list[Callable]:
     return [
-        click.option("--task", default=DEFAULT, help=f"What is asked: {', '.join(TASKS)}.  [default: {DEFAULT}]"),
+        click.option(
+            "--task",
+            type=params.Text(),
+            default=DEFAULT,
+            help=f"What is asked: {', '.join(TASKS)}.  [default: {DEFAULT}]",
+        ),
         click.option(
             "--preset",
-            type=click.Choice(presets.PRESETS),
+            type=params.OneOf(presets.PRESETS),
             help="Models and schedules.  [default: demo, paper with DATA]",
         ),
         click.option(
             "--cache",
-            type=click.Path(path_type=Path),
+            type=params.Place(),
             default=REPOSITORY / "cache",
             help="Folder of artifacts.  [default: cache]",
         ),
@@ -158,29 +164,28 @@ def _selection_options(models: str) -> list[Callable]:
     if not models:
         return []
     teacher = "Teachers, separated by commas: families (resnet, swin) or timm names; a+b teach one student together"
-    views = click.option(
+    option = partial(click.option, type=params.Text())
+    views = option(
         "--views",
         help="Views of each training face that the teacher labels, several numbers to compare; 1: the face itself.  "
         "[default: demo 1,6, else 1]",
     )
-    folds = click.option(
+    folds = option(
         "--folds",
         help="Cross-fitted teachers, each labelling the subjects it has not seen, several numbers to compare; 0: one "
         "teacher.  [default: 0]",
     )
     if models in ("teacher", "labels"):
-        teachers = click.option("--teacher", "--teachers", help=f"{teacher}.  [default: resnet,swin]")
+        teachers = option("--teacher", "--teachers", help=f"{teacher}.  [default: resnet,swin]")
         return [teachers, *([views] if models == "labels" else []), folds]
     return [
-        click.option(
-            "--teacher", "--teachers", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"
-        ),
-        click.option("--student", "--students", help="Students: families (deit) or timm names.  [default: deit]"),
-        click.option("--loss", help="One loss: a name or a sum such as soft:0.7,hint:0.3.  [default: hard]"),
-        click.option("--losses", help="Several, separated by commas; sums with a plus: hard,soft:0.7+hint:0.3."),
+        option("--teacher", "--teachers", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"),
+        option("--student", "--students", help="Students: families (deit) or timm names.  [default: deit]"),
+        option("--loss", help="One loss: a name or a sum such as soft:0.7,hint:0.3.  [default: hard]"),
+        option("--losses", help="Several, separated by commas; sums with a plus: hard,soft:0.7+hint:0.3."),
         views,
         folds,
-        click.option("--seed", "--seeds", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
+        option("--seed", "--seeds", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
     ]
 
 
@@ -210,17 +215,24 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
 
     Raises
     ------
-    ConfigError : seeds, views or folds that are no whole numbers, a loss that nobody knows.
+    ConfigError : a list that names nothing; seeds, views or folds that are no whole numbers within their bounds; a loss
+        that nobody knows; more students than anybody means.
     """
-    losses = (values["loss"],) if values.get("loss") else _names(values.get("losses")) or preset.losses
-    return Selection(
-        teachers=_names(values.get("teacher")) or (*preset.teachers, NO_TEACHER),
-        students=_names(values.get("student")) or preset.students,
+    losses = _names("LOSSES", values) or preset.losses
+    if values.get("loss") is not None:
+        losses = (values["loss"],)
+    chosen = Selection(
+        teachers=_names("TEACHER", values) or (*preset.teachers, NO_TEACHER),
+        students=_names("STUDENT", values) or preset.students,
         seeds=_numbers("SEED", values) or preset.seeds,
         losses=tuple(map(canonical, losses)),
-        views=_numbers("VIEWS", values, wrong=(0,)) or preset.views,
+        views=_numbers("VIEWS", values) or preset.views,
         folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
     )
+    runs = math.prod(map(len, vars(chosen).values()))
+    if runs > MOST_RUNS:
+        raise ConfigError(f"These lists ask for {runs:,} students, at most {MOST_RUNS:,} go together. Shorten them.")
+    return chosen
 
 
 def store_for(preset: Preset, cache: Path) -> ArtifactStore:
@@ -231,7 +243,7 @@ def store_for(preset: Preset, cache: Path) -> ArtifactStore:
     ConfigError : that is the dataset itself.
     """
     root = cache / dataset_name(preset)
-    if root.resolve() in [path.resolve() for path in paths_of(preset.data)]:
+    if os.path.realpath(root) in map(os.path.realpath, paths_of(preset.data)):  # unlike resolve(), never fails on loops
         raise ConfigError(f"The artifacts would lie in the dataset itself, {root}. Choose another folder: CACHE=")
     return ArtifactStore(root)
 
@@ -240,20 +252,38 @@ def dataset_name(preset: Preset) -> str:
     """``demo-<name>`` for a shipped set, else the name of the data folder, or of its file without suffix; several with
     a plus between them."""
     names = [(path.resolve().parent == DEMO_SETS, name_of(path)) for path in paths_of(preset.data)]
-    return "+".join(f"demo-{name}" if shipped else name for shipped, name in names)
+    return bounded("+".join(f"demo-{name}" if shipped else name for shipped, name in names))
+
+
+def listed(name: str, text: str) -> tuple[str, ...]:
+    """The parts of an option's text, between commas.
+
+    Raises
+    ------
+    ConfigError : there are none.
+    """
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise ConfigError(f"{name}={text} names nothing. Leave {name} out for the preset's, or name some: {name}=a,b")
+    return parts
 
 
 def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> tuple[int, ...]:
     """The whole numbers of an option, in their order, each once."""
-    text = values.get(name.lower())
-    texts = _names(text if isinstance(text, str) else None)  # a number is the seed of another command's stage
-    if not all(text.isdecimal() and int(text) not in wrong for text in texts):
+    config, field, example = LISTED[name]
+    bounds = config.__dataclass_fields__[field].metadata
+    least, most = bounds["least"], bounds["most"]
+    numbers = tuple(map(read_whole, _names(name, values)))
+    if not all(number is not None and least <= number <= most and number not in wrong for number in numbers):
         but = f", but not {', '.join(map(str, wrong))}" if wrong else ""
         raise ConfigError(
-            f"{name}={values[name.lower()]}: expected whole numbers{but}, separated by commas, such as {name}=0,2,4"
+            f"{name}={values[name.lower()]}: expected whole numbers{but}, separated by commas, from {least} to {most}, "
+            f"such as {name}={example}"
         )
-    return tuple(dict.fromkeys(map(int, texts)))
+    return tuple(dict.fromkeys(numbers))
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+def _names(name: str, values: dict[str, Any]) -> tuple[str, ...]:
+    """The parts of an option that is a list; none where it is not given, or is a number, another command's seed."""
+    text = values.get(name.lower())
+    return listed(name, text) if isinstance(text, str) else ()

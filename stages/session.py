@@ -14,7 +14,7 @@ from pipeline.tasks import TASKS
 from pipeline.tasks.objective import FEATURES
 from stages import housekeeping
 from stages.graph import Graph
-from stages.options import configured, selection, store_for
+from stages.options import configured, listed, selection, store_for
 
 
 class Session:
@@ -23,7 +23,8 @@ class Session:
     def __init__(self, stage: str, values: dict[str, Any]):
         self.preset = configured(values, stage)
         self.store = store_for(self.preset, values["cache"])
-        raw = RawData.of(self.preset.data, self.store.root / ".hashes.json")
+        memo, index = self.store.root / ".hashes.json", self.preset.index
+        raw = RawData.of(self.preset.data, memo, max_files=index.max_files)
         self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
         self.selection = selection(self.preset, values)
 
@@ -42,7 +43,7 @@ class Session:
     def label_caches(self) -> list[Node]:
         """The labels of the selected teachers, views and folds, with the features that are asked for."""
         chosen, features = self.selection, self.preset.teacher_labels.features
-        wanted = tuple(name.strip() for name in features.split(",") if name.strip())
+        wanted = listed("FEATURES", features) if features else ()
         if unknown := set(wanted) - set(FEATURES):
             raise ConfigError(
                 f"FEATURES={features} names {', '.join(sorted(unknown))}: there are {', '.join(FEATURES)}."
@@ -60,8 +61,13 @@ class Session:
         DataError : the dataset says nothing of what the task asks.
         """
         pending = self.store.pending(*nodes)
+        self._check_names(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
+        return self.store.build(*nodes)
+
+    def _check_names(self, pending: list[Node]) -> None:
+        """Refuse networks that timm does not know, before anything is made."""
         networks = (*self.preset.teacher_networks.values(), *self.preset.student_networks.values())
         families = {network.name for network in networks}
         wanted = (getattr(node.config, "architecture", None) for node in pending)
@@ -71,7 +77,6 @@ class Session:
 
             for name in sorted(names):
                 check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
-        return self.store.build(*nodes)
 
     def _check_target(self) -> None:
         """Refuse a task that the dataset says nothing of, before its inputs are prepared."""

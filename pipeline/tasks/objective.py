@@ -6,12 +6,12 @@ The text is read without torch, so that the graph knows what of a teacher a stud
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import ConfigError
+from pipeline.fields import read_number
 
 # What each loss needs of a teacher.
 REQUIRED_TARGETS = {
@@ -29,6 +29,7 @@ REQUIRED_TARGETS = {
 KINDS_OF_TARGETS = ("hard", "logits", "hidden", "map")
 FEATURES = ("hidden", "map")
 BASELINE = "label"  # what is learned without a teacher
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6  # beyond, a sum of float32 loses a term or itself
 ONE_TEACHER = "teacher"  # the role of a student's only teacher
 
 
@@ -58,7 +59,7 @@ def parse(text: str) -> tuple[Term, ...]:
 
     Raises
     ------
-    ConfigError : a name that is no loss or comes twice, or a weight that is no positive number.
+    ConfigError : a name that is no loss or comes twice, or a weight that is no positive number within bounds.
     """
     terms = [_term(part.strip(), text) for part in re.split(r"[,+](?=\s*[A-Za-z])", text)]
     names = [(term.name, term.role) for term in terms]
@@ -128,10 +129,10 @@ def _term(part: str, text: str) -> Term:
 
 
 def _weight(weight: str, part: str, text: str) -> float:
-    try:
-        number = float(f"{float(weight):g}")
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise ConfigError(f"LOSS={text} has the term {part!r}, whose weight is no positive number. Write soft:0.7.")
-    return number
+    number = read_number(weight)
+    if number is None or not LEAST_WEIGHT <= number <= MOST_WEIGHT:
+        raise ConfigError(
+            f"LOSS={text} has the term {part!r}, whose weight is no positive number from {LEAST_WEIGHT:g} to "
+            f"{MOST_WEIGHT:g}. Write soft:0.7."
+        )
+    return float(f"{number:g}")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from pipeline import __version__
+from pipeline.artifacts.raw_data import RawData
 from pipeline.config import PretrainConfig, SynthesizeConfig
 from pipeline.errors import ConfigError
 from stages import options
-from stages.cli import cli, main
+from stages.cli import cli
 from stages.graph import all_stages
 from stages.housekeeping import point
+from stages.session import Session
 from tests.helpers.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,20 @@ def test_labels_and_students_share_the_views_of_one_option():
     assert (found.teacher_labels.mix, found.distill.mix) == ("mixup", "mixup")
 
 
+def test_the_limit_of_files_reaches_the_dataset_and_no_fingerprint(monkeypatch, tmp_path):
+    limits = []
+
+    def of(data, memo, max_files):
+        limits.append(max_files)
+        return SimpleNamespace(fingerprint="0")
+
+    monkeypatch.setattr(RawData, "of", of)
+    values = {"task": "pain", "preset": "smoke", "data": str(tmp_path), "cache": tmp_path / "cache"}
+    made = [Session("index", values | {"max_files": n}).graph.samples.fingerprint for n in (None, 7)]
+    assert limits == [PRESETS["smoke"].index.max_files, 7]
+    assert made[0] == made[1]
+
+
 def test_artifacts_never_lie_in_the_dataset_itself(tmp_path):
     (tmp_path / "set").mkdir()
     shown = run("align", "--data", tmp_path / "set", "--cache", tmp_path)
@@ -148,23 +163,6 @@ def test_what_a_user_can_fix_is_one_line_and_status_2(arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("number", "message"),
-    [(errno.ENOSPC, "Free some space"), (errno.EROFS, "Choose a folder that can be written: CACHE=")],
-)
-def test_a_full_or_read_only_disk_is_one_line(number, message, monkeypatch, capsys):
-    def run(**_):
-        raise OSError(number, os.strerror(number), "/cache/inputs.h5")
-
-    monkeypatch.setattr("stages.cli.cli", run)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"Error: {os.strerror(number)}: /cache/inputs.h5. ")
-    assert message in said
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
         ("distill", "--epochs", 0),
@@ -189,7 +187,7 @@ def test_an_unknown_network_is_said_before_anything_runs(tmp_path):
     shown = run("report", "--preset", "smoke", "--teacher", "swim,none", "--cache", tmp_path)
     assert isinstance(shown.exception, ConfigError)
     assert "no network named swim" in str(shown.exception)
-    assert not list(tmp_path.glob("demo/samples-*"))
+    assert not list(tmp_path.glob("*/samples-*"))
 
 
 def test_the_link_to_the_report_moves_on_and_a_folder_in_its_place_is_left_alone(tmp_path):

@@ -60,6 +60,13 @@ def test_equal_sums_have_one_text(text, expected):
         ("soft:1e-400", "no positive number"),
         ("soft:inf", "no positive number"),
         ("soft:nan", "no positive number"),
+        ("soft:1e7", "no positive number from 1e-06 to 1e+06"),
+        ("soft:1e-7", "no positive number from 1e-06 to 1e+06"),
+        ("soft:٣", "no positive number"),
+        ("soft:1_0", "no positive number"),
+        ("soft:0x10", "no positive number"),
+        ("soft(hint)", "unknown loss, 'soft(hint)'"),
+        (",".join(["soft"] * 1000), "names soft twice"),
         ("soft:a,hint:0.3", "'soft:a'"),
     ],
 )
