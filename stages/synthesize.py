@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,15 +67,14 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
 
 
 def _render(plans: list, config: SynthesizeConfig, out: Path):
-    """Render the plans, a piece at a time, in processes of one thread each; yields lists of (file, rows)."""
-    from joblib import Parallel, delayed
+    """Render the plans, a piece at a time, in processes of this machine; yields lists of (file, rows)."""
+    from joblib import delayed
 
-    workers = config.workers or os.cpu_count() or 1
+    from pipeline.compute import cluster
+
     pieces = [plans[start : start + PIECE] for start in range(0, len(plans), PIECE)]
-    parallel = Parallel(
-        n_jobs=min(workers, max(len(pieces), 1)), return_as="generator_unordered", inner_max_num_threads=1
-    )
-    return parallel(delayed(_render_piece)(piece, config, str(out)) for piece in pieces)
+    tasks = [delayed(_render_piece)(piece, config, str(out)) for piece in pieces]
+    return cluster.unordered(tasks, workers=config.workers)
 
 
 def _render_piece(plans: list, config: SynthesizeConfig, out: str) -> list:
