@@ -71,7 +71,8 @@ def _processes(workers: int, return_as: str) -> joblib.Parallel:
         max_nbytes=None,
         temp_folder=tempfile.gettempdir(),
         initializer=_begin_worker,
-        initargs=(os.getpid(),),
+        # Of another stage, whose temporary folder is gone, no worker is used again.
+        initargs=(os.getpid(), tempfile.gettempdir()),
     )
 
 
@@ -80,8 +81,9 @@ def _loky(scheduler: str, workers: int) -> Iterator[tuple[joblib.Parallel, int]]
     yield _processes(workers, "generator_unordered"), 0
 
 
-def _begin_worker(parent: int) -> None:
+def _begin_worker(parent: int, temporary: str) -> None:
     orphans.end_with(parent)
+    tempfile.tempdir = temporary
     # Where psutil is installed, loky replaces a worker that grew by 300 MB, which a detector does in a few blocks.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
 

@@ -60,6 +60,17 @@ def test_large_arrays_come_through_without_a_file(tmp_path, monkeypatch):
     assert not [name for name in os.listdir("/dev/shm") if f"folder_{os.getpid()}_" in name]
 
 
+def temporary_folder(number: int) -> str:
+    return tempfile.gettempdir()
+
+
+def test_workers_make_temporary_files_where_this_process_does(tmp_path, monkeypatch):
+    for name in ("of one stage", "of the next"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        assert set(cluster.ordered(tasks(temporary_folder), workers=2)) == {str(tmp_path / name)}
+
+
 def test_a_workers_error_comes_through_as_it_is(backend):
     with pytest.raises(DataError, match="went bad"):
         list(cluster.unordered(tasks(spoiled), backend, workers=2))
