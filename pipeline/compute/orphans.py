@@ -1,30 +1,45 @@
-"""Nothing outlives the process it worked for: children end with their parent, and semaphores carry its number.
-
-``PR_SET_PDEATHSIG`` would do without a thread, but it counts the thread that made the child as the parent: loky makes
-workers in its manager's thread too (when one went idle, or a result let the next task begin), dask makes all of its
-in others, and such a thread may end before its process does. A descriptor of the process knows no threads.
-"""
+"""Nothing outlives the process it worked for: children end with their parent, and semaphores carry its number."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
+import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import process
+from pathlib import Path
 
 LOOK_S = 0.5  # between two looks at the parent, where the system cannot tell when it ends
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def end_with(parent: int) -> None:
     """Let this process end, without a word and without cleaning up, as soon as its parent has ended.
 
+    A thread waits for that, with one exception: Linux kills the process if it was made by the parent's main thread.
+    It does so also amid a call that keeps other threads waiting, as renderers and imports do for seconds.
+
     Parameters
     ----------
     parent : the number of the process that made this one, as it said itself: it may have ended by now.
     """
+    if _made_by_main_thread(parent):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_end_after, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def _made_by_main_thread(parent: int) -> bool:
+    """Whether Linux says so: its signal comes when the thread that made a process ends, and only this one ends last.
+
+    loky makes workers in its manager's thread too, in place of idle ones that went; dask makes all in such threads.
+    """
+    with suppress(OSError):  # not Linux, or the parent has ended
+        return str(os.getpid()) in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return False
 
 
 def _end_after(parent: int) -> None:

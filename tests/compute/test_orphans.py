@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,20 +17,37 @@ END_S = 3
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux who lives and holds what")
 
+# Its arguments: the thread that makes the child, and ends when that has begun; the child's program and its arguments.
 PARENT = """
-import subprocess, sys
-subprocess.run([sys.executable, "-c", *sys.argv[1:]])
+import subprocess, sys, threading
+children = []
+def make():
+    children.append(subprocess.Popen([sys.executable, "-c", *sys.argv[2:]], stdout=subprocess.PIPE))
+    children[0].stdout.readline()
+thread = threading.Thread(target=make)
+if sys.argv[1] == "main":
+    make()
+else:
+    thread.start()
+    thread.join()
+print("begun", flush=True)
+children[0].wait()
 """
 CHILD = """
-import os, sys, time
+import ctypes, os, sys, time
 from pipeline.compute import orphans
 how, parent = sys.argv[1], os.getppid()
 if how == "without descriptors":
     del os.pidfd_open
-print("begun", flush=True)
+if how == "after it":
+    print("begun", flush=True)
 while how == "after it" and os.getppid() == parent:
     time.sleep(0.01)
 orphans.end_with(parent)
+if how != "after it":
+    print("begun", flush=True)
+if how == "amid a call that holds Python's lock":
+    ctypes.PyDLL(None).sleep(60)
 time.sleep(60)
 """
 # Each begins two processes that wait for a minute, and say that they have begun by a file in a folder.
@@ -59,10 +77,20 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("how", ["while it lives", "without descriptors", "after it"])
-def test_a_child_ends_with_its_parent(how):
-    with running("-c", PARENT, CHILD, how, stdout=subprocess.PIPE) as run:
+@pytest.mark.parametrize(
+    ("thread", "how"),
+    [
+        ("main", "while it lives"),
+        ("main", "amid a call that holds Python's lock"),
+        ("other", "while it lives"),
+        ("other", "without descriptors"),
+        ("main", "after it"),
+    ],
+)
+def test_a_child_ends_with_its_parent_and_not_with_a_thread_of_it(thread, how):
+    with running("-c", PARENT, thread, CHILD, how, stdout=subprocess.PIPE) as run:
         assert run.stdout.readline() == b"begun\n"
+        time.sleep(0.1)
         assert len(members(run.pid)) == 2
         run.kill()
         run.wait()
