@@ -24,6 +24,8 @@ CONFIG = IndexConfig
 INPUTS = ("raw",)
 OUTPUT = "samples"
 
+PICTURES_A_PROCESS = 16  # of fewer, starting another process would take longer than it saves
+
 log = logging.getLogger(__name__)
 
 
@@ -109,17 +111,17 @@ def _digest(file: str, listing: Listing, raw: RawData) -> str:
 
 
 def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, compared: bool) -> dict[str, tuple]:
-    """What ``inspect`` says of each file, in joblib processes."""
+    """What ``inspect`` says of each file, in processes of this machine."""
     import joblib
     from tqdm import tqdm
 
+    from pipeline.compute import cluster
     from pipeline.inputs import archives
     from pipeline.inputs.index import inspect
 
-    processes = max(1, min(workers or joblib.cpu_count(), len(files) // 16))
+    processes = max(1, min(workers or joblib.cpu_count(), len(files) // PICTURES_A_PROCESS))
     archive = folder / archives.NAME
     paths = archives.locate(files, raw, archive if archive.exists() else None)
-    tasks = (joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True))
-    done = joblib.Parallel(n_jobs=processes, return_as="generator", idle_worker_timeout=15)(tasks)
-    bar = tqdm(done, total=len(files), desc="index", unit="picture", disable=None)
+    tasks = [joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True)]
+    bar = tqdm(cluster.ordered(tasks, processes), total=len(files), desc="index", unit="picture", disable=None)
     return dict(zip(files, bar, strict=True))

@@ -1,27 +1,43 @@
 """Recognise what a task asks in a picture or a folder of pictures.
 
 Writes ``predictions.csv``, a row per face, and ``annotated/``, the pictures with boxes and classes. A picture without a
-face, or one that cannot be read, is a row with the reason.
+face, or one that cannot be read, is a row with the reason. A row is on disk as soon as its picture is done: whatever
+ends a run, what it has predicted is there.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts.locks import hold, holder
 from pipeline.artifacts.store import RECORD, Artifact
-from pipeline.artifacts.suffixes import PICTURES
+from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
 from pipeline.errors import ArtifactError, DataError
 from pipeline.inputs.faces.card import Preparation
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipeline.serving.pictures import Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
 
 BOX = ("x0", "y0", "x1", "y1")
+TABLE = "predictions.csv"
+COPIES = "annotated"
+PARTIAL = ".partial"  # how the folder of an artifact ends that is not finished
+# What says nothing of one copy: the others would fail as well, and so would the table.
+SURROUNDINGS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +48,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     Parameters
     ----------
     source : a picture, or a folder of pictures.
-    model : folder of a teacher or a student.
+    model : folder of a teacher or a student; one that another process is making is waited for.
     out : folder of the results; made when missing.
     device : cpu, cuda, cuda:N, or auto.
 
@@ -42,31 +58,72 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
 
     Raises
     ------
-    DataError : the source is missing or holds no picture.
+    DataError : the source is missing or holds no picture, or is among the results.
     ArtifactError : ``model`` is not a trained model.
     """
-    import pandas as pd
     from tqdm import tqdm
 
-    from pipeline.artifacts import arrays
+    from pipeline.artifacts import results
     from pipeline.compute import devices
+    from pipeline.serving import pictures
     from pipeline.serving.predictor import Predictor
 
-    pictures = find_pictures(source, out)
-    predictor = Predictor(model, devices.pick(device))
+    found = pictures.find(source, out)
+    _check_apart(source, out)
+    if found.others:
+        log.info("%d files of %s are no pictures by their names", found.others, source)
+    predictor = Predictor(_awaited(model), devices.pick(device))
     log.info("predict: %s", model)
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    for path in tqdm(pictures, desc="predict", unit="picture", disable=None, leave=False):
-        name = path.relative_to(source).as_posix() if source.is_dir() else path.name
-        rows.extend(_picture(predictor, path, name, out))
     probabilities = [f"prob_{output}" for output in predictor.outputs]
     columns = ["file", "half", "face", *BOX, "detection_probability", "class", *probabilities, "reason"]
-    table = pd.DataFrame(rows, columns=columns).astype({name: "Int64" for name in ("face", *BOX)})
-    arrays.write_table(out / "predictions.csv", table)
-    count, words = table["class"].notna().sum(), predictor.task["samples"]
-    log.info("%d %s in %d pictures, %d without a prediction", count, words, len(pictures), len(table) - count)
-    return out / "predictions.csv"
+    names = {picture.name for picture in found.pictures}
+    predicted = without = 0
+    with results.filling(out), results.Table(out / TABLE, columns) as table:
+        for picture in tqdm(found.pictures, desc="predict", unit="picture", disable=None, leave=False):
+            for row in _rows(predictor, picture, out, names):
+                table.add(row)
+                predicted += "class" in row
+                without += "class" not in row
+    words = predictor.task["samples"]
+    log.info("%d %s in %d pictures, %d without a prediction", predicted, words, len(found.pictures), without)
+    return out / TABLE
+
+
+def _check_apart(source: Path, out: Path) -> None:
+    """Refuse to predict from results, and to lay copies over the pictures that they are of."""
+    places = {out.resolve(), (out / COPIES).resolve()} if source.is_dir() else {(out / COPIES).resolve()}
+    if places & {source.resolve(), *source.resolve().parents}:
+        raise DataError(f"INPUT={source} lies among the results, OUT={out}. Choose another folder for these: OUT=")
+
+
+def _awaited(model: Path) -> Path:
+    """The folder of a model, once the process that is making it has ended.
+
+    Raises
+    ------
+    ArtifactError : something else is there, or nothing.
+    """
+    folder = model.absolute()
+    lock = folder.parent / ".locks" / f"{folder.name}.lock"
+    if not os.path.lexists(folder) and holder(lock):
+        with hold(lock, folder.name):
+            pass
+    fault = _fault(folder)
+    if fault:
+        raise ArtifactError(
+            f"MODEL={model} {fault}. Give the folder of a finished teacher or student, cache/<dataset>/student-…, or "
+            "run the command that makes it: make distill"
+        )
+    return model
+
+
+def _fault(folder: Path) -> str:
+    """Why a folder is not that of a model, as far as its name and kind say."""
+    if folder.name.endswith(PARTIAL):
+        return "has not been finished"
+    if os.path.lexists(folder):
+        return "" if folder.is_dir() else "is no folder"
+    return "has not been finished" if folder.with_name(folder.name + PARTIAL).is_dir() else "is not there"
 
 
 def newest_student(cache: Path, task: str, version: int) -> Path | None:
@@ -80,6 +137,8 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
     """
     students = []
     for record in [*cache.glob(f"*student-*/{RECORD}"), *cache.glob(f"*/*student-*/{RECORD}")]:
+        if record.parent.name.endswith(PARTIAL):
+            continue  # it is being finished at this moment, or whoever did was killed
         try:
             artifact = Artifact.load(record.parent)
             made_by = artifact.record["stage"], artifact.record["version"]
@@ -92,45 +151,52 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
     return students[-1].path if students else None
 
 
-def find_pictures(source: Path, out: Path) -> list[Path]:
-    """The picture itself, or the pictures in a folder and below it, by name; earlier results are left out."""
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise DataError(f"There is no picture or folder {source}. Give one: make predict INPUT=/path/to/it")
-    results = out.resolve()
-    files = sorted(path for path in source.rglob("*") if path.is_file() and results not in path.resolve().parents)
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
-    if not pictures:
-        raise DataError(
-            f"{source} holds {len(files)} files, none of them a picture ({', '.join(sorted(PICTURES))}). "
-            "Give another folder: make predict INPUT=/path/to/it"
-        )
-    if len(files) > len(pictures):
-        log.info("%d files of %s are no pictures by their names", len(files) - len(pictures), source)
-    return pictures
-
-
-def _picture(predictor: Predictor, path: Path, name: str, out: Path) -> Iterator[dict[str, Any]]:
+def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy is written on the way."""
     from pipeline.serving.annotate import annotate
+    from pipeline.serving.pictures import copy_name
 
-    try:
-        image, faces = predictor.faces(path)
-    except DataError as error:
-        yield {"file": name, "reason": str(error)}
+    file = {"file": picture.shown}
+    if picture.reason:
+        yield file | {"reason": picture.reason}
         return
-    copy = out / "annotated" / (name if path.suffix.lower() in (".jpg", ".jpeg") else f"{name}.jpg")
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    annotate(image, faces).save(copy, "JPEG", quality=92)
+    try:
+        image, faces = predictor.faces(picture.path)
+    except DataError as error:
+        yield file | {"reason": str(error)}
+        return
+    copy = copy_name(picture.name, names)
+    reason = _save(annotate(image, faces), out / COPIES / copy, out / f"{COPIES}.draft")
+    if not reason and copy not in (picture.name, f"{picture.name}.jpg"):
+        reason = f"annotated copy: {escaped(copy)}"
     if not faces:
-        yield {"file": name, "reason": f"no {predictor.task['sample']} found"}
+        nothing = f"no {predictor.task['sample']} found"
+        yield file | {"reason": f"{nothing}; {reason}" if reason else nothing}
     for number, face in enumerate(faces, 1):
-        yield _row(name, number, face, predictor.outputs)
+        yield file | {"reason": reason} | _prediction(number, face, predictor.outputs)
 
 
-def _row(name: str, number: int, face: FacePrediction, outputs: list[str]) -> dict[str, Any]:
-    box = dict(zip(BOX, face.box, strict=True))
-    detected = {"file": name, "half": face.half, "face": number, **box, "detection_probability": face.detection}
+def _save(image: Image, place: Path, draft: Path) -> str:
+    """Write an annotated copy by one rename. Returns why there is none, or nothing.
+
+    Raises
+    ------
+    OSError : no copy can be written here.
+    """
+    content = io.BytesIO()
+    try:
+        image.save(content, "JPEG", quality=92)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content.getvalue())
+        draft.replace(place)
+    except OSError as error:
+        if error.errno in SURROUNDINGS:
+            raise
+        return f"no annotated copy: {error.strerror or error}"
+    return ""
+
+
+def _prediction(number: int, face: FacePrediction, outputs: list[str]) -> dict[str, Any]:
+    detected = {"half": face.half, "face": number, **dict(zip(BOX, face.box, strict=True))}
     probabilities = {f"prob_{output}": value for output, value in zip(outputs, face.probabilities, strict=True)}
-    return detected | {"class": face.label} | probabilities
+    return detected | {"detection_probability": float(face.detection), "class": face.label} | probabilities

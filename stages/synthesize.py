@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
 
 from pipeline.config import SynthesizeConfig, fingerprinted
 from pipeline.errors import DataError, MissingDependencyError
@@ -21,6 +25,8 @@ JOURNAL = "truth.partial.jsonl"
 TRUTH = "truth.csv"
 RECIPE = "synthesize.json"
 PACKAGES = ("anny", "vtk", "numpy", "scipy", "pillow")
+Row = dict[str, str | int | float | bool | None]  # of truth.csv
+
 PIECE = 10  # pictures that a process renders before it reports
 
 
@@ -32,51 +38,51 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
 
     Raises
     ------
-    DataError : `out` holds pictures made with another seed, size, quality or renderer.
+    DataError : `out` holds pictures made with another seed, size, quality or renderer, or damaged files.
     MissingDependencyError : anny, VTK or an off-screen OpenGL is missing.
     """
     import pandas as pd
     from tqdm import tqdm
 
+    from pipeline.artifacts import results
+    from pipeline.artifacts.atomic import replacing
     from pipeline.synth.forms import FORMS
 
     form = FORMS[config.form]
     config = replace(config, height=config.height or form.height, quality=config.quality or form.quality)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     recipe = _recipe(config)
-    _check_recipe(out, recipe)
-    (out / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n")
-    rows = _finished_rows(out)
-    plans = [form.plan(config.seed, number) for number in range(config.n)]
-    _check_size(out, rows, plans, form.unit)
-    missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
-    with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="picture", disable=None) as bar:
-        for made in _render(missing, config, out):
-            for file, truth in made:
-                rows[file] = truth
-                journal.write(json.dumps(truth) + "\n")
-                bar.update()
-            journal.flush()
-    table = pd.DataFrame([row for p in plans for row in rows[p.file]])
-    partial = out / (TRUTH + ".partial")
-    table.to_csv(partial, index=False, lineterminator="\n")
-    partial.replace(out / TRUTH)
-    (out / JOURNAL).unlink()
-    (out / RECIPE).write_text(json.dumps(recipe | {"counts": _counts(table, form)}, indent=1) + "\n")
+    with results.filling(out):
+        _check_recipe(out, recipe)
+        _write_recipe(out, recipe)
+        rows = _finished_rows(out, form)
+        plans = [form.plan(config.seed, number) for number in range(config.n)]
+        _check_size(out, rows, plans, form.unit)
+        missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
+        with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="picture", disable=None) as bar:
+            for made in _render(missing, config, out):
+                for file, truth in made:
+                    rows[file] = truth
+                    journal.write(json.dumps(truth) + "\n")
+                    bar.update()
+                journal.flush()
+        table = pd.DataFrame([row for p in plans for row in rows[p.file]])
+        with replacing(out / TRUTH, ".partial") as draft:
+            table.to_csv(draft, index=False, lineterminator="\n")
+        (out / JOURNAL).unlink()
+        _write_recipe(out, recipe | {"counts": _counts(table, form)})
     return out
 
 
 def _render(plans: list, config: SynthesizeConfig, out: Path):
-    """Render the plans, a piece at a time, in processes of one thread each; yields lists of (file, rows)."""
-    from joblib import Parallel, delayed
+    """Render the plans, a piece at a time, in processes of this machine; yields lists of (file, rows)."""
+    from joblib import delayed
 
-    workers = config.workers or os.cpu_count() or 1
+    from pipeline.compute import cluster
+
     pieces = [plans[start : start + PIECE] for start in range(0, len(plans), PIECE)]
-    parallel = Parallel(
-        n_jobs=min(workers, max(len(pieces), 1)), return_as="generator_unordered", inner_max_num_threads=1
-    )
-    return parallel(delayed(_render_piece)(piece, config, str(out)) for piece in pieces)
+    tasks = [delayed(_render_piece)(piece, config, str(out)) for piece in pieces]
+    return cluster.unordered(tasks, workers=config.workers)
 
 
 def _render_piece(plans: list, config: SynthesizeConfig, out: str) -> list:
@@ -109,13 +115,30 @@ def _packages() -> dict[str, str]:
         ) from error
 
 
+class _Recipe(msgspec.Struct):
+    """What must stand in the recipe of a folder that is to be gone on with."""
+
+    config: dict[str, int | str]
+    renderer: int
+
+
+def _write_recipe(out: Path, recipe: dict) -> None:
+    from pipeline.artifacts.atomic import replacing
+
+    with replacing(out / RECIPE) as draft:
+        draft.write_text(json.dumps(recipe, indent=1) + "\n")
+
+
 def _check_recipe(out: Path, recipe: dict) -> None:
     """Refuse to mix two recipes in one folder; n may differ. An option that was not recorded had its default."""
     path = out / RECIPE
-    if not path.exists():
+    if not os.path.lexists(path):
         return
-    there = json.loads(path.read_text())
-    old = {**fingerprinted(SynthesizeConfig()), **there["config"], "renderer": there["renderer"], "n": None}
+    try:
+        there = msgspec.json.decode(_content(path), type=_Recipe)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    old = {**fingerprinted(SynthesizeConfig()), **there.config, "renderer": there.renderer, "n": None}
     new = {**recipe["config"], "renderer": recipe["renderer"], "n": None}
     if old != new:
         differing = ", ".join(
@@ -126,6 +149,23 @@ def _check_recipe(out: Path, recipe: dict) -> None:
         )
 
 
+def _content(path: Path) -> bytes:
+    """What a file holds; a pipe in its place would be waited for.
+
+    Raises
+    ------
+    ValueError : it is no file.
+    """
+    if not path.is_file():
+        raise ValueError("it is no file")
+    return path.read_bytes()
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(f"{path} is damaged ({reason}). Remove it, or choose another folder: OUT=<new folder>")
+
+
 def _check_size(out: Path, rows: dict, plans: list, unit: str) -> None:
     """Refuse to leave pictures in the folder that the truth no longer mentions."""
     if not set(rows) <= {what.file for what in plans}:
@@ -134,22 +174,26 @@ def _check_size(out: Path, rows: dict, plans: list, unit: str) -> None:
         )
 
 
-def _finished_rows(out: Path) -> dict[str, list[dict]]:
+def _finished_rows(out: Path, form: Form) -> dict[str, list[dict]]:
     """Truth of the pictures that earlier runs finished, by file name."""
     import pandas as pd
 
     rows: dict[str, list[dict]] = {}
-    if (out / TRUTH).exists():
-        table = pd.read_csv(out / TRUTH, dtype={"subject_id": str})
+    if os.path.lexists(out / TRUTH):
+        try:
+            table = pd.read_csv(io.BytesIO(_content(out / TRUTH)), dtype={"subject_id": str})
+            lacking = {"file", "region", *form.counted} - set(table)
+            if lacking:
+                raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+        except ValueError as error:
+            raise _damaged(out / TRUTH, error) from error
         for file, truth in table.groupby("file", sort=False):
             rows[str(file)] = truth.to_dict("records")
-    if (out / JOURNAL).exists():
-        for line in (out / JOURNAL).read_text().splitlines():
-            try:
-                truth = json.loads(line)
-            except json.JSONDecodeError:  # the line that a kill cut short
-                continue
-            rows[truth[0]["file"]] = truth
+    if (out / JOURNAL).is_file():
+        for line in (out / JOURNAL).read_bytes().splitlines():
+            with suppress(msgspec.MsgspecError):  # of the line that a kill cut short
+                truth = msgspec.json.decode(line, type=Annotated[list[Row], msgspec.Meta(min_length=1)])
+                rows[str(truth[0].get("file"))] = truth
     return rows
 
 

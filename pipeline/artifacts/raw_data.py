@@ -19,9 +19,10 @@ from pipeline.artifacts.hash_memo import HashMemo
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.suffixes import DATA, HIDDEN, PICTURES, TABLES, escaped, fault_of, printable, suffix_of
 from pipeline.artifacts.tables import read_cells
+from pipeline.config import IndexConfig
 from pipeline.errors import DataError
 
-MAX_FILES = 2_000_000  # files and folders that are looked at
+MAX_FILES = IndexConfig.max_files  # files and folders that are looked at
 MANY_FILES = 100_000  # so often it is said what is looked through
 BESIDE = "._"  # how macOS names what it keeps beside a file
 

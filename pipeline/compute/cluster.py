@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import math
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
@@ -13,6 +15,7 @@ from typing import Any
 import joblib
 from joblib.externals.loky import process_executor
 
+from pipeline.compute import orphans
 from pipeline.errors import ConfigError, MissingDependencyError
 
 IDLE_S = 15  # then a process of this machine goes: the stages after this one want its memory
@@ -38,19 +41,50 @@ def unordered(tasks: Sequence[Task], backend: str = "loky", scheduler: str = "",
     MissingDependencyError : the backend's package is not installed.
     ConfigError : there is no cluster at the address.
     """
-    with STARTS[backend](scheduler, max(1, min(workers or joblib.cpu_count(), len(tasks)))) as (run, together):
+    with STARTS[backend](scheduler, _workers(tasks, workers)) as (run, together):
         for first in range(0, len(tasks), together or max(1, len(tasks))):
             yield from run(tasks[first : first + together] if together else tasks)
 
 
+def ordered(tasks: Sequence[Task], workers: int = 0) -> Iterator[Any]:
+    """Run tasks side by side in processes of this machine and give their results in the order of the tasks.
+
+    Parameters
+    ----------
+    tasks, workers : as of ``unordered``.
+    """
+    yield from _processes(_workers(tasks, workers), "generator")(tasks)
+
+
+def _workers(tasks: Sequence[Task], workers: int) -> int:
+    return max(1, min(workers or joblib.cpu_count(), len(tasks)))
+
+
+def _processes(workers: int, return_as: str) -> joblib.Parallel:
+    """Processes of this machine, of one thread each, that end with this one; one alone is this one."""
+    return joblib.Parallel(
+        n_jobs=workers,
+        return_as=return_as,
+        idle_worker_timeout=IDLE_S,
+        inner_max_num_threads=1,
+        # Arrays go through pipes, and nothing into files; without a folder, joblib makes one in shared memory.
+        max_nbytes=None,
+        temp_folder=tempfile.gettempdir(),
+        initializer=_begin_worker,
+        # Of another stage, whose temporary folder is gone, no worker is used again.
+        initargs=(os.getpid(), tempfile.gettempdir()),
+    )
+
+
 @contextmanager
 def _loky(scheduler: str, workers: int) -> Iterator[tuple[joblib.Parallel, int]]:
-    settings = {"idle_worker_timeout": IDLE_S, "initializer": _let_grow}
-    yield joblib.Parallel(n_jobs=workers, return_as="generator_unordered", **settings), 0
+    yield _processes(workers, "generator_unordered"), 0
 
 
-def _let_grow() -> None:
-    """Where psutil is installed, loky replaces a worker that grew by 300 MB, which a detector does in a few blocks."""
+def _begin_worker(parent: int, temporary: str) -> None:
+    orphans.end_with(parent)
+    tempfile.tempdir = temporary
+    # Where psutil is installed, loky replaces a worker that grew by 300 MB, which a detector does in a few blocks.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
 
 
@@ -58,6 +92,7 @@ def _let_grow() -> None:
 def _dask(scheduler: str, workers: int) -> Iterator[tuple[joblib.Parallel, int]]:
     distributed = _imported("distributed", "dask")
     # One thread for each worker, as torch is told; limits of memory would end workers that another program crowds.
+    orphans.name_semaphores()
     local = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": ":0"}
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells every step of a cluster's life
     try:

@@ -1,7 +1,7 @@
 """A stage in several processes of this machine, by the launcher of torchrun.
 
 Every process runs the whole stage and works with the others as ``pipeline.distributed`` says. When one fails, the
-others are ended and its error is raised here; when this process is told to end, so are they.
+others are ended and its error is raised here; when this process is told to end, or is killed, so are they.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from pipeline.compute import orphans
 from pipeline.errors import ConfigError, PainDistillError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher takes
@@ -58,6 +59,7 @@ def _launch(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any]) 
     from pipeline.compute import distributed
 
     distributed.check(config.device, config.nproc)
+    orphans.name_semaphores()
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed.elastic")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says of errors is raised here
     with _signals_returned(), tempfile.TemporaryDirectory(prefix="paindistill-") as scratch:
@@ -75,14 +77,18 @@ def _launch(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any]) 
         )
         level = logging.getLogger().getEffectiveLevel()
         try:
-            return elastic_launch(launcher, _process)(stage, config, work, inputs, scratch, level)[0]
+            return elastic_launch(launcher, _process)(os.getpid(), stage, config, work, inputs, scratch, level)[0]
         except ChildFailedError as error:
             raise _cause(Path(scratch), config.nproc, error.get_first_failure()[1].exitcode) from None
 
 
-def _process(stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any], scratch: str, level: int) -> Any:
+def _process(
+    parent: int, stage: Callable, config: Any, work: Any, inputs: Mapping[str, Any], scratch: str, level: int
+) -> Any:
     """One of the processes."""
     from pipeline.compute import distributed
+
+    orphans.end_with(parent)  # torch interrupts it then, which what waits for another process does not notice
 
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=level)
     try:

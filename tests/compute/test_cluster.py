@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import time
 
 import joblib
+import numpy as np
 import pytest
 
 from pipeline.compute import cluster
@@ -38,6 +41,34 @@ def test_every_task_is_done_once_in_other_processes(backend):
     found = list(cluster.unordered(tasks(number_and_process), backend, workers=2))
     assert sorted(number for number, _ in found) == list(range(12))
     assert os.getpid() not in {process for _, process in found}
+
+
+def slower_the_earlier(number: int) -> int:
+    time.sleep((12 - number) / 100)
+    return number
+
+
+def test_in_order_the_results_are_those_of_the_tasks():
+    assert list(cluster.ordered(tasks(slower_the_earlier), workers=2)) == list(range(12))
+
+
+def test_large_arrays_come_through_without_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    array = np.arange(2**20)
+    assert list(cluster.unordered([joblib.delayed(np.sum)(array)] * 2, workers=2)) == [array.sum()] * 2
+    assert not list(tmp_path.rglob("*"))
+    assert not [name for name in os.listdir("/dev/shm") if f"folder_{os.getpid()}_" in name]
+
+
+def temporary_folder(number: int) -> str:
+    return tempfile.gettempdir()
+
+
+def test_workers_make_temporary_files_where_this_process_does(tmp_path, monkeypatch):
+    for name in ("of one stage", "of the next"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        assert set(cluster.ordered(tasks(temporary_folder), workers=2)) == {str(tmp_path / name)}
 
 
 def test_a_workers_error_comes_through_as_it_is(backend):

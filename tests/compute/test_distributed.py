@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +25,11 @@ from pipeline.training import loop
 from pipeline.training.schedule import Schedule
 from tests.fakes.classify import Fakes
 from tests.fakes.stages import WORK, Processes, failing, killed
+from tests.helpers.groups import TIMEOUT_S, members, start, wait_until
 from tests.helpers.presets import NETWORKS
 from tests.helpers.processes import EPOCHS, ODD, RELATIONAL, labels, opened, student
 
-ROOT = Path(__file__).resolve().parents[2]
 SHAPES = {"teacher/hidden": (6,), "teacher/map": (5, 3, 3)}
-TIMEOUT_S = 120
 
 
 @pytest.mark.parametrize(("rows", "size"), [(8, 2), (11, 2), (11, 4), (1, 3), (5, 8)])
@@ -193,32 +188,11 @@ if __name__ == "__main__":
 """
 
 
-def members(group: int) -> list[int]:
-    """The living processes of a group."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = status.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(its_group) == group and state != "Z":
-            found.append(int(status.parent.name))
-    return found
-
-
-def wait_until(come):
-    deadline = time.monotonic() + TIMEOUT_S
-    while not come():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.slow
 def test_killed_alone_it_leaves_no_process_and_goes_on_to_the_same_weights(fakes, together, tmp_path):
     other = copy_without(fakes, tmp_path, "student")
     node = student(other, RELATIONAL, 2)
-    command = [sys.executable, "-c", PROGRAM, str(other.store.root), RELATIONAL]
-    run = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
+    run = start("-c", PROGRAM, other.store.root, RELATIONAL)
     wait_until(lambda: (other.store.partial(node) / "checkpoint.pt").exists() or run.poll() is not None)
     assert run.poll() is None
     assert len(members(run.pid)) > 2

@@ -1,4 +1,4 @@
-"""Stages that fail in one of several processes; apart, so that the processes load nothing heavy."""
+"""Stages that fail or wait in several processes; apart, so that the processes load nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from pipeline.compute import distributed
 from pipeline.compute.launch import in_processes
 from pipeline.errors import DataError
+from tests.helpers.groups import begin_and_wait
 
 WORK = SimpleNamespace(fingerprint="0123456789", path=Path())
 
@@ -40,4 +41,11 @@ def killed(config: Processes, work) -> dict:
     if not team.chief:
         os.kill(os.getpid(), signal.SIGKILL)
     team.share([])
+    return {}
+
+
+@in_processes
+def waiting(config: Processes, work) -> dict:
+    """Every process says that it has begun and waits."""
+    begin_and_wait(work.path)
     return {}

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import errno
+import io
 import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +21,13 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError, DataError
+from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
 from stages.cli import Session, cli
 from tests.helpers import records
+from tests.helpers.groups import running, wait_until
+from tests.helpers.locks import HOLD
 from tests.helpers.networks import saved
 
 
@@ -128,6 +138,146 @@ def test_where_nobody_looks_for_faces_the_picture_is_one(portrait, tmp_path):
     assert [row[name] for name in ("x0", "y0", "x1", "y1")] == [0, 0, 256, 256]
     assert np.isnan(row["detection_probability"])
     assert row["class"] in PAIN.outputs
+
+
+def test_odd_names_and_kinds_of_files_are_rows_and_cost_no_other_row(model, portrait, tmp_path):
+    source = tmp_path / "in"
+    (source / "folder.jpg").mkdir(parents=True)
+    names = ["face.jpg", 'a\rb\nc,d"e.png', os.fsdecode(b"not utf-8 \xff.jpg"), f"{'x' * 251}.png", "face", "..jpg"]
+    content = io.BytesIO()
+    Image.fromarray(portrait).save(content, "PNG")
+    for name in names:
+        (source / name).write_bytes(content.getvalue())
+    (source / "broken.jpg").write_bytes(b"not a picture")
+    (source / "itself.png").symlink_to("itself.png")
+    os.mkfifo(source / "pipe.png")
+    out = predict.run(source, model, tmp_path / "out", "cpu")
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    predicted = {"face.jpg", r'a\x0db\x0ac,d"e.png', r"not utf-8 \xff.jpg", f"{'x' * 251}.png", "..jpg"}
+    assert {name for name, row in rows.items() if row["class"]} == predicted
+    assert {name: row["reason"].partition(":")[0] for name, row in rows.items() if row["reason"]} == {
+        f"{'x' * 251}.png": "annotated copy",
+        "broken.jpg": "unreadable",
+        "folder.jpg": "not a file",
+        "itself.png": "unreadable",
+        "pipe.png": "not a file",
+    }
+    copies = {path.name for path in (tmp_path / "out" / "annotated").iterdir()}
+    assert len(copies) == len(predicted)
+    assert rows[f"{'x' * 251}.png"]["reason"].partition(": ")[2] in copies
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"predictions.csv", "annotated"}
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three pictures without a face."""
+    for name in "abc":
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), "grey").save(tmp_path / "in" / f"{name}.png")
+    return tmp_path / "in"
+
+
+def test_what_was_predicted_before_an_error_is_on_disk(model, three, tmp_path, monkeypatch):
+    faces = Predictor.faces
+
+    def failing(predictor, path):
+        if path.name == "c.png":
+            raise RuntimeError("a bug")
+        return faces(predictor, path)
+
+    monkeypatch.setattr(Predictor, "faces", failing)
+    with pytest.raises(RuntimeError, match="a bug"):
+        predicted(model, three, tmp_path)
+    table = arrays.read_table(tmp_path / "out" / "predictions.csv")
+    assert table["file"].tolist() == ["a.png", "b.png"]
+    assert table["reason"].tolist() == ["no face found"] * 2
+
+
+def test_a_picture_that_vanishes_is_a_row(model, three, tmp_path, monkeypatch):
+    faces = Predictor.faces
+
+    def removing(predictor, path):
+        (three / "b.png").unlink(missing_ok=True)
+        return faces(predictor, path)
+
+    monkeypatch.setattr(Predictor, "faces", removing)
+    table = predicted(model, three, tmp_path)
+    assert table["reason"].tolist() == ["no face found", "missing: there is no such file", "no face found"]
+
+
+def test_a_copy_that_cannot_be_written_costs_no_row(model, three, tmp_path):
+    (tmp_path / "out" / "annotated" / "b.png.jpg").mkdir(parents=True)
+    reasons = predicted(model, three, tmp_path)["reason"].tolist()
+    assert reasons == ["no face found", "no face found; no annotated copy: Is a directory", "no face found"]
+
+
+def test_a_full_disk_ends_it_and_leaves_the_rows_so_far(model, three, tmp_path, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, content):
+        if (tmp_path / "out" / "annotated" / "a.png.jpg").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        predicted(model, three, tmp_path)
+    assert arrays.read_table(tmp_path / "out" / "predictions.csv")["file"].tolist() == ["a.png"]
+
+
+def test_pictures_among_the_results_are_refused(model, three, tmp_path):
+    for source, out in ((three, three), (three, tmp_path), (three / "a.png", tmp_path / "results")):
+        if source.is_file():
+            (tmp_path / "results").mkdir()
+            (tmp_path / "results" / "annotated").symlink_to(three)
+        with pytest.raises(DataError, match="lies among the results"):
+            predict.run(source, model, out, "cpu")
+    assert predicted(model, three, three)["file"].tolist() == ["a.png", "b.png", "c.png"]
+    assert predicted(model, three, three)["file"].tolist() == ["a.png", "b.png", "c.png"]
+
+
+NO_MODELS = {
+    "a file": (Path.touch, "is no folder"),
+    "a pipe": (os.mkfifo, "is no folder"),
+    "nothing": (lambda path: None, "is not there"),
+    "an empty folder": (Path.mkdir, "model"),
+    "an unfinished one": (lambda path: path.with_name(f"{path.name}.partial").mkdir(), "has not been finished"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MODELS)
+def test_what_is_no_model_is_one_line(kind, three, tmp_path):
+    make, reason = NO_MODELS[kind]
+    make(tmp_path / "student")
+    with pytest.raises(ArtifactError, match=reason) as told:
+        predict.run(three, tmp_path / "student", tmp_path / "out", "cpu")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_folder_itself_is_no_model(model, three, tmp_path):
+    shutil.copytree(model, tmp_path / "student.partial")
+    with pytest.raises(ArtifactError, match="has not been finished"):
+        predict.run(three, tmp_path / "student.partial", tmp_path / "out", "cpu")
+
+
+def test_a_model_that_is_being_made_is_waited_for(model, three, tmp_path, caplog):
+    student = tmp_path / "cache" / "student-deit-swin-s0-00000001"
+    shutil.copytree(model, tmp_path / "cache" / "student-deit-swin-s0-00000001.partial")
+    lock = tmp_path / "cache" / ".locks" / f"{student.name}.lock"
+    with running("-c", HOLD, lock, stdout=subprocess.PIPE) as maker, ThreadPoolExecutor() as threads:
+        assert maker.stdout.readline()
+        waiting = threads.submit(predict.run, three, student, tmp_path / "out", "cpu")
+        wait_until(lambda: "is being made by process" in caplog.text or waiting.done())
+        student.with_name(f"{student.name}.partial").rename(student)
+        maker.kill()
+        assert len(arrays.read_table(waiting.result())) == 3
+
+
+def test_a_student_that_is_being_finished_is_not_taken(tmp_path):
+    student(tmp_path / "set" / "student-deit-swin-s0-00000001.partial", "2026-03-01")
+    assert predict.newest_student(tmp_path, "pain", distill.VERSION) is None
 
 
 def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):

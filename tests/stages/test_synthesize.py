@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,50 @@ def test_a_recipe_older_than_an_option_had_its_default(rendered, tmp_path):
     rendered.clear()
     synthesize.run(SynthesizeConfig(n=2), tmp_path)
     assert rendered == []
+
+
+DAMAGES = {
+    "empty": b"",
+    "no text": b"\xff\xfe\x00",
+    "a list": b"[1]",
+    "null": b"null",
+    "nested deeply": b"[" * 100_000,
+    "of other types": b'{"config": {"n": [1]}, "renderer": "1"}',
+    "lacking": b'{"renderer": 1}',
+    "a table of something else": b"a,b\n1,2\n",
+}
+
+
+@pytest.mark.parametrize("name", [synthesize.RECIPE, synthesize.TRUTH])
+@pytest.mark.parametrize("damage", [*DAMAGES, "a pipe", "a folder", "a link to itself"])
+def test_damaged_files_of_the_folder_are_named(name, damage, rendered, tmp_path):
+    path = synthesize.run(SynthesizeConfig(n=2), tmp_path) / name
+    path.unlink()
+    if damage in DAMAGES:
+        path.write_bytes(DAMAGES[damage])
+    else:
+        {"a pipe": os.mkfifo, "a folder": os.mkdir, "a link to itself": lambda p: p.symlink_to(p.name)}[damage](path)
+    with pytest.raises(DataError, match=f"{name} is damaged.*OUT=") as told:
+        synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe", b"[]", b"[[]]", b"null", b'[{"file": {}}]', b"[" * 100_000])
+def test_a_line_of_the_journal_that_is_damaged_is_rendered_again(line, rendered, tmp_path):
+    out = synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    truth = (out / synthesize.TRUTH).read_bytes()
+    (out / synthesize.TRUTH).unlink()
+    (out / synthesize.JOURNAL).write_bytes(line + b"\n")
+    rendered.clear()
+    synthesize.run(SynthesizeConfig(n=2), tmp_path)
+    assert len(rendered) == 2
+    assert (out / synthesize.TRUTH).read_bytes() == truth
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(rendered, tmp_path):
+    (tmp_path / "set").touch()
+    with pytest.raises(DataError, match=r"OUT=.*must be a folder"):
+        synthesize.run(SynthesizeConfig(n=2), tmp_path / "set")
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):

@@ -1,0 +1,152 @@
+"""The pictures of a file or folder of the user's, whatever else lies among them, and where their copies go."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.suffixes import PICTURES, escaped, suffix_of
+from pipeline.errors import DataError
+
+NAME_BYTES = 255  # of the longest name that file systems take
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is a picture by its name.
+
+    Parameters
+    ----------
+    path : where it is.
+    name : the path below the folder that was looked through, with slashes.
+    reason : why it cannot be one, or empty.
+    """
+
+    path: Path
+    name: str
+    reason: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name as one line of UTF-8, another for each."""
+        return escaped(self.name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder.
+
+    Parameters
+    ----------
+    pictures : by name, and whatever else bears the name of one or could not be looked through, with the reason.
+    others : number of files that are no pictures by their names.
+    """
+
+    pictures: list[Picture]
+    others: int
+
+
+def find(source: Path, left_out: Path) -> Found:
+    """The picture itself, or the pictures in a folder and below it; links to folders are not followed.
+
+    Parameters
+    ----------
+    source : a picture of any name, or a folder.
+    left_out : a folder that is not looked through: earlier results.
+
+    Raises
+    ------
+    DataError : there is no file or folder, or it holds nothing that is a picture by its name.
+    """
+    try:
+        kind = stat.S_IFMT(source.stat().st_mode)
+    except (OSError, ValueError) as error:
+        reason = "there is none" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", str(error))
+        raise DataError(
+            f"There is no picture or folder {source} ({reason}). Give one: make predict INPUT=/path/to/it"
+        ) from error
+    if kind == stat.S_IFREG:
+        return Found([Picture(source, source.name)], 0)
+    if kind != stat.S_IFDIR:
+        raise DataError(
+            f"{source} is {KINDS[kind]}, neither picture nor folder. Give one: make predict INPUT=/path/to/it"
+        )
+    entries = list(_entries(source, left_out))
+    pictures = [picture for picture in entries if picture.reason or suffix_of(picture.name) in PICTURES]
+    others = len(entries) - len(pictures)
+    if not pictures:
+        raise DataError(
+            f"{source} holds {others} files, none of them a picture ({', '.join(sorted(PICTURES))}). "
+            "Give another folder: make predict INPUT=/path/to/it"
+        )
+    return Found(sorted(pictures, key=lambda picture: picture.path), others)
+
+
+def _entries(source: Path, left_out: Path) -> Iterator[Picture]:
+    """Every file, and with a reason what bears a picture's name without being one."""
+    folders, results = [(source, "")], _identity(left_out)
+    while folders:
+        folder, below = folders.pop()
+        try:
+            with os.scandir(folder) as scanned:
+                entries = list(scanned)
+        except OSError as error:  # no right to read it, a path of more than 4,096 bytes, or it is gone
+            yield Picture(folder, below or ".", f"a folder that cannot be looked through: {error.strerror}")
+            continue
+        for entry in entries:
+            path, name = folder / entry.name, f"{below}/{entry.name}" if below else entry.name
+            reason = _reason(path)
+            if not reason or suffix_of(name) in PICTURES:
+                yield Picture(path, name, reason)
+            elif entry.is_symlink() and path.is_dir():
+                yield Picture(path, name, "a link to a folder, which is not followed")
+            if entry.is_dir(follow_symlinks=False) and (results is None or _identity(path) != results):
+                folders.append((path, name))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells one folder from all others, without walking up its path; None of what is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _reason(path: Path) -> str:
+    """Why something is no file, found out without opening it; empty if it is one."""
+    try:
+        kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    except FileNotFoundError:  # a link to nothing, or it is gone
+        return "missing: there is no such file"
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+    return f"not a file: it is {kind}" if kind else ""
+
+
+def copy_name(name: str, names: Collection[str]) -> str:
+    """Where the JPEG copy of a picture lies: under its own name, another for each of the pictures.
+
+    Parameters
+    ----------
+    name : of the picture.
+    names : of all. A copy whose name would be too long, or is another picture's, gets 8 digits of a hash of its own.
+    """
+    if suffix_of(name) in (".jpg", ".jpeg"):
+        return name
+    if f"{name}.jpg" not in names and len(os.fsencode(f"{os.path.basename(name)}.jpg")) <= NAME_BYTES:
+        return f"{name}.jpg"
+    folder, slash, last = name.rpartition("/")
+    ending = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}.jpg"
+    return folder + slash + os.fsencode(last)[: NAME_BYTES - len(ending)].decode(errors="ignore") + ending
