@@ -6,12 +6,12 @@ face, or one that cannot be read, is a row with the reason.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts import cards
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import PICTURES
 from pipeline.config import NO_TEACHER
@@ -84,7 +84,7 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
             artifact = Artifact.load(record.parent)
             made_by = artifact.record["stage"], artifact.record["version"]
             if made_by == ("distill", version) and artifact.config["task"]["name"] == task:
-                Preparation.of_card(json.loads(artifact.file("model.json").read_text("utf-8")), artifact.path)
+                Preparation.of_card(cards.read(artifact), artifact.path)
                 students.append(artifact)
         except ArtifactError:
             continue  # damaged, or prepared by another version: the commands that make it say so

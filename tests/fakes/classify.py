@@ -29,6 +29,7 @@ from pipeline.config import (
     ReportConfig,
     SplitConfig,
     TeacherConfig,
+    as_dict,
 )
 from pipeline.evaluation import predictions
 from pipeline.evaluation.question import Question
@@ -187,9 +188,11 @@ class Fakes:
         rng = np.random.default_rng(config.seed + len(work.node.slug))
         architecture, parameters, _ = NETWORKS[getattr(config, "student", config.teacher)]
         task = self.task
-        card = {"architecture": architecture.name, "classes": list(task.outputs), "weights": "shipped"}
-        card |= {"parameters": parameters, "inputs": {"rgb": {"size": architecture.image_size}}}
-        card |= {"task": {"name": task.name, "kind": task.kind, "target": task.target}}
+        rgb = {"size": architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}
+        card = {"architecture": architecture.name, "label": architecture.label, "weights": "shipped"}
+        card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": {"rgb": rgb}}
+        card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
+        card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
         (work.path / "model.json").write_text(json.dumps(card))
         epoch = np.arange(1, config.epochs + 1)
         fall = np.exp(-epoch / 3) * 0.5

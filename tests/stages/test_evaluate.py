@@ -45,7 +45,7 @@ def network(fakes, stage="distill", teacher="swin"):
 
     def run(config, work, **inputs):
         model = models.build(TINY, fakes.task.outputs, seed=3)
-        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs))
+        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs), work.fingerprint)
         return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
 
     kind = TeacherConfig if stage == "train_teacher" else DistillConfig
@@ -95,7 +95,7 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     assert frame["sample_id"].tolist() == fakes.table["sample_id"].tolist()
 
     [student], [inputs] = fakes.store.build(network(fakes)), fakes.store.build(fakes.inputs)
-    model, card = models.load_model(student.path)
+    model, card = models.load_model(student)
     store, specs = arrays.open_inputs(inputs), batches.specs(card)
     samples = batches.Samples({"rgb": store["rgb"]}, np.arange(len(frame)), store.sample_ids)
     logits = torch.cat(list(supervised.forward(model, samples, specs, 64, "cpu"))).numpy()

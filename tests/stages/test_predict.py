@@ -17,7 +17,7 @@ from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
 from stages.cli import Session, cli
-from tests.helpers.networks import saved
+from tests.helpers.networks import FINGERPRINT, saved
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,8 @@ def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
     """A finished student as the store leaves it."""
     saved(folder, task, AlignConfig(face_size=64))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": ""} for path in folder.iterdir()}
-    record = dict.fromkeys(("slug", "fingerprint", "inputs", "summary", "fingerprinted"), "") | {
+    record = dict.fromkeys(("slug", "inputs", "summary", "fingerprinted"), "") | {
+        "fingerprint": FINGERPRINT,
         "stage": "distill",
         "version": version,
         "config": as_dict(DistillConfig(task=task, teacher=teacher)),

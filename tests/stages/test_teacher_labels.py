@@ -73,13 +73,13 @@ def made(tmp_path_factory) -> Made:
 
 
 def teachers_logits(made: Made, inputs: torch.Tensor, teacher: Artifact | None = None) -> np.ndarray:
-    model, _ = models.load_model((teacher or made.teacher).path)
+    model, _ = models.load_model(teacher or made.teacher)
     with torch.inference_mode():
         return model(inputs).numpy()
 
 
 def spec_of(made: Made) -> models.InputSpec:
-    return models.InputSpec(**models.load_model(made.teacher.path)[1]["inputs"]["rgb"])
+    return models.InputSpec(**models.load_model(made.teacher)[1]["inputs"]["rgb"])
 
 
 def training_ids(made: Made) -> list[str]:
@@ -202,7 +202,7 @@ def test_features_are_kept_in_half_precision(made):
     faces, names = arrays.open_inputs(made.inputs), training_ids(made)
     drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
-    model, _ = models.load_model(made.teacher.path)
+    model, _ = models.load_model(made.teacher)
     expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
     said = CachedTargets(found, names, ("hidden", "map"), "cpu")(Batch(np.arange(4), drawn, {}), 1)
     for kind in ("hidden", "map"):
