@@ -6,8 +6,11 @@ reports read cards too.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -68,7 +71,7 @@ class Prepare(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Name
     version: Count
-    align: Name
+    align: Literal["mtcnn", "none"]
     face_size: Annotated[int, Meta(ge=32, le=4096)]
     margin: Annotated[float, Meta(ge=0, le=10)]
     min_face: Annotated[float, Meta(gt=0, le=1)]
@@ -111,6 +114,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     trained_parameters: Count
     fingerprint: Sha256
     sha256: Sha256  # of the weights
+    checksum: Sha256  # of the card without it
     task: Question | UnsetType = UNSET
     prepare: Prepare | UnsetType = UNSET
     loss: Text | UnsetType = UNSET
@@ -140,6 +144,11 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("architecture and inputs are not those of its network")
 
 
+def text(card: Mapping[str, Any]) -> str:
+    """A card as ``model.json`` holds it, its checksum added."""
+    return json.dumps({**card, "checksum": _checksum(card)}, indent=1, ensure_ascii=False) + "\n"
+
+
 def read(source: Artifact | Path) -> dict[str, Any]:
     """The card of a network, as JSON has it, once every field was found to be what it must be.
 
@@ -158,6 +167,8 @@ def read(source: Artifact | Path) -> dict[str, Any]:
         checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
     except (OSError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise broken(file.parent, f"{CARD}: {error}") from error
+    if checked.checksum != _checksum(card):
+        raise broken(file.parent, f"{CARD} is damaged (its checksum is that of another card)")
     if known and checked.fingerprint != source.fingerprint:
         raise stranger(source.path, source.fingerprint, CARD, checked.fingerprint)
     return card
@@ -173,4 +184,10 @@ def broken(folder: Path, reason: str) -> ArtifactError:
 
 def stranger(folder: Path, expected: str, name: str, found: str) -> ArtifactError:
     """The error for a file that belongs to another network."""
-    return broken(folder, f"{name} belongs to {found[:8] or 'nothing'}…, expected {expected[:8]}…")
+    owner = f"belongs to {found[:8]}…" if found else "says not what it belongs to"
+    return broken(folder, f"{name} {owner}, expected {expected[:8]}…")
+
+
+def _checksum(card: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in card.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any], fingerpr
     with replacing(folder / WEIGHTS) as draft:
         draft.write_bytes(content)
     with replacing(folder / CARD) as draft:
-        draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(cards.text(card), encoding="utf-8")
 
 
 def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.artifacts import arrays
+from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
     DEMO_SETS,
@@ -193,7 +193,7 @@ class Fakes:
         card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": {"rgb": rgb}}
         card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
         card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
-        (work.path / "model.json").write_text(json.dumps(card))
+        (work.path / "model.json").write_text(cards.text(card))
         epoch = np.arange(1, config.epochs + 1)
         fall = np.exp(-epoch / 3) * 0.5
         columns = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline import config as configuration
 from pipeline import models
+from pipeline.artifacts import cards
 from pipeline.config import Architecture
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
 from pipeline.models import core, weights
@@ -104,8 +104,9 @@ def test_a_damaged_model_is_named(tmp_path, damage):
     elif damage == "no weights":
         file.unlink()
     else:
+        card = cards.read(tmp_path)
         card["network"]["options"][1][1] = 3
-        (tmp_path / "model.json").write_text(json.dumps(card))
+        (tmp_path / "model.json").write_text(cards.text(card))
     with pytest.raises(ArtifactError, match="holds no whole model"):
         models.load_model(tmp_path)
 
