@@ -20,8 +20,9 @@ from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.cards import CARD
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.config import Architecture
+from pipeline.inputs import batches
 from pipeline.models import lora, weights
-from pipeline.models.core import build
+from pipeline.models.core import build, logits
 
 WEIGHTS = "weights.safetensors"
 OWNER = "fingerprint"  # in the card, and among the metadata of the weights
@@ -108,9 +109,13 @@ def _described(card: Mapping[str, Any], shapes: Shapes) -> Architecture:
     try:
         with torch.device("meta"), _at_most(2 * len(shapes) + 64):
             model = build(architecture, card["classes"])
+        specs = batches.specs(card)
+        answer = logits(model, batches.blank(specs, "meta").make(specs))
     except Exception as error:  # constructors raise whatever strange options lead them to
         raise ValueError(f"{CARD} describes no network: {error}") from error
     misfits = weights.misfits(shapes, {name: tuple(t.shape) for name, t in model.state_dict().items()})
+    if answer.shape != (1, len(card["classes"])):
+        raise ValueError(f"{CARD} describes a network with answers of shape {tuple(answer.shape)}")
     if misfits:
         raise ValueError(f"it does not fit the network of {CARD}: {misfits}")
     return architecture

@@ -175,21 +175,12 @@ def test_an_unknown_network_is_one_line(folder):
 
 VALUES = st.none() | st.booleans() | st.integers(-(10**7), 10**7) | st.floats() | st.text(max_size=8)
 OPTIONS = st.sampled_from(
-    [
-        "embed_dim",
-        "depth",
-        "num_heads",
-        "patch_size",
-        "img_size",
-        "mlp_ratio",
-        "class_token",
-        "act_layer",
-        "global_pool",
-    ]
+    ["embed_dim", "depth", "num_heads", "patch_size", "img_size", "mlp_ratio", "class_token", "act_layer"]
+    + ["init_values", "global_pool", "drop_rate", "num_classes", "distilled", "qk_norm"]
 )
 
 
-@settings(max_examples=60, deadline=5000)
+@settings(max_examples=100, deadline=5000)
 @given(st.dictionaries(OPTIONS, VALUES | st.lists(VALUES, max_size=3), max_size=4))
 def test_any_options_are_a_network_or_one_line(tmp_path_factory, options):
     folder = tmp_path_factory.getbasetemp() / "crafted"
@@ -205,6 +196,8 @@ def test_any_options_are_a_network_or_one_line(tmp_path_factory, options):
     except ArtifactError as error:
         loaded, said = None, str(error)
     (folder / CARD).write_bytes(whole)
+    if loaded:
+        assert models.logits(loaded, torch.zeros(1, 3, 32, 32)).shape == (1, 2)
     assert loaded or (said and "\n" not in said)
 
 
