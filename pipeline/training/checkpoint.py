@@ -135,9 +135,9 @@ def progress(saved: Any, epochs: int, steps: int, weights: Mapping[str, Tensor])
         made = msgspec.convert(saved, Progress)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Unusable(f"has another progress ({error})") from error
-    numbers = [row.get("epoch") for row in made.history]
+    numbers = [(row.get("epoch"), number) for number, row in enumerate(made.history, 1)]
     whole = set(saved) == {one.name for one in dataclasses.fields(Progress)}
-    told = numbers == list(range(1, made.epoch + 1)) and len(made.seconds) == made.epoch
+    told = len(numbers) == len(made.seconds) == made.epoch and all(one == other for one, other in numbers)
     if not (whole and told and made.epoch <= epochs and made.step <= steps):
         raise Unusable("tells of other epochs than it has")
     if made.best or made.epoch:
