@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 3
+VERSION = 4
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -89,10 +89,8 @@ def run(
 
 def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Artifact, summary: dict[str, Any]) -> None:
     """The model card, as far as it is known before the student was tested."""
-    import json
-
     from pipeline import config as configuration
-    from pipeline.artifacts import arrays
+    from pipeline.artifacts import arrays, cards
     from pipeline.reporting import modelcard
 
     facts = modelcard.facts(
@@ -102,8 +100,7 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
         arrays.read_table(split.file("split.csv")),
         summary["best"],
     )
-    card = json.loads((work.path / "model.json").read_text(encoding="utf-8"))
-    (work.path / "MODEL_CARD.md").write_text(modelcard.render(card, facts), encoding="utf-8")
+    (work.path / "MODEL_CARD.md").write_text(modelcard.render(cards.read(work.path), facts), encoding="utf-8")
 
 
 def _by_role(teachers: Mapping[str, Artifact]) -> dict[str, Artifact]:
@@ -125,7 +122,7 @@ def _targets(
     for role, artifact in _by_role(teachers).items():
         kinds = required_targets(config.loss, role)
         if config.online:
-            ensemble = TeacherEnsemble.load([artifact.path], device, config.precision)
+            ensemble = TeacherEnsemble.load([artifact], device, config.precision)
             providers[role] = OnlineTargets(ensemble, kinds)
         else:
             store = open_checked(artifact, outputs=config.task.outputs, inputs=inputs, wanted=config)

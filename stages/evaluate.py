@@ -47,7 +47,8 @@ def run(
 
     Raises
     ------
-    ArtifactError : the labels lack a sample, or were made for other inputs or outputs.
+    ArtifactError : the model is no longer what its record says; or the labels lack a sample, or were made for other
+        inputs or outputs.
     DataError : the dataset does not know the task's target.
     """
     from pipeline import models
@@ -57,7 +58,7 @@ def run(
     from pipeline.models import cost
 
     question = Question.of(config.task)
-    network, card = models.load_model(model.path)
+    network, card = models.load_model(model)
     store = arrays.open_inputs(inputs)
     table = _samples(config, samples, split, store)
     outputs, teacher_outputs = _cached(config, inputs, model, labels, table)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts import cards
 from pipeline.artifacts.locks import hold, holder
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
@@ -143,7 +143,7 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
             artifact = Artifact.load(record.parent)
             made_by = artifact.record["stage"], artifact.record["version"]
             if made_by == ("distill", version) and artifact.config["task"]["name"] == task:
-                Preparation.of_card(json.loads(artifact.file("model.json").read_text("utf-8")), artifact.path)
+                Preparation.of_card(cards.read(artifact), artifact.path)
                 students.append(artifact)
         except ArtifactError:
             continue  # damaged, or prepared by another version: the commands that make it say so

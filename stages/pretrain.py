@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.inputs.batches import Samples
 
-VERSION = 2
+VERSION = 3
 CONFIG = PretrainConfig
 INPUTS = ("raw", "samples", "inputs", "guide")
 OUTPUT = "pretrained"
@@ -45,7 +45,7 @@ def run(
     faces, subjects = _faces(raw, samples, inputs)
     held_out = face_targets.held_out(subjects, config.held_out)
     learned, tested = (faces.at(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
-    leader = models.load_model(guide.path)[0] if guide else None
+    leader = models.load_model(guide)[0] if guide else None
     summary = pretraining.train(config, learned, tested, leader, work.path, work.fingerprint, work.node.slug)
     counts = {"faces": len(faces), "identities": len(set(subjects)), "held_out_faces": len(tested)}
     return {"counts": counts, "skipped": [], **summary}
@@ -57,7 +57,7 @@ def export(artifact: Artifact, out: Path) -> Path:
 
     from pipeline import models
 
-    model, card = models.load_model(artifact.path)
+    model, card = models.load_model(artifact)
     heads = models.output_layers(model)
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()

@@ -108,7 +108,7 @@ def _job(
     training = np.flatnonzero(assigned.set_index("sample_id")["part"].reindex(names) == "train")
     modalities = {name: columns[name] for name in config.task.teacher_inputs}
     return LabelJob(
-        TeacherEnsemble.load([teacher.path for teacher in teachers], devices.pick(config.device), config.precision),
+        TeacherEnsemble.load(teachers, devices.pick(config.device), config.precision),
         config.task,
         Samples(modalities, np.arange(len(names)), names),
         fold,

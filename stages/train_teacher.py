@@ -14,7 +14,7 @@ from pipeline.config import TeacherConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 3
+VERSION = 4
 CONFIG = TeacherConfig
 INPUTS = ("samples", "split", "inputs")
 OUTPUT = "teachers"

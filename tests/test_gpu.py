@@ -58,7 +58,7 @@ def test_a_cached_student_is_the_online_one_within_rounding(tmp_path):
         *(student(fakes, **same, loss="soft", online=online) for online in (False, True))
     )
     pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in (cached, online))
+    one, other = (models.logits(models.load_model(artifact)[0], pictures) for artifact in (cached, online))
     assert (one - other).abs().max() < 1e-2
 
 
@@ -70,6 +70,6 @@ def test_training_repeats_itself(tmp_path, precision):
         config = replace(SMOKE.train_teacher, architecture=NETWORKS["swin"], precision=precision, device="cuda")
         node = Node("train_teacher", "teacher", 1, config, fakes.data, train_teacher.run)
         (artifact,) = fakes.store.build(node)
-        found.append(models.load_model(artifact.path)[0].state_dict())
+        found.append(models.load_model(artifact)[0].state_dict())
         assert np.isfinite(arrays.read_table(artifact.file("history.csv"))["val_loss"]).all()
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])

@@ -83,6 +83,19 @@ def generator_states() -> dict[str, torch.Tensor]:
     return states
 
 
+def are_generator_states(states: object) -> bool:
+    """Whether these are states that ``restore_generators`` can take."""
+    if not (isinstance(states, dict) and "cpu" in states):
+        return False
+    try:
+        for device, state in states.items():
+            if device == "cpu" or torch.cuda.is_available():
+                torch.Generator(device).set_state(state.cpu())
+    except (RuntimeError, TypeError, AttributeError):
+        return False
+    return True
+
+
 def restore_generators(states: dict[str, torch.Tensor]) -> None:
     """Continue torch's generators where a checkpoint left them."""
     torch.set_rng_state(states["cpu"].cpu())

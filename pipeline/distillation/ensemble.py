@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import models
+from pipeline.artifacts.store import Artifact
 from pipeline.compute import devices
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches
@@ -40,24 +40,25 @@ class TeacherEnsemble:
     precision: str
 
     @classmethod
-    def load(cls, folders: Sequence[Path], device: str, precision: str) -> TeacherEnsemble:
-        """Read the teachers from their folders.
+    def load(cls, teachers: Sequence[Artifact], device: str, precision: str) -> TeacherEnsemble:
+        """Read the teachers.
 
         Raises
         ------
-        ArtifactError : one is damaged, or they do not answer the same question of the same inputs.
+        ArtifactError : one is no longer what its record says, or they do not answer the same question of the same
+            inputs.
         """
-        loaded = [models.load_model(folder) for folder in folders]
+        loaded = [models.load_model(teacher) for teacher in teachers]
         cards = tuple(card for _, card in loaded)
-        for folder, card in zip(folders, cards, strict=True):
+        for teacher, card in zip(teachers, cards, strict=True):
             for name in SAME:
                 if card[name] != cards[0][name]:
                     raise ArtifactError(
-                        f"{folder.name} has {name} {card[name]}, {folders[0].name} has {cards[0][name]}: they cannot "
-                        "label together. Train both anew: make teacher"
+                        f"{teacher.path.name} has {name} {card[name]}, {teachers[0].path.name} has {cards[0][name]}: "
+                        "they cannot label together. Train both anew: make teacher"
                     )
-        teachers = tuple(network.to(device) for network, _ in loaded)
-        return cls(teachers, cards, batches.specs(cards[0]), device, precision)
+        networks = tuple(network.to(device) for network, _ in loaded)
+        return cls(networks, cards, batches.specs(cards[0]), device, precision)
 
     def predict(self, batch: Batch, fold: np.ndarray, features: Sequence[str] = ()) -> dict[str, Tensor]:
         """Raw outputs for one view of each sample.

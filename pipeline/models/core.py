@@ -1,28 +1,22 @@
-"""Build, run, save and load a network, whatever its family."""
+"""Build, describe and run a network, whatever its family."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from pipeline.artifacts.atomic import replacing
 from pipeline.config import Architecture, as_dict, weights_file
-from pipeline.errors import ArtifactError, ConfigError
+from pipeline.errors import ConfigError
 from pipeline.inputs.views.image import InputSpec
 from pipeline.models import deit, generic, lora, resnet, swin, weights
 
 FAMILIES = (deit, swin, resnet, generic)
-WEIGHTS, CARD = "weights.safetensors", "model.json"
 
 
 def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed: int = 0) -> nn.Module:
@@ -51,7 +45,7 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
             model = _create(architecture, len(classes), pretrained=False)
     file = weights_file(architecture)
     if file is not None:
-        weights.load_backbone(model, weights.read(file), output_layers(model), file)
+        weights.load_backbone(model, weights.read(file, architecture.digest), output_layers(model), file)
     if architecture.trained == "head":
         _freeze_all_but(model, output_layers(model))
     elif rank := lora.rank_of(architecture.trained):
@@ -110,41 +104,6 @@ def describe(model: nn.Module, architecture: Architecture, classes: list[str] | 
         "parameters": sum(p.numel() for p in own.values()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
-
-
-def save_model(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
-    """Write ``weights.safetensors`` and ``model.json``, each by one rename; adaptation is merged first."""
-    lora.merge(model)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    with replacing(folder / WEIGHTS) as draft:
-        draft.write_bytes(save(tensors))
-    with replacing(folder / CARD) as draft:
-        draft.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """A saved network in evaluation mode on the CPU, and its card.
-
-    Raises
-    ------
-    ArtifactError : the folder holds no whole model.
-    """
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        model = build(_architecture(card["network"]), card["classes"])
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ArtifactError(
-            f"{folder} holds no whole model ({CARD} and {WEIGHTS}): {(str(error) or repr(error)).splitlines()[0]}. "
-            "Give the folder of a teacher or a student, or remove it and train again."
-        ) from error
-    return model.eval(), card
-
-
-def _architecture(network: dict[str, Any]) -> Architecture:
-    """The architecture of a card; its weights are about to be loaded, so no others are fetched or added."""
-    options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
-    return Architecture(**{**network, "options": options, "weights": "random", "trained": "all"})
 
 
 def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
+from pipeline.artifacts import regular
 from pipeline.errors import PainDistillError, WeightsError
 
 log = logging.getLogger(__name__)
@@ -27,19 +29,31 @@ CHOICES = (
 PROBE_TIMEOUT_S = 5
 
 
-def read(file: Path) -> dict[str, Tensor]:
+def read(file: Path, digest: str = "") -> dict[str, Tensor]:
     """Read a safetensors file; floating-point tensors come as float32.
+
+    Parameters
+    ----------
+    digest : SHA-256 that its content must have; empty: any.
 
     Raises
     ------
-    WeightsError : the file is missing or is not a whole safetensors file.
+    WeightsError : the file is missing, is not a whole safetensors file, or has other content.
     """
     if not file.is_file():
         raise WeightsError(f"There are no weights at {file}. {CHOICES}")
     try:
-        tensors = load_file(file)
+        with regular.opened(file) as opened:
+            content = opened.read()
+        tensors = load(content)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} is not a whole safetensors file ({error}). {CHOICES}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if digest and found != digest:
+        raise WeightsError(
+            f"{file} has SHA-256 {found[:8]}…, expected {digest[:8]}…: it was changed since the run began, or the "
+            "memo of hashes is wrong. Run the command again"
+        )
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
@@ -57,24 +71,33 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str
     ------
     WeightsError : tensors are missing, left over or of another shape.
     """
-    found = {
-        name: t for name, t in _fitted(_without_token(tensors, model), model).items() if not _in_heads(name, heads)
-    }
+    try:
+        fitted = _fitted(_without_token(tensors, model), model)
+    except Exception as error:  # timm's filters raise whatever strange tensors lead them to
+        reason = " ".join((str(error) or repr(error)).split())
+        raise WeightsError(f"{source} does not fit {type(model).__name__}: {reason}. {CHOICES}") from error
+    found = {name: t for name, t in fitted.items() if not _in_heads(name, heads)}
     wanted = {name: t for name, t in model.state_dict().items() if not _in_heads(name, heads)}
+    problems = misfits(*({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (found, wanted)))
+    if problems:
+        raise WeightsError(f"{source} does not fit {type(model).__name__}: {problems}. {CHOICES}")
+    model.load_state_dict(found, strict=False)
+
+
+def misfits(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> str:
+    """How tensors of some shapes differ from those that a network wants, in words; empty where they do not."""
     shapes = [
-        f"{name} is {tuple(found[name].shape)}, expected {tuple(wanted[name].shape)}"
+        f"{name} is {found[name]}, expected {wanted[name]}"
         for name in wanted.keys() & found.keys()
-        if found[name].shape != wanted[name].shape
+        if found[name] != wanted[name]
     ]
     problems = {
         "missing": sorted(wanted.keys() - found.keys()),
         "unknown": sorted(found.keys() - wanted.keys()),
         "of another shape": sorted(shapes),
     }
-    said = [f"{len(names)} {what} (such as {names[0]})" for what, names in problems.items() if names]
-    if said:
-        raise WeightsError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}. {CHOICES}")
-    model.load_state_dict(found, strict=False)
+    counted = (f"{len(names)} {what} (such as {names[0]:.200})" for what, names in problems.items() if names)
+    return " ".join("; ".join(counted).split())
 
 
 @contextmanager

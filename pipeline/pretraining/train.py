@@ -104,7 +104,7 @@ def train(
     progress = loop.fit(
         network, epoch_batches, loss, validate, _schedule(config, device), folder, fingerprint, steps, title
     )
-    models.save_model(folder, model, card)
+    models.save_model(folder, model, card, fingerprint)
     loop.finish(folder)
     return {
         "steps": steps * config.epochs,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.artifacts import cards
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
@@ -43,7 +44,7 @@ class Run:
             evaluation,
             read_table(evaluation.file("predictions.csv")),
             read_table(model.file("history.csv")),
-            _json(model, "model.json"),
+            cards.read(model),
             _json(evaluation, "cost.json"),
             _json(evaluation, "calibration.json"),
         )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pipeline import models
+from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
@@ -45,7 +46,7 @@ class Predictor:
 
     Parameters
     ----------
-    model : folder of a teacher or a student.
+    model : a teacher or a student, or the folder of one.
     device : ``cpu``, ``cuda`` or ``cuda:N``.
 
     Attributes
@@ -54,14 +55,16 @@ class Predictor:
 
     Raises
     ------
-    ArtifactError : the folder holds no whole model, or its card does not say what it is asked or what it reads.
+    ArtifactError : there is no whole model, a file is damaged or another model's, or its card does not say what it is
+        asked or what it reads.
     """
 
-    def __init__(self, model: Path, device: str):
+    def __init__(self, model: Artifact | Path, device: str):
         network, self._card = models.load_model(model)
-        self.aligner = FaceAligner(Preparation.of_card(self._card, model), device)
+        folder = model.path if isinstance(model, Artifact) else model
+        self.aligner = FaceAligner(Preparation.of_card(self._card, folder), device)
         if "task" not in self._card:
-            raise ArtifactError(f"{model} does not say its task: model.json lacks task. Train it anew: make distill")
+            raise ArtifactError(f"{folder} does not say its task: model.json lacks task. Train it anew: make distill")
         self._specs = batches.specs(self._card)
         self._device = device
         self._network = network.to(device)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import logging
 import math
-import pickle
 import shutil
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pipeline.artifacts.arrays import write_table
-from pipeline.artifacts.atomic import replacing
 from pipeline.compute import devices
 from pipeline.compute.distributed import ALONE, Team
 from pipeline.errors import ConfigError
-from pipeline.training.schedule import Schedule
+from pipeline.training import checkpoint
+from pipeline.training.checkpoint import Progress, Unusable
+from pipeline.training.schedule import OPTIMIZERS, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +40,6 @@ LossFunction = Callable[[Any, Mapping[str, Tensor]], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.pt", "history.csv", "tensorboard"
-
-
-@dataclass
-class Progress:
-    """How far a run has come; all of it is in the checkpoint."""
-
-    epoch: int = 0  # epochs that are finished
-    step: int = 0  # steps of the running epoch that are finished
-    loss_sum: float = 0.0
-    samples: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)  # epoch, value of what is compared, weights
-    learning_rate: float = 0.0  # of the last step
 
 
 def fit(
@@ -93,7 +79,7 @@ def fit(
     ConfigError : the loss is no longer a number, or a batch of one is too small for the network.
     """
     run = _Run(model, loss, schedule, folder, fingerprint, steps, team)
-    run.restore()
+    run.restore(steps)
     board = _Board(folder, run.progress) if team.chief else nullcontext()
     bar = tqdm(
         total=schedule.epochs * steps,
@@ -213,7 +199,7 @@ class _Run:
 
     def close_epoch(self, validate: Validate, start: float) -> None:
         """Validate, note the epoch in the history, keep its weights if they are the best."""
-        progress, measured = self.progress, self.averaged.module if self.averaged else self.model
+        progress, measured = self.progress, self._measured
         row = {"epoch": progress.epoch + 1, "train_loss": progress.loss_sum / max(progress.samples, 1)}
         row |= validate(measured.eval())
         self._check(row)
@@ -250,44 +236,60 @@ class _Run:
             )
 
     @property
-    def _parts(self) -> list[Any]:
+    def _parts(self) -> dict[str, Any]:
         """What a checkpoint holds the state of."""
-        parts = [self.model, self.optimizer, self.scheduler, self.scaler]
-        return [*parts, self.averaged] if self.averaged else parts
+        parts = {"model": self.model, "scheduler": self.scheduler, "scaler": self.scaler, "optimizer": self.optimizer}
+        return parts | ({"average": self.averaged} if self.averaged else {})
+
+    @property
+    def _measured(self) -> nn.Module:
+        """The network that is validated, and kept when it is the best."""
+        return self.averaged.module if self.averaged else self.model
 
     def _save_is_due(self) -> bool:
         return self.team.chief and time.monotonic() - self.saved >= self.schedule.checkpoint_s
 
     def save(self) -> None:
-        """Write the checkpoint by one rename."""
+        """Write the checkpoint."""
         state = {
             "fingerprint": self.fingerprint,
             "progress": vars(self.progress),
-            "parts": [part.state_dict() for part in self._parts],
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
             "generators": devices.generator_states(),
         }
-        with replacing(self.folder / CHECKPOINT) as draft, draft.open("wb") as file:
-            torch.save(state, file)  # given a path, torch hides why it could not write
+        checkpoint.write(self.folder / CHECKPOINT, state)
         self.saved = time.monotonic()
 
-    def restore(self) -> None:
-        """Continue from the checkpoint if this run has one."""
+    def restore(self, steps: int) -> None:
+        """Continue from the checkpoint if this run has one, all of it; else nothing is changed."""
         path = self.folder / CHECKPOINT
-        if not path.exists():
-            return
         try:
-            state = torch.load(path, map_location=self.schedule.device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            log.warning("%s cannot be read (%s): training starts anew", path, error)
+            state = checkpoint.read(path, self.fingerprint, self.schedule.device)
+            progress = self._checked(state, steps)
+        except FileNotFoundError:
             return
-        if state["fingerprint"] != self.fingerprint:
-            log.warning("%s belongs to another run: training starts anew", path)
+        except Unusable as error:
+            log.warning("%s %s: training starts anew", path, error)
+            if self.team.chief:
+                checkpoint.remove(path)
             return
-        for part, saved in zip(self._parts, state["parts"], strict=True):
-            part.load_state_dict(saved)
-        self.progress = Progress(**state["progress"])
+        for name, part in self._parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.progress = progress
         devices.restore_generators(state["generators"])
-        log.info("resuming after epoch %d, step %d", self.progress.epoch, self.progress.step)
+        log.info("resuming after epoch %d, step %d", progress.epoch, progress.step)
+
+    def _checked(self, state: dict[str, Any], steps: int) -> Progress:
+        """The progress that a checkpoint holds, once all else in it was found to fit."""
+        parts, generators = (state.get(name) for name in ("parts", "generators"))
+        if not (isinstance(parts, dict) and parts.keys() == self._parts.keys()):
+            raise Unusable("lacks a part of this run")
+        for name in parts.keys() - {"optimizer"}:
+            checkpoint.fits(parts[name], self._parts[name].state_dict(), name)
+        checkpoint.fits_optimizer(parts["optimizer"], self.optimizer, OPTIMIZERS[self.schedule.optimizer][2])
+        if not devices.are_generator_states(generators):
+            raise Unusable("has no state of the generators")
+        return checkpoint.progress(state.get("progress"), self.schedule.epochs, steps, self._measured.state_dict())
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel | None:
@@ -296,26 +298,45 @@ def _averaged(model: nn.Module, decay: float) -> AveragedModel | None:
 
 
 class _Board:
-    """TensorBoard scalars; written anew when a run resumes, so that no epoch stands there twice."""
+    """TensorBoard scalars; written anew when a run resumes, so that no epoch stands there twice.
+
+    Written here and now: the thread of torch's ``SummaryWriter`` prints a traceback of its own when the disk is full.
+    """
 
     def __init__(self, folder: Path, progress: Progress):
-        from torch.utils.tensorboard import SummaryWriter  # slow to import
+        from tensorboard.summary.writer.record_writer import RecordWriter  # slow to import
 
         shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+        (folder / TENSORBOARD).mkdir()
         self.progress = progress
-        self.writer = SummaryWriter(folder / TENSORBOARD)
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"  # TensorBoard looks for such names
+        self.records = RecordWriter((folder / TENSORBOARD / name).open("wb"))
 
     def __enter__(self) -> _Board:
+        self._write(file_version="brain.Event:2")
         for row in range(len(self.progress.history)):
             self.add(row)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.writer.close()
+        self.records.close()
 
     def add(self, row: int) -> None:
-        """Add an epoch's numbers and its duration in seconds."""
+        """Add an epoch's numbers and its duration in seconds.
+
+        Raises
+        ------
+        OSError : they cannot be written.
+        """
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         numbers = self.progress.history[row] | {"seconds": self.progress.seconds[row]}
         epoch = numbers.pop("epoch")
-        for name, value in numbers.items():
-            self.writer.add_scalar(name, value, epoch)
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+        self._write(step=epoch, summary=Summary(value=values))
+        self.records.flush()
+
+    def _write(self, **content: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self.records.write(Event(wall_time=time.time(), **content).SerializeToString())

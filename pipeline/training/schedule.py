@@ -9,10 +9,12 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 WARMUP_START = 1e-3  # of the learning rate
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
+# Class, options, and what it keeps of each parameter.
 OPTIMIZERS = {
-    "adam": (torch.optim.Adam, {"fused": True, "weight_decay": 0.0}),
-    "adamw": (torch.optim.AdamW, {"fused": True, "weight_decay": 0.0}),
-    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+    "adam": (torch.optim.Adam, {"fused": True, "weight_decay": 0.0}, ADAM_STATE),
+    "adamw": (torch.optim.AdamW, {"fused": True, "weight_decay": 0.0}, ADAM_STATE),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}, ("momentum_buffer",)),
 }
 
 
@@ -57,7 +59,7 @@ class Schedule:
 
     def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of the parameters that are trained; biases and norms are not decayed."""
-        make, options = OPTIMIZERS[self.optimizer]
+        make, options, _ = OPTIMIZERS[self.optimizer]
         if not self.weight_decay:
             return make(parameters, lr=self.learning_rate, **options)
         groups = [

@@ -221,7 +221,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         **origin,
     }
     if team.chief:
-        models.save_model(work.path, network, card)
+        models.save_model(work.path, network, card, work.fingerprint)
         loop.finish(work.path)
     counts = {"train": len(lesson.train), "val": len(lesson.val), "epochs": len(progress.history)}
     return {"counts": counts, "skipped": [], "best": best}

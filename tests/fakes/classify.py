@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.artifacts import arrays
+from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import (
     DEMO_SETS,
@@ -29,6 +29,7 @@ from pipeline.config import (
     ReportConfig,
     SplitConfig,
     TeacherConfig,
+    as_dict,
 )
 from pipeline.evaluation import predictions
 from pipeline.evaluation.question import Question
@@ -187,10 +188,12 @@ class Fakes:
         rng = np.random.default_rng(config.seed + len(work.node.slug))
         architecture, parameters, _ = NETWORKS[getattr(config, "student", config.teacher)]
         task = self.task
-        card = {"architecture": architecture.name, "classes": list(task.outputs), "weights": "shipped"}
-        card |= {"parameters": parameters, "inputs": {"rgb": {"size": architecture.image_size}}}
-        card |= {"task": {"name": task.name, "kind": task.kind, "target": task.target}}
-        (work.path / "model.json").write_text(json.dumps(card))
+        rgb = {"size": architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}
+        card = {"architecture": architecture.name, "label": architecture.label, "weights": "shipped"}
+        card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": {"rgb": rgb}}
+        card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
+        card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
+        (work.path / "model.json").write_text(cards.text(card))
         epoch = np.arange(1, config.epochs + 1)
         fall = np.exp(-epoch / 3) * 0.5
         columns = {

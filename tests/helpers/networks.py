@@ -11,6 +11,7 @@ from pipeline.inputs.faces import card
 from pipeline.inputs.faces.card import prepared
 from pipeline.tasks import Task
 
+FINGERPRINT = "0123456789abcdef" * 4
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
     options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
@@ -25,5 +26,5 @@ def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0) -> Path:
     network = models.build(TINY, task.outputs, seed)
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
     entries = {"task": as_dict(task), "prepare": prepared(inputs)}
-    models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries)
+    models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, FINGERPRINT)
     return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,9 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from pipeline import config as configuration
 from pipeline import models
+from pipeline.artifacts import cards
 from pipeline.config import Architecture
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
 from pipeline.models import core, weights
+from tests.helpers.networks import FINGERPRINT
 from tests.helpers.presets import NETWORKS, PAPER, networks
 
 CLASSES = ["no_pain", "pain"]
@@ -80,7 +81,7 @@ def test_a_frozen_backbone_trains_its_classifier_alone(architecture, head):
 @pytest.mark.parametrize("architecture", [RESNET, SWIN, DEIT], ids=lambda a: a.name)
 def test_saved_and_loaded_is_the_same(architecture, tmp_path):
     model = models.build(architecture, CLASSES, seed=1)
-    models.save_model(tmp_path, model, models.describe(model, architecture, CLASSES) | {"seed": 1})
+    models.save_model(tmp_path, model, models.describe(model, architecture, CLASSES) | {"seed": 1}, FINGERPRINT)
     loaded, card = models.load_model(tmp_path)
     assert not loaded.training
     assert torch.equal(models.logits(loaded, images(architecture)), models.logits(model, images(architecture)))
@@ -94,7 +95,7 @@ def test_saved_and_loaded_is_the_same(architecture, tmp_path):
 def test_a_damaged_model_is_named(tmp_path, damage):
     model = models.build(DEIT, CLASSES)
     card = models.describe(model, DEIT, CLASSES)
-    models.save_model(tmp_path, model, card)
+    models.save_model(tmp_path, model, card, FINGERPRINT)
     file = tmp_path / "weights.safetensors"
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:-100])
@@ -103,8 +104,9 @@ def test_a_damaged_model_is_named(tmp_path, damage):
     elif damage == "no weights":
         file.unlink()
     else:
+        card = cards.read(tmp_path)
         card["network"]["options"][1][1] = 3
-        (tmp_path / "model.json").write_text(json.dumps(card))
+        (tmp_path / "model.json").write_text(cards.text(card))
     with pytest.raises(ArtifactError, match="holds no whole model"):
         models.load_model(tmp_path)
 
@@ -124,7 +126,7 @@ def test_shipped_half_precision_weights_become_the_backbone(tmp_path, monkeypatc
 
 def test_weights_of_a_trained_model_are_taken_without_its_classifier(tmp_path):
     source = models.build(DEIT, CLASSES, seed=5)
-    models.save_model(tmp_path, source, models.describe(source, DEIT, CLASSES))
+    models.save_model(tmp_path, source, models.describe(source, DEIT, CLASSES), FINGERPRINT)
     for path in (tmp_path, tmp_path / "weights.safetensors"):
         model = models.build(replace(DEIT, weights=str(path)), CLASSES, seed=7)
         assert torch.equal(model.norm.weight, source.norm.weight)
@@ -221,6 +223,6 @@ def test_input_follows_timms_weights():
 
 def test_weights_are_written_whole(tmp_path):
     model = models.build(RESNET, CLASSES)
-    models.save_model(tmp_path, model, models.describe(model, RESNET, CLASSES))
+    models.save_model(tmp_path, model, models.describe(model, RESNET, CLASSES), FINGERPRINT)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "weights.safetensors"]
     assert load_file(tmp_path / "weights.safetensors").keys() == model.state_dict().keys()

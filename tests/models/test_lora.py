@@ -10,6 +10,7 @@ from pipeline import models
 from pipeline.config import Architecture
 from pipeline.errors import ConfigError
 from pipeline.models import lora
+from tests.helpers.networks import FINGERPRINT
 
 pytest.importorskip("peft", reason="the extra lora brings it")
 CLASSES = ("anger", "disgust", "fear")
@@ -54,7 +55,7 @@ def test_what_is_saved_is_the_plain_network_with_the_same_answers(tmp_path):
     model = stepped(models.build(VIT, CLASSES))
     with torch.no_grad():
         expected = model(PICTURES)
-    models.save_model(tmp_path, model, models.describe(model, VIT, CLASSES))
+    models.save_model(tmp_path, model, models.describe(model, VIT, CLASSES), FINGERPRINT)
     loaded, _ = models.load_model(tmp_path)
     plain = timm.create_model(VIT.name, num_classes=3, img_size=64, **dict(VIT.options))
     assert loaded.state_dict().keys() == plain.state_dict().keys()

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from pipeline import models
-from pipeline.artifacts import arrays
+from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node
 from pipeline.config import AlignConfig, IndexConfig
@@ -77,7 +77,7 @@ def test_a_card_that_does_not_say_all_is_refused(tmp_path, lacking, message):
     folder = saved(tmp_path, PAIN, AlignConfig(face_size=64))
     card = json.loads((folder / "model.json").read_text())
     del card[lacking]
-    (folder / "model.json").write_text(json.dumps(card))
+    (folder / "model.json").write_text(cards.text(card))
     with pytest.raises(ArtifactError, match=rf"{message}\. Train it anew: make distill"):
         Predictor(folder, "cpu")
 

@@ -39,7 +39,7 @@ def weights(artifact: Artifact) -> dict[str, torch.Tensor]:
 
 def test_a_student_is_a_folder_that_loads(fakes):
     (artifact,) = fakes.store.build(student(fakes))
-    model, card = models.load_model(artifact.path)
+    model, card = models.load_model(artifact)
     assert (card["teacher"], card["loss"], card["seed"]) == ("swin", "hard", 0)
     assert card["labels_fingerprints"] == {"labels_teacher": labels(fakes).fingerprint}
     assert models.logits(model, torch.zeros(3, 3, 64, 64)).shape == (3, 2)
@@ -85,7 +85,7 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     maps["hard"].flush()
     turned = Artifact(folder, original.record | {"files": described(folder)})
     node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
-    work = type("Work", (), {"path": folder, "fingerprint": "x", "node": node})
+    work = type("Work", (), {"path": folder, "fingerprint": node.fingerprint, "node": node})
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
     distill.run(node.config, work, **inputs, labels_teacher=turned)
     model, card = models.load_model(folder)
@@ -130,7 +130,7 @@ def test_with_soft_targets_and_features_cached_and_online_students_answer_alike(
     """Teachers answer in other batches than they were cached in: sums may be rounded otherwise, no more."""
     built = fakes.store.build(*(student(fakes, **SAME, loss=loss, online=online) for online in (False, True)))
     pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in built)
+    one, other = (models.logits(models.load_model(artifact)[0], pictures) for artifact in built)
     assert (one - other).abs().max() < 1e-4
 
 
@@ -139,7 +139,7 @@ def test_two_teachers_say_the_same_from_their_caches_and_in_the_loop(fakes, loss
     nodes = [student(fakes, "swin+resnet", **SAME, loss=loss, online=online) for online in (False, True)]
     cached, online = fakes.store.build(*nodes)
     pictures = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    one, other = (models.logits(models.load_model(artifact.path)[0], pictures) for artifact in (cached, online))
+    one, other = (models.logits(models.load_model(artifact)[0], pictures) for artifact in (cached, online))
     assert (one - other).abs().max() < 1e-4
 
 

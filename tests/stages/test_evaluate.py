@@ -45,12 +45,19 @@ def network(fakes, stage="distill", teacher="swin"):
 
     def run(config, work, **inputs):
         model = models.build(TINY, fakes.task.outputs, seed=3)
-        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs))
+        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs), work.fingerprint)
         return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
 
     kind = TeacherConfig if stage == "train_teacher" else DistillConfig
     config = kind(task=fakes.task, teacher=teacher, architecture=TINY)
     return Node(stage, f"{stage}-{teacher}", 1, config, fakes.data, run)
+
+
+def flip(file, place):
+    """Flip a bit of one byte."""
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
 
 
 def labels_of(fakes, teacher, outputs=None, seed=0):
@@ -95,7 +102,7 @@ def test_a_student_is_measured_on_the_test_faces(fakes):
     assert frame["sample_id"].tolist() == fakes.table["sample_id"].tolist()
 
     [student], [inputs] = fakes.store.build(network(fakes)), fakes.store.build(fakes.inputs)
-    model, card = models.load_model(student.path)
+    model, card = models.load_model(student)
     store, specs = arrays.open_inputs(inputs), batches.specs(card)
     samples = batches.Samples({"rgb": store["rgb"]}, np.arange(len(frame)), store.sample_ids)
     logits = torch.cat(list(supervised.forward(model, samples, specs, 64, "cpu"))).numpy()
@@ -206,3 +213,24 @@ def test_the_card_beside_an_evaluation_has_the_test_figures(fakes):
     for attribute in subgroups.groupings(tested):
         for group in tested[attribute].unique():
             assert f"| {attribute.replace('_', ' ')}: {group} |" in card
+
+
+@pytest.mark.parametrize("stage", ["distill", "train_teacher"])
+@pytest.mark.parametrize("place", [3, 500, -1])
+def test_a_damaged_model_is_named_when_it_is_measured_again(fakes, stage, place):
+    model = network(fakes, stage)
+    [made] = fakes.store.build(model)
+    flip(made.path / "weights.safetensors", place)
+    with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
+        evaluated(fakes, model, labels_teacher=labels_of(fakes, network(fakes, "train_teacher", "resnet")))
+
+
+def test_the_weights_of_another_model_are_named(fakes):
+    model, other = network(fakes), network(fakes, teacher="resnet")
+    made, stranger = fakes.store.build(model, other)
+    file = made.path / "weights.safetensors"
+    size = file.stat().st_size
+    file.write_bytes((stranger.path / file.name).read_bytes())
+    assert file.stat().st_size == size
+    with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
+        evaluated(fakes, model)

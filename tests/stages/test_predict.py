@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pipeline.artifacts import arrays
+from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError, DataError
@@ -28,7 +28,7 @@ from stages.cli import Session, cli
 from tests.helpers import records
 from tests.helpers.groups import running, wait_until
 from tests.helpers.locks import HOLD
-from tests.helpers.networks import saved
+from tests.helpers.networks import FINGERPRINT, saved
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +311,7 @@ def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
     (damaged / "weights.safetensors").write_bytes(b"cut short")
     earlier = student(tmp_path / "set" / "student-d-00000004", "2026-04-01")
     card = json.loads((earlier / "model.json").read_text())
-    text = json.dumps(card | {"prepare": card["prepare"] | {"version": 1}})
+    text = cards.text(card | {"prepare": card["prepare"] | {"version": 1}})
     (earlier / "model.json").write_text(text)
     records.rewrite(earlier, files=records.described(earlier))
     assert predict.newest_student(tmp_path, "pain", distill.VERSION) == good

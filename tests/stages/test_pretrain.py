@@ -68,7 +68,7 @@ def test_the_export_is_half_precision_without_outputs_and_starts_a_network(famil
     file = pretrain.export(built[family], tmp_path)
     architecture = replace(NETWORKS[family], weights=str(file))
     model = models.build(architecture, ["no_pain", "pain"])
-    taught, _ = models.load_model(built[family].path)
+    taught, _ = models.load_model(built[family])
     heads = models.output_layers(model)
     compared = 0
     for name, tensor in model.state_dict().items():

@@ -74,13 +74,13 @@ def made(tmp_path_factory) -> Made:
 
 
 def teachers_logits(made: Made, inputs: torch.Tensor, teacher: Artifact | None = None) -> np.ndarray:
-    model, _ = models.load_model((teacher or made.teacher).path)
+    model, _ = models.load_model(teacher or made.teacher)
     with torch.inference_mode():
         return model(inputs).numpy()
 
 
 def spec_of(made: Made) -> models.InputSpec:
-    return models.InputSpec(**models.load_model(made.teacher.path)[1]["inputs"]["rgb"])
+    return models.InputSpec(**models.load_model(made.teacher)[1]["inputs"]["rgb"])
 
 
 def training_ids(made: Made) -> list[str]:
@@ -203,7 +203,7 @@ def test_features_are_kept_in_half_precision(made):
     faces, names = arrays.open_inputs(made.inputs), training_ids(made)
     drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
-    model, _ = models.load_model(made.teacher.path)
+    model, _ = models.load_model(made.teacher)
     expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
     said = CachedTargets(found, names, ("hidden", "map"), "cpu")(Batch(np.arange(4), drawn, {}), 1)
     for kind in ("hidden", "map"):
@@ -428,3 +428,24 @@ def test_the_record_says_how_near_bfloat16_is_to_float32(made):
     assert agreement["logits"] == pytest.approx(np.abs(apart).max(), rel=0.01)
     assert 0 < agreement["logits"] < 0.1
     assert agreement["hard"] > 0.9
+
+
+@pytest.mark.parametrize("damage", [3, 500, -1, "swapped"])
+def test_a_damaged_teacher_is_named_when_labels_are_made(damage, tmp_path):
+    fakes = Fakes(tmp_path, subjects=35, size=64)
+
+    def untrained(config, work, **inputs):
+        model = models.build(NETWORKS["swin"], CLASSES, config.seed)
+        card = models.describe(model, NETWORKS["swin"], CLASSES)
+        models.save_model(work.path, model, card, work.fingerprint)
+        return {}
+
+    node, other = (replace(teacher_node(fakes, seed), run=untrained) for seed in (0, 1))
+    teacher, stranger = fakes.store.build(node, other)
+    file = teacher.path / "weights.safetensors"
+    content = bytearray((stranger.path / file.name if damage == "swapped" else file).read_bytes())
+    if damage != "swapped":
+        content[damage] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
+        fakes.store.build(replace(labels_node(fakes), inputs={**fakes.data, "teacher": node}))

@@ -33,7 +33,7 @@ def test_a_teacher_is_a_folder_that_loads(fakes, family):
     (artifact,) = fakes.store.build(teacher(fakes, family))
     files = {name.split("/")[0] for name in artifact.record["files"]}
     assert files == {"weights.safetensors", "model.json", "history.csv", "tensorboard"}
-    model, card = models.load_model(artifact.path)
+    model, card = models.load_model(artifact)
     assert card["architecture"] == NETWORKS[family].name
     assert card["inputs_fingerprint"] == fakes.inputs.fingerprint
     assert card["split_fingerprint"] == fakes.split.fingerprint

@@ -1,0 +1,193 @@
+"""``model.json``, the card of a network: what it is, reads and answers, checked before any of it is believed.
+
+A card may come from anywhere, so every field has a type and bounds here and nothing unknown is let through. No torch:
+reports read cards too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from pipeline.artifacts import regular
+from pipeline.artifacts.store import Artifact
+from pipeline.errors import ArtifactError
+
+CARD = "model.json"
+MOST_BYTES = 2**20
+# Options that are no part of a network: timm would fetch weights or open files for them.
+FOREIGN = "pretrained|pretrained_cfg|pretrained_cfg_overlay|checkpoint_path|cache_dir|num_classes"
+
+ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
+Text = Annotated[str, Meta(max_length=10_000, pattern=rf"^{ONE_LINE}*\Z")]
+Name = Annotated[str, Meta(max_length=200, pattern=rf"^{ONE_LINE}+\Z")]
+FileName = Annotated[str, Meta(max_length=200, pattern=r"^[^/\x00-\x1f]*\Z")]
+OptionName = Annotated[str, Meta(max_length=100, pattern=rf"^(?!({FOREIGN})\Z)[a-z][a-z0-9_]*\Z")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
+Count = Annotated[int, Meta(ge=0)]
+Side = Annotated[int, Meta(ge=1, le=4096)]  # pixels
+Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Deviation = Annotated[float, Meta(ge=1e-6, le=1e6)]
+# No pattern here: freeing the union of a text with a pattern and a list, msgspec 0.22 corrupts memory.
+Scalar = bool | Annotated[int, Meta(ge=-(10**6), le=10**6)] | Number | Annotated[str, Meta(max_length=200)] | None
+Several = Annotated[list[Scalar], Meta(max_length=64)]
+
+
+class Network(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of an ``Architecture``."""
+
+    name: Name
+    options: Annotated[tuple[tuple[OptionName, Scalar | Several], ...], Meta(max_length=64)]
+    image_size: Side
+    weights: Text
+    trained: Name
+    label: FileName
+    digest: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+
+
+class Picture(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of an ``InputSpec``."""
+
+    size: Side
+    mean: tuple[Number, Number, Number]
+    std: tuple[Deviation, Deviation, Deviation]
+
+
+class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is read, by modality."""
+
+    rgb: Picture
+
+
+class Prepare(Struct, frozen=True, forbid_unknown_fields=True):
+    """The stage and version that prepared the inputs, and the fields of a ``Preparation``."""
+
+    kind: Name
+    version: Count
+    align: Literal["mtcnn", "none"]
+    face_size: Annotated[int, Meta(ge=32, le=4096)]
+    margin: Annotated[float, Meta(ge=0, le=10)]
+    min_face: Annotated[float, Meta(gt=0, le=1)]
+    fine_min_face_px: Annotated[int, Meta(ge=1, le=4096)]
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """The recorded fields of a ``Task``."""
+
+    name: Name
+    kind: Name
+    target: Name
+    outputs: Names
+    aliases: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=10_000)]
+    levels: Annotated[tuple[tuple[Number, Name], ...], Meta(max_length=1000)]
+    prepare: Name
+    teacher_inputs: Names
+    student_inputs: Names
+    headline: Name
+    positive: Text
+    ordered: bool
+    mirrored: Annotated[tuple[Count, ...], Meta(max_length=1000)]
+    hard_negatives: Text
+    sample: Name
+    samples: Name
+    subject: Text
+    demo: Text
+
+
+class Card(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a card may say; what only some trainings know may be missing."""
+
+    architecture: Name
+    label: FileName
+    weights: Text
+    network: Network
+    classes: Names
+    inputs: Inputs
+    parameters: Count
+    trained_parameters: Count
+    fingerprint: Sha256
+    sha256: Sha256  # of the weights
+    checksum: Sha256  # of the card without it
+    task: Question | UnsetType = UNSET
+    prepare: Prepare | UnsetType = UNSET
+    loss: Text | UnsetType = UNSET
+    precision: Name | UnsetType = UNSET
+    best_epoch: Count | UnsetType = UNSET
+    role: Name | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    teacher: Name | UnsetType = UNSET
+    views: Count | UnsetType = UNSET
+    folds: Count | UnsetType = UNSET
+    fold: Count | UnsetType = UNSET
+    mix: Name | UnsetType = UNSET
+    online: bool | UnsetType = UNSET
+    temperature: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
+    seed: Count | UnsetType = UNSET
+    inputs_fingerprint: Sha256 | UnsetType = UNSET
+    split_fingerprint: Sha256 | UnsetType = UNSET
+    labels_fingerprints: Annotated[dict[Name, Sha256], Meta(max_length=1000)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what no field shows alone."""
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have one name")
+        if self.task is not UNSET and self.task.outputs != self.classes:
+            raise ValueError("the outputs of its task are not its classes")
+        if self.architecture != self.network.name or self.inputs.rgb.size != self.network.image_size:
+            raise ValueError("architecture and inputs are not those of its network")
+
+
+def text(card: Mapping[str, Any]) -> str:
+    """A card as ``model.json`` holds it, its checksum added."""
+    return json.dumps({**card, "checksum": _checksum(card)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read(source: Artifact | Path) -> dict[str, Any]:
+    """The card of a network, as JSON has it, once every field was found to be what it must be.
+
+    Parameters
+    ----------
+    source : an artifact, or a folder with a network.
+
+    Raises
+    ------
+    ArtifactError : there is no card, it is damaged, says what no network can be, or is another artifact's.
+    """
+    known = isinstance(source, Artifact)
+    file = source.file(CARD) if known else source / CARD
+    try:
+        content = regular.read(file, MOST_BYTES)
+        checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
+    except (OSError, msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise broken(file.parent, f"{CARD}: {error}") from error
+    if checked.checksum != _checksum(card):
+        raise broken(file.parent, f"{CARD} is damaged (its checksum is that of another card)")
+    if known and checked.fingerprint != source.fingerprint:
+        raise stranger(source.path, source.fingerprint, CARD, checked.fingerprint)
+    return card
+
+
+def broken(folder: Path, reason: str) -> ArtifactError:
+    """The error for a folder from which no network can be read."""
+    return ArtifactError(
+        f"{folder} holds no whole model: {' '.join(reason.split())[:500]}. Give the folder of a teacher or a student "
+        f"as training left it, or remove it and train again: rm -r {folder}"
+    )
+
+
+def stranger(folder: Path, expected: str, name: str, found: str) -> ArtifactError:
+    """The error for a file that belongs to another network."""
+    owner = f"belongs to {found[:8]}…" if found else "says not what it belongs to"
+    return broken(folder, f"{name} {owner}, expected {expected[:8]}…")
+
+
+def _checksum(card: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in card.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

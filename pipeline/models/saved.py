@@ -1,0 +1,139 @@
+"""A network on disk: its weights and its card, which name each other, and the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from pipeline.artifacts import cards, regular
+from pipeline.artifacts.atomic import replacing
+from pipeline.artifacts.cards import CARD
+from pipeline.artifacts.store import RECORD, Artifact
+from pipeline.config import Architecture
+from pipeline.inputs import batches
+from pipeline.models import lora, weights
+from pipeline.models.core import build, logits
+
+WEIGHTS = "weights.safetensors"
+OWNER = "fingerprint"  # in the card, and among the metadata of the weights
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any], fingerprint: str) -> None:
+    """Write ``weights.safetensors`` and ``model.json``, each by one rename; adaptation is merged first.
+
+    Parameters
+    ----------
+    card : of ``describe``, and more of ``cards.Card``.
+    fingerprint : of the artifact that they belong to, which both will name.
+    """
+    lora.merge(model)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    content = save(tensors, metadata={OWNER: fingerprint})
+    card = {**card, OWNER: fingerprint, "sha256": hashlib.sha256(content).hexdigest()}
+    with replacing(folder / WEIGHTS) as draft:
+        draft.write_bytes(content)
+    with replacing(folder / CARD) as draft:
+        draft.write_text(cards.text(card), encoding="utf-8")
+
+
+def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A saved network in evaluation mode on the CPU, and its card.
+
+    Parameters
+    ----------
+    source : a teacher or a student; or the folder of one, which need have no record.
+
+    Raises
+    ------
+    ArtifactError : there is no whole model, or a file of it is damaged or belongs to another one.
+    """
+    if isinstance(source, Path) and os.path.lexists(source / RECORD):
+        source = Artifact.load(source)
+    card = cards.read(source)
+    known = isinstance(source, Artifact)
+    folder = source.path if known else source
+    file = source.file(WEIGHTS) if known else source / WEIGHTS
+    try:
+        regular.opened(file).close()
+        with safe_open(file, framework="pt") as stored:
+            owner = (stored.metadata() or {}).get(OWNER, "")
+            if owner != card[OWNER]:
+                raise cards.stranger(folder, card[OWNER], WEIGHTS, owner)
+            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
+            architecture = _described(card, shapes)
+            _check_digest(file, card["sha256"])
+            model = build(architecture, card["classes"])
+            model.load_state_dict({name: stored.get_tensor(name) for name in shapes})
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise cards.broken(folder, f"{WEIGHTS}: {error}") from error
+    return model.eval(), card
+
+
+def _check_digest(file: Path, expected: str) -> None:
+    with regular.opened(file) as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != expected:
+        raise ValueError(f"its SHA-256 is {digest[:8]}…, {CARD} says {expected[:8]}…")
+
+
+def _described(card: Mapping[str, Any], shapes: Shapes) -> Architecture:
+    """The architecture of a card, if it is that of tensors of these shapes; found out without memory for a network.
+
+    Its weights are about to be loaded, so no others are fetched or added.
+
+    Raises
+    ------
+    ValueError : it is another one, or none.
+    """
+    network = card["network"]
+    options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
+    architecture = Architecture(**{**network, "options": options, "weights": "random", "trained": "all"})
+    # No count or width of a network is beyond its tensors: a depth of a million is refused before anybody counts to it.
+    most = max(len(shapes), architecture.image_size, *(side for shape in shapes.values() for side in shape), 1)
+    for name, value in options:
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int) and abs(number) > most:
+                raise ValueError(f"it has nothing so large as {name}={number} of {CARD}")
+    try:
+        with torch.device("meta"), _at_most(2 * len(shapes) + 64):
+            model = build(architecture, card["classes"])
+        specs = batches.specs(card)
+        answer = logits(model, batches.blank(specs, "meta").make(specs))
+    except Exception as error:  # constructors raise whatever strange options lead them to
+        raise ValueError(f"{CARD} describes no network: {error}") from error
+    misfits = weights.misfits(shapes, {name: tuple(t.shape) for name, t in model.state_dict().items()})
+    if answer.shape != (1, len(card["classes"])):
+        raise ValueError(f"{CARD} describes a network with answers of shape {tuple(answer.shape)}")
+    if misfits:
+        raise ValueError(f"it does not fit the network of {CARD}: {misfits}")
+    return architecture
+
+
+@contextmanager
+def _at_most(tensors: int) -> Iterator[None]:
+    """Stop a network in its making when it has more parameters than so many."""
+    made = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal made
+        made += 1
+        if made > tensors:
+            raise ValueError(f"it has more than {tensors} tensors")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,247 @@
+"""The card of a network: written and read the same, and nothing in it is believed that no network can be."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.artifacts import cards
+from pipeline.artifacts.store import Artifact
+from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.errors import ArtifactError
+from pipeline.inputs.batches import MODALITIES
+from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
+from pipeline.inputs.views.image import InputSpec
+from pipeline.tasks import PAIN, Task
+
+NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
+OWNER = "0123456789abcdef" * 4
+PREPARE = {"kind": STAGE, "version": VERSION, **dataclasses.asdict(Preparation.of(as_dict(AlignConfig())))}
+CARD = {
+    "architecture": NETWORK.name,
+    "label": NETWORK.name,
+    "weights": "random",
+    "network": as_dict(NETWORK),
+    "classes": list(PAIN.outputs),
+    "inputs": {"rgb": {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}},
+    "parameters": 100,
+    "trained_parameters": 100,
+    "fingerprint": OWNER,
+    "sha256": "0" * 64,
+    "task": as_dict(PAIN),
+    "prepare": PREPARE,
+    "labels_fingerprints": {"labels_teacher": OWNER},
+    "temperature": 4.0,
+}
+
+
+def refused(folder, content: str | bytes) -> str:
+    """What is said of a card that cannot be right."""
+    (folder / cards.CARD).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ArtifactError) as caught:
+        cards.read(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert (str(folder) in message, cards.CARD in message, len(message) < 1500) == (True, True, True)
+    return message
+
+
+def changed(path: str, value: object) -> dict:
+    """The card with another value at a place such as ``inputs.rgb.size``."""
+    card = copy.deepcopy(CARD)
+    *parents, last = path.split(".")
+    place = card
+    for name in parents:
+        place = place[name]
+    place[last] = value
+    return card
+
+
+def test_what_is_written_is_read(tmp_path):
+    (tmp_path / cards.CARD).write_text(cards.text(CARD))
+    card = cards.read(tmp_path)
+    assert card.pop("checksum")
+    assert card == CARD
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind", "more"),
+    [
+        (cards.Network, Architecture, set()),
+        (cards.Picture, InputSpec, set()),
+        (cards.Prepare, Preparation, {"kind", "version"}),
+        (cards.Question, Task, set()),
+    ],
+)
+def test_the_schema_has_the_fields_of_what_it_describes(schema, kind, more):
+    recorded = {field.name for field in dataclasses.fields(kind) if field.metadata.get("recorded", True)}
+    assert set(schema.__struct_fields__) == recorded | more
+
+
+def test_the_schema_knows_every_modality():
+    assert set(cards.Inputs.__struct_fields__) == set(MODALITIES)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Preparation), ids=lambda field: field.name)
+def test_no_option_makes_a_card_that_is_refused(field, tmp_path):
+    option = next(one for one in dataclasses.fields(AlignConfig) if one.name == field.name)
+    bounds = (option.metadata.get(name) for name in ("least", "most", "default"))
+    for value in [bound for bound in (*bounds, option.default) if bound is not None] + list(option.metadata["choices"]):
+        (tmp_path / cards.CARD).write_text(cards.text(changed(f"prepare.{field.name}", value)))
+        assert cards.read(tmp_path)["prepare"][field.name] == value
+
+
+NESTED = json.loads("[" * 200 + "]" * 200)
+CRAFTED = [
+    ("inputs", None),
+    ("inputs.rgb", None),
+    ("inputs.rgb.size", 0),
+    ("inputs.rgb.size", 10**6),
+    ("inputs.rgb.size", "64"),
+    ("inputs.rgb.mean", [0.5] * 7),
+    ("inputs.rgb.std", [0.2, 0, 0.2]),
+    ("inputs.depth", {"size": 64}),
+    ("prepare.margin", -0.5),
+    ("prepare.margin", float("nan")),
+    ("prepare.margin", float("inf")),
+    ("prepare.face_size", 0),
+    ("prepare.face_size", 10**6),
+    ("prepare.min_face", 0),
+    ("prepare.min_face", 1.5),
+    ("prepare.fine_min_face_px", 0),
+    ("prepare.align", "magic"),
+    ("prepare", []),
+    ("classes", [["no_pain", "pain"]]),
+    ("classes", []),
+    ("classes", ["pain", "pain"]),
+    ("classes", ["no_pain", "pain\n"]),
+    ("classes", [f"class {n}" for n in range(1001)]),
+    ("classes", ["pain", "no_pain"]),
+    ("network.name", 7),
+    ("network.name", "another"),
+    ("network.options", [["depth", 10**7]]),
+    ("network.options", [["depth", NESTED]]),
+    ("network.options", [["checkpoint_path", "/etc/passwd"]]),
+    ("network.options", [["pretrained", True]]),
+    ("network.options", {"depth": 2}),
+    ("network.image_size", 63),
+    ("network", "deit"),
+    ("task.outputs", ["calm", "pain"]),
+    ("task.levels", [[float("nan"), "pain"]]),
+    ("labels_fingerprints", {"labels": "x"}),
+    ("fingerprint", OWNER[1:]),
+    ("fingerprint", OWNER + "\n"),
+    ("label", "../../outside"),
+    ("surprise", 1),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), CRAFTED, ids=lambda value: str(value)[:30])
+def test_what_no_network_can_be_is_named_with_its_place(path, value, tmp_path):
+    assert "train again" in refused(tmp_path, cards.text(changed(path, value)))
+
+
+@pytest.mark.parametrize("name", ["architecture", "network", "classes", "inputs", "fingerprint", "sha256"])
+def test_what_a_card_lacks_is_named(name, tmp_path):
+    assert name in refused(tmp_path, cards.text({key: value for key, value in CARD.items() if key != name}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"[" * 10**5,
+        b'{"a":' * 10**5,
+        b"\xff\xfe",
+        b"1" * 5000,
+        cards.text(CARD).replace("no_pain", "\\ud800", 1).encode(),
+        cards.text(CARD).encode() + b"x",
+        cards.text(CARD)[:-20].encode(),
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_what_is_no_card_is_one_line(content, tmp_path):
+    refused(tmp_path, content)
+
+
+def test_every_flipped_byte_is_noticed_or_changes_nothing(tmp_path):
+    whole = cards.text(CARD).encode()
+    (tmp_path / cards.CARD).write_bytes(whole)
+    card, unnoticed = cards.read(tmp_path), 0
+    for place in range(len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 1
+        (tmp_path / cards.CARD).write_bytes(content)
+        try:
+            assert cards.read(tmp_path) == card
+            unnoticed += 1
+        except ArtifactError:
+            pass
+    assert unnoticed == 0  # between the parts of JSON stand spaces and line ends, and no other byte may
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: object, path: tuple = ()) -> list[tuple]:
+    """The path of every value inside a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in places(one, (*path, key)))]
+
+
+@settings(max_examples=300, deadline=2000)
+@given(st.sampled_from(places(CARD)[1:]), JSON)
+def test_any_value_at_any_place_is_a_card_or_one_line(tmp_path_factory, place, value):
+    folder = tmp_path_factory.getbasetemp()
+    card = copy.deepcopy(CARD)
+    parent = card
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    text = cards.text(card).encode("utf-8", "surrogatepass")
+    (folder / cards.CARD).write_bytes(text)
+    try:
+        found, message = cards.read(folder), ""
+    except ArtifactError as error:
+        found, message = None, str(error)
+    assert (found == json.loads(text)) if found else (message and "\n" not in message)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "large", "nothing"])
+def test_whatever_stands_in_a_cards_place_is_an_error_and_no_wait(kind, tmp_path):
+    file = tmp_path / cards.CARD
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    elif kind == "large":
+        with file.open("wb") as sparse:
+            sparse.truncate(10**8)
+    start = time.monotonic()
+    with pytest.raises(ArtifactError, match=str(tmp_path)):
+        cards.read(tmp_path)
+    assert time.monotonic() - start < 5
+
+
+def test_the_card_of_another_artifact_is_named(tmp_path):
+    file = tmp_path / cards.CARD
+    file.write_text(cards.text(CARD))
+    entry = {"bytes": file.stat().st_size, "sha256": ""}
+    artifact = Artifact(tmp_path, {"fingerprint": "f" * 64, "files": {cards.CARD: entry}})
+    with pytest.raises(ArtifactError, match=r"model\.json belongs to 01234567…, expected ffffffff…"):
+        cards.read(artifact)
