@@ -41,8 +41,9 @@ def test_every_sample_has_a_face_in_the_same_order(faces, data):
     table = arrays.read_table(samples.file("samples.csv"))
     assert columns.sample_ids == list(table["sample_id"])
     assert columns["rgb"].shape == (2 * COUNT + 2, 64, 64, 3)
-    inside = columns["landmarks"][columns["detected"] == 1]
-    boxes = table.loc[columns["detected"] == 1, ["x0", "y0", "x1", "y1"]].to_numpy()
+    detected = columns["detected"][:] == 1
+    inside = columns["landmarks"][detected]
+    boxes = table.loc[detected, ["x0", "y0", "x1", "y1"]].to_numpy()
     assert (inside > boxes[:, None, :2]).all()
     assert (inside < boxes[:, None, 2:]).all()
 
