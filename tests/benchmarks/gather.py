@@ -41,9 +41,8 @@ def face_file(path: Path, faces: int, sparse: bool = False) -> Column | np.ndarr
     return arrays.Columns(path, "inputs", "")["rgb"]
 
 
-def streamed(images: Column | np.ndarray, order: np.ndarray) -> Way:
-    """One pass over some rows, in batches."""
-    samples = all_of(images)
+def streamed(samples: Samples, order: np.ndarray) -> Way:
+    """One pass over some samples, in batches."""
     return lambda: sum(len(batch.raw["rgb"]) for batch in batches.identity(samples, order, BATCH, "cpu"))
 
 
@@ -61,7 +60,7 @@ def run(quick: bool) -> Iterator[Figure]:
         order = np.concatenate([rng.permutation(faces) for _ in range(passes)])
         with h5py.File(path) as file:
             ways = {
-                "ours": streamed(images, order),
+                "ours": streamed(all_of(images), order),
                 "memory copied in order": _copied(images),
                 "h5py, a sorted list a batch": _listed(file["rgb"], order[: faces // 8]),
                 "h5py, face by face": _one_by_one(file["rgb"], order[:faces]),

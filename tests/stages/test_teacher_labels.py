@@ -10,6 +10,7 @@ import torch
 
 from pipeline import models
 from pipeline.artifacts import arrays
+from pipeline.artifacts.hdf5 import Structure
 from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import LabelsConfig
 from pipeline.distillation import ensemble, label_writer
@@ -305,6 +306,54 @@ def test_killed_between_views_a_run_resumes_and_the_bytes_are_the_same(made, mon
             fakes.store.build(node)
     (artifact,) = fakes.store.build(node)
     assert artifact.file("views.h5").read_bytes() == undisturbed.file("views.h5").read_bytes()
+
+
+def everything_read(labels: Artifact, made: Made) -> None:
+    """What a student and an evaluation read of labels, all of it."""
+    store = label_store.open_checked(labels, outputs=CLASSES, inputs=made.inputs)
+    cached = CachedTargets(store, training_ids(made), ("logits", "hard", "hidden"), "cpu")
+    for view in range(store.attrs["views"]):
+        cached(Batch(np.arange(len(training_ids(made))), views.Drawn(), {}), view)
+    for name in store.samples:
+        store.samples[name][:]
+
+
+@pytest.mark.parametrize("name", ["labels.h5", "views.h5"])
+def test_no_flipped_byte_of_labels_is_believed(made, name):
+    labels = made.labels_with(views=2, view_seed=21, features="hidden")
+    everything_read(labels, made)
+    copy = rewritten(labels, labels.path.with_name("flipped"))
+    content, rng = labels.file(name).read_bytes(), np.random.default_rng(0)
+    for at in [0, len(content) - 1, *rng.integers(0, len(content), 60).tolist()]:
+        damaged = bytearray(content)
+        damaged[at] ^= 4
+        (copy.path / name).write_bytes(damaged)
+        with pytest.raises(ArtifactError, match=rf"{name}.* rm -r "):
+            everything_read(copy, made)
+    (copy.path / name).write_bytes(content)
+    everything_read(copy, made)
+
+
+@pytest.mark.parametrize("name", ["labels.h5", "views.h5"])
+def test_what_is_damaged_in_a_partial_file_is_asked_again(made, monkeypatch, caplog, name):
+    undisturbed = made.labels_with(views=3, view_seed=11)
+    fakes = Fakes(made.fakes.store.root.with_name(f"damaged-{name}"), subjects=35, size=64)
+    node = labels_node(fakes, views=3, view_seed=11)
+    fakes.store.build(node.inputs["teacher"])
+    partial = fakes.store.partial(node)
+    partial.mkdir()
+    for file in ("labels.h5", "views.h5"):
+        (partial / file).write_bytes(undisturbed.file(file).read_bytes())
+    place = Structure.read(partial / name).columns["logits"]
+    with (partial / name).open("r+b") as file:
+        file.seek(place.offset + 20 * 8)  # row 20, in block 1
+        file.write(b"\x7f" * 8)
+    rows = asked_rows(monkeypatch)
+    (artifact,) = fakes.store.build(node)
+    assert "block 1 is made again, block 1 (rows 16 to 31) of column logits" in caplog.text
+    assert sum(rows) in (16, 17)  # and perhaps the empty face that shows the shapes of answers
+    for file in ("labels.h5", "views.h5"):
+        assert artifact.file(file).read_bytes() == undisturbed.file(file).read_bytes()
 
 
 def test_verify_asks_the_teacher_again(made):
