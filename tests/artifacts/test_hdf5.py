@@ -135,7 +135,7 @@ def test_what_is_not_a_file_is_refused_at_once(tmp_path):
 
 
 def test_any_damage_of_the_structure_is_read_or_refused(path):
-    """HDF5's own library crashes over a part of these."""
+    """HDF5's own library hangs or crashes over some of these."""
     content, rng = path.read_bytes(), random.Random(0)
     outside = [at for start, stop in Structure.read(path).outside(digests=True) for at in range(start, stop)]
     refusals = 0
