@@ -2,8 +2,8 @@
 
 HDF5 is not crash-safe while its metadata changes. So a file is created with every dataset contiguous and allocated,
 closed, and only then filled through a memory map at the datasets' offsets. The first line of the file, in the room that
-HDF5 leaves to its users, says in JSON where everything is: over a damaged HDF5 structure its library hangs or crashes, so
-ours is written for others and never parsed.
+HDF5 leaves to its users, says in JSON where everything is: over a damaged HDF5 structure its library hangs or crashes,
+so ours is written for others and never parsed.
 
 Group ``sha256`` holds for each column the digests of its units: single rows where a row is large, so that random access
 reads no more than it asks for, else the blocks in which the file is written. A digest of zeros is none: that unit is
