@@ -49,11 +49,9 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     rows = _rows(config, samples, table)
     ids = arrays.sample_id_column(list(table["sample_id"]))
     path = work.path / "inputs.h5"
-    if not path.exists():
-        columns = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
-        attrs = {"image_size": config.face_size, "margin": config.margin}
-        arrays.create(path, "inputs", work.fingerprint, columns, attrs)
-    writer = arrays.ColumnWriter(path, BLOCK)
+    layout = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
+    attrs = {"image_size": config.face_size, "margin": config.margin}
+    writer = arrays.open_writer(path, "inputs", work.fingerprint, layout, attrs, BLOCK)
     pending = writer.pending()
     left = sum(block.stop - block.start for block in pending)
     start = time.monotonic()
@@ -109,7 +107,7 @@ def _gpu_blocks(settings: card.Preparation, device: str, pending: list[slice], r
 
 
 def _summary(faces) -> dict[str, Any]:
-    look, detected = faces["look"], faces["detected"]
+    look, detected = faces["look"][:], faces["detected"][:]
     missed = [name for name, face in zip(faces.sample_ids, detected.tolist(), strict=True) if not face]
     return {
         "counts": {

@@ -89,7 +89,7 @@ def _samples(config: EvaluateConfig, samples: Artifact, split: Artifact, store: 
     from pipeline.artifacts import arrays
     from pipeline.evaluation import predictions
 
-    detected = pd.Series(store["detected"].astype(bool), index=store.sample_ids) if "detected" in store else None
+    detected = pd.Series(store["detected"][:].astype(bool), index=store.sample_ids) if "detected" in store else None
     return predictions.samples_table(
         arrays.read_table(samples.file("samples.csv")),
         arrays.read_table(split.file("split.csv")),

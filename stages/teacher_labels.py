@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.label_writer import LabelJob
     from pipeline.distillation.labels import LabelStore
 
-VERSION = 3
+VERSION = 4
 CONFIG = LabelsConfig
 INPUTS = ("samples", "split", "inputs", "teachers")
 OUTPUT = "labels"

@@ -1,6 +1,6 @@
 """What a killed process leaves in shared memory, removed by whoever takes its place.
 
-loky's semaphores, joblib's folders and torch's tensors bear the process id of their maker in their names. A lock keeps
+Semaphores, joblib's folders and torch's tensors bear the process id of their maker in their names. A lock keeps
 the text of a holder that was killed: so the next one knows whose names to look for, and touches nobody else's.
 """
 
@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-OWNED = re.compile(r"(?:sem\.loky-|joblib_memmapping_folder_|torch_)(\d{1,9})[-_]")
+OWNED = re.compile(r"(?:sem\.(?:loky|mp)-|joblib_memmapping_folder_|torch_)(\d{1,9})[-_]")
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+) \(")
 MOST_COMMAND = 200  # characters of a command line in a message
 

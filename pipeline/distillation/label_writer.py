@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.artifacts.arrays import Behind, Columns, ColumnWriter, create, sample_id_column
+from pipeline.artifacts.arrays import Behind, Columns, ColumnWriter, open_writer, sample_id_column
 from pipeline.compute import distributed
 from pipeline.distillation.ensemble import TeacherEnsemble
 from pipeline.distillation.kinds import KINDS
@@ -179,13 +179,8 @@ def _writer(
     run left.
     """
 
-    def open_or_create() -> ColumnWriter:
-        if not path.exists():
-            create(path, kind, fingerprint, columns, {**attrs, "batch_size": batch_size})
-        return ColumnWriter(path, block=Columns(path, kind, fingerprint).attrs["batch_size"])
-
-    distributed.team().once(open_or_create)
-    return open_or_create()
+    distributed.team().once(lambda: open_writer(path, kind, fingerprint, columns, attrs, batch_size))
+    return ColumnWriter(path)
 
 
 def _columns(job: LabelJob, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -249,7 +244,7 @@ def float32_agreement(labels: LabelStore, job: LabelJob, batch_size: int) -> dic
     rows = sample_rows(job.samples.sample_ids, AGREEMENT_FACES / len(job.samples.sample_ids))
     exact = replace(job, ensemble=replace(job.ensemble, precision="float32"))
     found = np.concatenate([answer["logits"] for answer in exact.of_samples(_batches(rows, batch_size))])
-    kept = np.asarray(labels.samples["logits"][rows])
+    kept = labels.samples["logits"][rows]
     same = found.argmax(1) == kept.argmax(1)
     return {"faces": len(rows), "hard": float(same.mean()), "logits": float(np.abs(found - kept).max())}
 
@@ -260,7 +255,7 @@ def _batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 def _compare(columns: Columns, answers: Iterator[dict], rows: np.ndarray, names: Sequence[str]) -> None:
     found = np.concatenate([answer["logits"] for answer in answers])
-    kept = np.asarray(columns["logits"][rows])
+    kept = columns["logits"][rows]
     scale = np.maximum(1, np.abs(found).max(axis=1))
     distance = np.abs(found - kept).max(axis=1) / scale
     # A logit that is not a number must not pass as equal.

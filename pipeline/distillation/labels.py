@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.arrays import Columns
+from pipeline.artifacts.columns import Columns
 from pipeline.artifacts.store import Artifact
 from pipeline.config import ViewsConfig
 from pipeline.errors import ArtifactError
@@ -46,14 +46,19 @@ class LabelStore:
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str, several: bool) -> LabelStore:
-        """The files in a folder; ``several``: whether there must be a file of views."""
-        opened = Columns(folder / VIEWS, "views", fingerprint) if several else None
-        return cls(Columns(folder / LABELS, "labels", fingerprint), opened)
+        """The files in the folder of work; ``several``: whether there must be a file of views."""
+        return cls._open(folder / LABELS, folder / VIEWS if several else None, fingerprint)
 
     @classmethod
     def of(cls, labels: Artifact) -> LabelStore:
         """The files of a ``teacher_labels`` artifact."""
-        return cls.load(labels.path, labels.fingerprint, several=VIEWS in labels.record["files"])
+        views = labels.file(VIEWS) if VIEWS in labels.record["files"] else None
+        return cls._open(labels.file(LABELS), views, labels.fingerprint)
+
+    @classmethod
+    def _open(cls, labels: Path, views: Path | None, fingerprint: str) -> LabelStore:
+        opened = None if views is None else Columns(views, "views", fingerprint)
+        return cls(Columns(labels, "labels", fingerprint), opened)
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -67,7 +72,7 @@ class LabelStore:
     @property
     def training(self) -> np.ndarray:
         """The rows of the M training samples in ``samples``, int64."""
-        return np.flatnonzero(self.samples["training"])
+        return np.flatnonzero(self.samples["training"][:])
 
     @property
     def learned(self) -> Columns:
@@ -98,8 +103,6 @@ def open_checked(
     ArtifactError : they were made for other outputs, inputs or views, by another teacher, or by one that read its
         inputs otherwise.
     """
-    for name in labels.record["files"]:
-        labels.file(name)  # raises where the content is not what was recorded
     store = LabelStore.of(labels)
     recorded = [fingerprint for name, fingerprint in labels.record["inputs"].items() if name.startswith("teacher")]
     expected: dict[str, Any] = {

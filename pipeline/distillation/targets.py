@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.artifacts.columns import Column
+from pipeline.artifacts.hdf5 import remedy
 from pipeline.distillation.ensemble import ALL_FOLDS, TeacherEnsemble
 from pipeline.distillation.labels import LabelStore, command
 from pipeline.errors import ArtifactError
@@ -56,6 +58,11 @@ class CachedTargets:
         self._stride = 0
         if labels.views:
             training = labels.training
+            if len(columns["logits"]) != labels.attrs["views"] * len(training):
+                raise ArtifactError(
+                    f"{columns.path} has {len(columns['logits'])} rows, expected {labels.attrs['views']} views of "
+                    f"{len(training)} training samples. {remedy(columns.path)}"
+                )
             places = np.searchsorted(training, rows).clip(max=len(training) - 1)
             if (training[places] != rows).any():
                 raise ArtifactError(
@@ -64,7 +71,7 @@ class CachedTargets:
                 )
             rows, self._stride = places, len(training)
         self._rows, self._views, self._device = rows, labels.attrs["views"], device
-        self._columns = {kind: columns[kind] for kind in kinds}
+        self._columns: dict[str, Column] = {kind: columns[kind] for kind in kinds}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each kind of target for one view."""

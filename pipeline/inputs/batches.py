@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.artifacts.columns import Column
 from pipeline.inputs import keyed_random, streaming
 from pipeline.inputs.views import image
 from pipeline.inputs.views.image import Drawn, InputSpec, Plan, Views
@@ -55,13 +56,13 @@ class Samples:
 
     Parameters
     ----------
-    columns : by modality the prepared inputs of all parts, shape (N, ...); memory maps.
+    columns : by modality the prepared inputs of all parts, shape (N, ...); of a file, verified as they are read.
     rows : int64, shape (M,), this part's rows of the columns.
     sample_ids : M names.
     truth : of the M samples, as their task's kind reads it; picked by an array of places.
     """
 
-    columns: Mapping[str, np.ndarray]
+    columns: Mapping[str, Column | np.ndarray]
     rows: np.ndarray
     sample_ids: list[str]
     truth: Any = None

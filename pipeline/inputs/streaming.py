@@ -1,7 +1,8 @@
 """Batches from a memory map, one ahead of their use.
 
 A background thread gathers the rows of a batch from the page cache into one of two reused buffers, while the network
-works on the batch before. Memory does not grow with the number of faces, and bytes travel to the device, not floats.
+works on the batch before; what is read for the first time is verified there. Memory does not grow with the number of
+faces, and bytes travel to the device, not floats.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.artifacts.arrays import mapping
+from pipeline.artifacts.columns import Column, mapping
 
 # A larger file is unmapped whenever so much of it was read: mapped pages count as the process's memory, and the kernel
 # maps up to ten times what is touched. They stay in the page cache; mapping them again costs a sixth of the rate.
@@ -23,13 +24,13 @@ UNMAPPED_AFTER = 2**26
 
 
 def batches(
-    images: np.ndarray, rows: np.ndarray, batch_size: int, device: str = "cpu"
+    images: np.ndarray | Column, rows: np.ndarray, batch_size: int, device: str = "cpu"
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """Stream the given rows of an array.
 
     Parameters
     ----------
-    images : array or memory map, shape (N, ...), any dtype that torch knows.
+    images : column of a file, or array, shape (N, ...), any dtype that torch knows.
     rows : int64, shape (M,), in the order wanted.
     batch_size : rows per batch; the last may have fewer.
     device : where the batches go; on CUDA through pinned memory.
@@ -42,6 +43,7 @@ def batches(
     Raises
     ------
     IndexError : a row is outside the array.
+    ArtifactError : a row of a column that is read for the first time is damaged.
     """
     rows = np.asarray(rows, dtype=np.int64)
     if rows.size and (rows.min() < 0 or rows.max() >= len(images)):
@@ -50,14 +52,14 @@ def batches(
     yield from zip(parts, chunks(images, parts, device), strict=True)
 
 
-def chunks(images: np.ndarray, parts: Sequence[np.ndarray], device: str = "cpu") -> Iterator[Tensor]:
+def chunks(images: np.ndarray | Column, parts: Sequence[np.ndarray], device: str = "cpu") -> Iterator[Tensor]:
     """Stream batches of chosen rows, which may differ in length, each as ``batches`` does.
 
     Parameters
     ----------
     parts : int64 arrays, the rows of each batch, all of them inside ``images``.
     """
-    fetch = _Fetcher(np.asarray(images), max(map(len, parts), default=0), torch.device(device))
+    fetch = _Fetcher(images, max(map(len, parts), default=0), torch.device(device))
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         ahead = [thread.submit(fetch, 0, part) for part in parts[:1]]
         for number in range(len(parts)):
@@ -69,7 +71,7 @@ def chunks(images: np.ndarray, parts: Sequence[np.ndarray], device: str = "cpu")
 class _Fetcher:
     """Gathers rows into two buffers in turn and takes them to the device."""
 
-    def __init__(self, source: np.ndarray, batch_size: int, device: torch.device):
+    def __init__(self, source: np.ndarray | Column, batch_size: int, device: torch.device):
         self._source = source
         found = mapping(source)
         self._map = found if found is not None and len(found) > LARGE_BYTES else None

@@ -12,7 +12,7 @@ import time
 
 from tests.benchmarks import measure, table
 
-NAMES = ("idle", "gather", "align", "labels", "distill", "online", "bootstrap")
+NAMES = ("idle", "gather", "align", "labels", "distill", "verification", "online", "bootstrap")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from pipeline.artifacts import arrays
+from pipeline.artifacts.columns import Column
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples
 from tests.benchmarks import pictures
@@ -25,14 +26,14 @@ FACE_BYTES = SIZE * SIZE * 3
 LARGE_FACES = 20 * 10**9 // FACE_BYTES
 
 
-def face_file(path: Path, faces: int, sparse: bool = False) -> np.ndarray:
-    """A file of faces as the align stage lays it out, and its memory map; a sparse one has no blocks on the disk."""
+def face_file(path: Path, faces: int, sparse: bool = False) -> Column | np.ndarray:
+    """Faces in a file as the align stage lays it out; a sparse one is a bare memory map without blocks on the disk."""
     if sparse:
         with path.open("wb") as file:
             os.truncate(file.fileno(), faces * FACE_BYTES)
         return np.memmap(path, np.uint8, "r", 0, (faces, SIZE, SIZE, 3))
-    arrays.create(path, "inputs", "", {"rgb": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
-    writer, rng = arrays.ColumnWriter(path), np.random.default_rng(0)
+    writer = arrays.open_writer(path, "inputs", "", {"rgb": ((faces, SIZE, SIZE, 3), np.uint8)}, {})
+    rng = np.random.default_rng(0)
     for block in writer.pending():
         noise = rng.integers(0, 256, (block.stop - block.start, SIZE, SIZE, 3), dtype=np.uint8)
         writer.write(block, rgb=noise)
@@ -40,13 +41,12 @@ def face_file(path: Path, faces: int, sparse: bool = False) -> np.ndarray:
     return arrays.Columns(path, "inputs", "")["rgb"]
 
 
-def streamed(images: np.ndarray, order: np.ndarray) -> Way:
-    """One pass over some rows, in batches."""
-    samples = all_of(images)
+def streamed(samples: Samples, order: np.ndarray) -> Way:
+    """One pass over some samples, in batches."""
     return lambda: sum(len(batch.raw["rgb"]) for batch in batches.identity(samples, order, BATCH, "cpu"))
 
 
-def all_of(images: np.ndarray) -> Samples:
+def all_of(images: Column | np.ndarray) -> Samples:
     """Every row of an array as a sample."""
     return Samples({"rgb": images}, np.arange(len(images)), list(map(str, range(len(images)))))
 
@@ -60,7 +60,7 @@ def run(quick: bool) -> Iterator[Figure]:
         order = np.concatenate([rng.permutation(faces) for _ in range(passes)])
         with h5py.File(path) as file:
             ways = {
-                "ours": streamed(images, order),
+                "ours": streamed(all_of(images), order),
                 "memory copied in order": _copied(images),
                 "h5py, a sorted list a batch": _listed(file["rgb"], order[: faces // 8]),
                 "h5py, face by face": _one_by_one(file["rgb"], order[:faces]),
@@ -81,7 +81,7 @@ def run(quick: bool) -> Iterator[Figure]:
     )
 
 
-def _copied(images: np.ndarray) -> Way:
+def _copied(images: Column) -> Way:
     """The limit: the same bytes from the page cache into one batch's memory, in order."""
     batch = np.empty((BATCH, SIZE, SIZE, 3), np.uint8)
 

@@ -166,8 +166,7 @@ class Fakes:
             "sample_id": ((n,), ids.dtype),
             "detected": ((n,), np.uint8),
         }
-        arrays.create(path, "inputs", work.fingerprint, layout, {})
-        writer = arrays.ColumnWriter(path)
+        writer = arrays.open_writer(path, "inputs", work.fingerprint, layout, {})
         for rows in writer.pending():
             images = [draw_face(row, self.size, self.task) for _, row in self.table.iloc[rows].iterrows()]
             writer.write(rows, rgb=np.stack(images), sample_id=ids[rows], detected=self.detected.to_numpy()[rows])

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.artifacts import arrays
+from pipeline.artifacts.hdf5 import Structure
+from pipeline.errors import ArtifactError
 from pipeline.inputs import streaming
 from pipeline.inputs.sampling import epoch_order
 from pipeline.inputs.streaming import batches
@@ -91,3 +94,45 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
         assert np.array_equal(batch[0].numpy(), np.fromfile(path, np.uint8, 2**20, offset=int(chunk[0]) * 2**20))
         peak = max(peak, mapped_bytes(path))
     assert peak < path.stat().st_size / 4
+
+
+@pytest.fixture
+def faces_path(tmp_path) -> Path:
+    """Faces of noise in a file, each large enough for a digest of its own."""
+    path, noise = tmp_path / "inputs.h5", np.random.default_rng(0)
+    writer = arrays.open_writer(path, "inputs", "f", {"rgb": ((23, 80, 80, 3), np.uint8)}, {}, 8)
+    for rows in writer.pending():
+        faces = noise.integers(0, 256, (rows.stop - rows.start, 80, 80, 3), dtype=np.uint8)
+        writer.write(rows, rgb=faces)
+    writer.finish()
+    return path
+
+
+def test_a_column_streams_as_an_array_does(faces_path):
+    column = arrays.Columns(faces_path, "inputs", "f")["rgb"]
+    for rows, batch in batches(column, epoch_order(0, 0, 23), 5):
+        assert np.array_equal(batch, column[rows])
+
+
+def test_a_damaged_row_is_never_handed_out(faces_path):
+    with faces_path.open("r+b") as file:
+        file.seek(Structure.read(faces_path).columns["rgb"].offset + 9 * 80 * 80 * 3 + 5000)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    column = arrays.Columns(faces_path, "inputs", "f")["rgb"]
+    assert sum(len(rows) for rows, _ in batches(column, np.delete(np.arange(23), 9), 5)) == 22
+    stream = batches(column, np.arange(23), 5)
+    assert np.array_equal(next(stream)[0], np.arange(5))
+    with pytest.raises(ArtifactError, match="row 9 of column rgb is not what was written"):
+        next(stream)
+
+
+def test_verification_is_done_by_the_thread_that_reads_ahead(faces_path, monkeypatch):
+    column, threads = arrays.Columns(faces_path, "inputs", "f")["rgb"], set()
+    verify = type(column)._verify
+    monkeypatch.setattr(
+        type(column), "_verify", lambda *given: (threads.add(threading.current_thread().name), verify(*given))[1]
+    )
+    assert len(list(batches(column, np.arange(23), 5))) == 5
+    assert threads == {"batches_0"}

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.artifacts import arrays
+from pipeline.artifacts.hdf5 import Structure
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, Work
 from pipeline.config import AlignConfig, IndexConfig, as_dict
@@ -41,10 +42,25 @@ def test_every_sample_has_a_face_in_the_same_order(faces, data):
     table = arrays.read_table(samples.file("samples.csv"))
     assert columns.sample_ids == list(table["sample_id"])
     assert columns["rgb"].shape == (2 * COUNT + 2, 64, 64, 3)
-    inside = columns["landmarks"][columns["detected"] == 1]
-    boxes = table.loc[columns["detected"] == 1, ["x0", "y0", "x1", "y1"]].to_numpy()
+    detected = columns["detected"][:] == 1
+    inside = columns["landmarks"][detected]
+    boxes = table.loc[detected, ["x0", "y0", "x1", "y1"]].to_numpy()
     assert (inside > boxes[:, None, :2]).all()
     assert (inside < boxes[:, None, 2:]).all()
+
+
+def test_a_damaged_block_of_a_killed_run_is_made_again(faces, data, tmp_path, caplog):
+    store, node = ArtifactStore(tmp_path), nodes(data, workers=1)
+    (partial := store.partial(node)).mkdir(parents=True)
+    path = partial / "inputs.h5"
+    path.write_bytes(faces.file("inputs.h5").read_bytes())
+    place = Structure.read(path).columns["landmarks"]
+    with path.open("r+b") as file:
+        file.seek(place.offset + place.nbytes - 1)
+        file.write(b"\x40")
+    (artifact,) = store.build(node)
+    assert "inputs.h5: block 1 is made again, block 1 (rows 64 to 73) of column landmarks" in caplog.text
+    assert artifact.file("inputs.h5").read_bytes() == faces.file("inputs.h5").read_bytes()
 
 
 def test_faces_without_one_are_counted_and_named(faces):

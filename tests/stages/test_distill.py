@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -22,7 +23,7 @@ from pipeline.inputs.views import image as views
 from pipeline.training import loop
 from stages import distill
 from tests.fakes.classify import Fakes
-from tests.helpers.records import described
+from tests.helpers.rewritten import rewritten
 from tests.helpers.students import labels, student
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,19 +79,14 @@ def test_the_distillation_token_learns_from_the_cached_answers(fakes):
     table = fakes.label
     (original,) = fakes.store.build(labels(fakes))
     folder = original.path.with_name("turned")
-    folder.mkdir()
-    (folder / "labels.h5").write_bytes(original.file("labels.h5").read_bytes())
-    maps, _ = arrays._map(folder / "labels.h5", "r+")
-    maps["hard"][:] = 1 - table
-    maps["hard"].flush()
-    turned = Artifact(folder, original.record | {"files": described(folder)})
+    turned = rewritten(original, folder, lambda columns: np.copyto(columns["hard"], 1 - table, casting="unsafe"))
     node = student(fakes, epochs=12, learning_rate=3e-3, step_size=12, augment=False, class_weights="balanced")
     work = type("Work", (), {"path": folder, "fingerprint": node.fingerprint, "node": node})
     inputs = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True))
     distill.run(node.config, work, **inputs, labels_teacher=turned)
     model, card = models.load_model(folder)
     faces = arrays.open_inputs(inputs["inputs"])
-    pictures = views.normalise(torch.from_numpy(faces["rgb"].copy()), models.InputSpec(**card["inputs"]["rgb"]))
+    pictures = views.normalise(torch.from_numpy(np.array(faces["rgb"])), models.InputSpec(**card["inputs"]["rgb"]))
     with torch.inference_mode():
         by_class, by_teacher = (
             head(model.forward_features(pictures)[:, i]) for i, head in enumerate((model.head, model.head_dist))
@@ -213,7 +209,7 @@ def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
         killed_once_there(program, root, pattern)
         for pattern in (
             "teacher-*.partial/checkpoint.pt",
-            "labels-*.partial/labels.h5.done",
+            "labels-*.partial/labels.h5",
             "student-*.partial/checkpoint.pt",
             "student-*.partial/history.csv",
         )

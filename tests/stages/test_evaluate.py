@@ -72,8 +72,7 @@ def labels_of(fakes, teacher, outputs=None, seed=0):
         attrs = {"outputs": outputs, "name": "swin", "task": fakes.task.name, "teachers": [teacher.fingerprint]}
         attrs |= {"inputs": inputs.fingerprint, "reads": reads, "views": 1, "view_seed": 0, "mix": "none", "folds": 0}
         attrs |= {"mix_probability": 1.0}
-        arrays.create(work.path / label_store.LABELS, "labels", work.fingerprint, layout, attrs)
-        writer = arrays.ColumnWriter(work.path / label_store.LABELS, block=n)
+        writer = arrays.open_writer(work.path / label_store.LABELS, "labels", work.fingerprint, layout, attrs, block=n)
         writer.write(slice(0, n), logits=logits, sample_id=ids)
         writer.finish()
         return {"reads": reads}

@@ -28,7 +28,7 @@ from stages.cli import Session, cli
 from tests.helpers import records
 from tests.helpers.groups import running, wait_until
 from tests.helpers.locks import HOLD
-from tests.helpers.networks import FINGERPRINT, saved
+from tests.helpers.networks import saved
 
 
 @pytest.fixture(scope="module")

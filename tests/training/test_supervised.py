@@ -37,8 +37,7 @@ def columns(tmp_path) -> Columns:
 def written(path, kind, names, **shapes) -> Columns:
     ids = arrays.sample_id_column(names)
     layout = {name: ((len(names), *shape), np.uint8) for name, shape in shapes.items()}
-    arrays.create(path, kind, "f", layout | {"sample_id": (ids.shape, ids.dtype)}, {})
-    writer = arrays.ColumnWriter(path)
+    writer = arrays.open_writer(path, kind, "f", layout | {"sample_id": (ids.shape, ids.dtype)}, {})
     numbers = np.array([int(name[:2]) for name in names], np.uint8)
     for rows in writer.pending():
         filled = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact
 
 STAGE = "align"
-VERSION = 4  # the stage's: another one makes other pixels, or another file, of the same pictures
+VERSION = 5  # the stage's: another one makes other pixels, or another file, of the same pictures
 
 
 @dataclass(frozen=True)
