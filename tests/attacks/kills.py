@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 from tests.attacks.arena import Arena
-from tests.attacks.world import CACHE, SUFFIX
+from tests.attacks.world import CACHE, SUFFIX, Reference
 
 NAME, COUNT, WHAT = "kills", 120, "kills"
 TRIES = 3  # a run may end before its moment comes
@@ -42,19 +43,24 @@ def begun(arena: Arena, place: Path) -> str:
     return random.choice([own, "evaluate", "distill", "sweep", "report"] if reference.readers(artifact) else ["report"])
 
 
-def killed(arena: Arena, place: Path, command: str) -> bool:
-    """Whether a run was killed at a random moment: a time, or when a file of an artifact in the making is there."""
+def killed(arena: Arena, place: Path, command: str, **moment: object) -> bool:
+    """Whether a run was killed at a moment, a random one if none is given: a time, or when a file is there."""
     random, reference = arena.random, arena.reference
-    missing = [name for name in reference.artifacts if not (reference.folder(place) / name).exists()]
-    whole, workers = random.random() < 0.7, random.choice([1, 1, 2])
+    whole, workers = random.random() < 0.5, random.choice([1, 2])
     for _ in range(TRIES):
-        if random.random() < 0.5 and missing:
-            moment = {"kill_when": f"{CACHE}/*/{random.choice(missing)}{SUFFIX}/{random.choice(MOMENTS)}".rstrip("/")}
-        else:
-            expected = START_S + sum(reference.seconds[name] for name in missing)
-            moment = {"kill_s": random.uniform(0.02, expected)}
-        outcome = arena.run(command, place, {"workers": workers}, whole=whole, **moment)
+        missing = [name for name in reference.artifacts if not (reference.folder(place) / name).exists()]
+        if not missing:
+            return False
+        chosen = moment or _moment(random, reference, missing)
+        outcome = arena.run(command, place, {"workers": workers}, whole=whole, **chosen)
         if outcome.verdict != "ok":
             return outcome.verdict == "killed"
-        missing = [name for name in missing if not (reference.folder(place) / name).exists()]
     return False
+
+
+def _moment(random: Random, reference: Reference, missing: list[str]) -> dict[str, object]:
+    """A moment while the missing artifacts are made."""
+    if random.random() < 0.5:
+        pattern = f"{CACHE}/*/{random.choice(missing)}{SUFFIX}/{random.choice(MOMENTS)}"
+        return {"kill_when": pattern.rstrip("/")}
+    return {"kill_s": random.uniform(0.02, START_S + sum(reference.seconds[name] for name in missing))}

@@ -141,6 +141,10 @@ class Server(AbstractContextManager):
         """Run a command to its end."""
         return self.start(argv, cwd, **circumstances).outcome()
 
+    def within(self, words: Sequence[str]) -> None:
+        """Run a program among the mounts that commands see."""
+        subprocess.run(["nsenter", "--target", str(self._process.pid), "--mount", *words], check=True)
+
     def left(self) -> list[str]:
         """Names that commands left in shared memory and in the temporary folder; they are removed."""
         new = [*sorted(set(self._names()) - self._shared)]

@@ -174,12 +174,14 @@ def _outputs(folder: Path) -> tuple[tuple[int, Path, int], ...]:
 def _plan_only() -> None:
     """Let the store say what it would make, and make nothing."""
     from pipeline.artifacts.store import ArtifactStore
+    from stages import synthesize
 
     def build(store: ArtifactStore, *targets: object) -> None:
         store.pending(*targets)
         sys.exit(0)
 
     ArtifactStore.build = build
+    synthesize.run = lambda *_: sys.exit(0)
 
 
 if __name__ == "__main__":
