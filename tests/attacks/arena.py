@@ -20,7 +20,7 @@ from tests.attacks.world import SUFFIX, Reference, World
 SILENT, TRACEBACK, HANG, LEFT, UNCLEAR = "silently wrong", "tracebacks", "hangs", "left behind", "unclear"
 KINDS = (SILENT, TRACEBACK, HANG, LEFT, UNCLEAR)
 NOTHING: Mapping[str, object] = {}
-BY_VERDICT = {"traceback": TRACEBACK, "died": TRACEBACK, "hang": HANG}
+BY_VERDICT = {"traceback": TRACEBACK, "died": TRACEBACK, "hang": HANG, "unclear": UNCLEAR}
 
 
 @dataclass

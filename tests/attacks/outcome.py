@@ -64,19 +64,20 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """``ok``, ``line`` (an error that a user can fix), ``traceback``, ``hang``, ``killed`` or ``died``."""
+        """``ok``, ``line`` (an error that a user can fix), ``unclear`` (one that is no such line), ``traceback``,
+        ``hang``, ``killed`` or ``died``."""
         if self.killed:
             return "hang" if self.killed == "hang" else "killed"
         if "Traceback (most recent call last)" in self.stderr:
             return "traceback"
         if self.status == 0:
             return "ok"
-        return "line" if self.status == 2 and self.error else "died" if self.status < 0 else "traceback"
+        return "line" if self.status == 2 and self.error else "died" if self.status < 0 else "unclear"
 
     @property
     def error(self) -> str:
         """The last line of what it said, if that is an error of one line."""
-        last = (self.stderr.rstrip("\n").rsplit("\n", 1))[-1]
+        last = (self.stderr.splitlines() or [""])[-1]
         return last if last.startswith("Error: ") else ""
 
     @property

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.attacks import campaign, damage
-from tests.attacks.arena import HANG, LEFT, TRACEBACK, Arena
+from tests.attacks.arena import HANG, LEFT, TRACEBACK, UNCLEAR, Arena
 from tests.attacks.outcome import Outcome
 from tests.attacks.world import digests, loosen
 
@@ -23,8 +23,10 @@ def outcome(status=0, stderr="", killed="", processes=()):
         (outcome(), "ok"),
         (outcome(2, "samples: making\nError: no room\n"), "line"),
         (outcome(2, "Usage: paindistill\n\nError: Invalid value\n"), "line"),
-        (outcome(2, "Error: a name\nwith a line break\n"), "traceback"),
-        (outcome(2, ""), "traceback"),
+        (outcome(2, "Error: a name\nwith a line break\n"), "unclear"),
+        (outcome(2, "Error: a\rb\n"), "unclear"),
+        (outcome(2, ""), "unclear"),
+        (outcome(1, "Aborted!\n"), "unclear"),
         (outcome(1, "Traceback (most recent call last):\n  File\nKeyError: 1\n"), "traceback"),
         (outcome(0, "Traceback (most recent call last):\n  in a thread\n"), "traceback"),
         (outcome(-11), "died"),
@@ -41,9 +43,9 @@ def test_what_no_command_may_do_is_a_finding():
     for ended in (outcome(), outcome(2, "Error: x"), outcome(-9, killed="moment")):
         arena.judge(ended)
     assert not arena.findings
-    for ended in (outcome(1, "KeyError"), outcome(-9, killed="hang"), outcome(processes=("loky",))):
+    for ended in (outcome(1, "KeyError"), outcome(-7), outcome(-9, killed="hang"), outcome(processes=("loky",))):
         arena.judge(ended)
-    assert [kind for kind, _ in arena.findings] == [TRACEBACK, HANG, LEFT]
+    assert [kind for kind, _ in arena.findings] == [UNCLEAR, TRACEBACK, HANG, LEFT]
 
 
 def test_a_changed_byte_changes_a_digest_and_time_does_not(tmp_path):
