@@ -74,7 +74,7 @@ def _loop(path: Path, *_: object) -> None:
 
 
 def _swap(path: Path, random: Random, twins: list[Path]) -> None:
-    shutil.copy(random.choice(twins) if twins else path, path.with_name("twin"))
+    shutil.copy(random.choice(twins), path.with_name("twin"))
     path.with_name("twin").replace(path)
 
 
@@ -143,12 +143,14 @@ def _unfinished(arena: Arena, place: Path) -> None:
 
 
 def _damage(arena: Arena, file: Path) -> str:
-    """Damage a file in a random way; in words, what was done."""
+    """Damage a file in a random way; in words, what was done. Another's is a file of its name, or of any if none is."""
     random = arena.random
     kind = random.choice(LIKELY if random.random() < 0.4 else tuple(DAMAGES))
-    twins = [path for path in sorted(file.parent.parent.glob(f"*/{file.name}")) if path.parent != file.parent]
+    store = arena.reference.store
+    others = [path for path in sorted(store.rglob("*")) if path.is_file() and path.parent.name != file.parent.name]
+    twins = [path for path in others if path.name == file.name]
     loosen(file)
-    DAMAGES[kind](file, random, [path for path in twins if path.is_file()])
+    DAMAGES[kind](file, random, twins or others)
     arena.count += 1
     return f"{file.parent.name}/{file.name}: {kind}"
 

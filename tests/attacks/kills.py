@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from random import Random
 
-from tests.attacks.arena import Arena
+from tests.attacks.arena import SILENT, UNCLEAR, Arena
 from tests.attacks.world import CACHE, SUFFIX, Reference
 
 NAME, COUNT, WHAT = "kills", 120, "kills"
 TRIES = 3  # a run may end before its moment comes
+PREDICT, PICTURES = 0.08, 6  # share of the kills that meet predictions, and of how many pictures
 START_S = 0.3  # until the first artifact is begun
 MOMENTS = ("", "*", "*.h5", "*.done", "checkpoint.pt", "*.draft", "record.json*", "*.json", "*.csv")
 # By the stage that makes an artifact; what is not here, the report makes.
@@ -17,6 +19,27 @@ MAKERS = {"inputs": "align", "samples": "index", "split": "split"}
 
 
 def attack(arena: Arena) -> None:
+    """Kill a run that makes artifacts, or one that predicts."""
+    (_predict if arena.random.random() < PREDICT else _make)(arena)
+
+
+def _predict(arena: Arena) -> None:
+    """Predictions that were begun are made anew."""
+    place, pictures = arena.place(), arena.folder / "pictures"
+    pictures.mkdir()
+    for path in sorted(arena.reference.data.rglob("*.jpg"))[:PICTURES]:
+        shutil.copy(path, pictures)
+    given = {"input": pictures, "out": "out"}
+    undisturbed = arena.run("predict", place, {**given, "out": "undisturbed"})
+    moment = arena.random.choice([{"kill_s": arena.random.uniform(0, undisturbed.seconds)}, {"kill_when": "out/*/*"}])
+    arena.count += arena.run("predict", place, given, **moment).verdict == "killed"
+    arena.run("predict", place, given)
+    for name in sorted(path.relative_to(place / "undisturbed") for path in (place / "undisturbed").rglob("*.*")):
+        if (place / "out" / name).read_bytes() != (place / "undisturbed" / name).read_bytes():
+            arena.note(SILENT, f"predict, killed at {moment} and run again: {name} differs")
+
+
+def _make(arena: Arena) -> None:
     """Remove some artifacts, kill the run that makes them anew, once or more, and let it finish."""
     place = arena.place()
     command = begun(arena, place)
@@ -30,7 +53,7 @@ def attack(arena: Arena) -> None:
     final = arena.run(command, place)
     told = f"{command} after {arena.count} kills"
     if final.verdict == "line":
-        arena.note("unclear", f"{told}: {final.error}")
+        arena.note(UNCLEAR, f"{told}: {final.error}")
     arena.compare(place, told, whole=command == "report")
 
 

@@ -127,13 +127,16 @@ class Server(AbstractContextManager):
         """The root of the file system as commands see it, with the small disks that were mounted for them."""
         return Path(f"/proc/{self._process.pid}/root") if self.isolated else Path("/")
 
-    def start(self, argv: Sequence[object], cwd: Path, **circumstances: object) -> Running:
-        """Begin a command."""
+    def start(self, argv: Sequence[object], cwd: Path, limit_s: float = HANG_S, **circumstances: object) -> Running:
+        """Begin a command; where others crowd the processors, it may take longer."""
+        limit_s *= max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         self._count += 1
         folder = self.folder / f"command-{self._count}"
         folder.mkdir()
         environment = {"TMPDIR": os.fspath(self.temporary)} | circumstances.pop("environment", {})
-        request = Request(tuple(map(str, argv)), os.fspath(cwd), os.fspath(folder), environment, **circumstances)
+        request = Request(
+            tuple(map(str, argv)), os.fspath(cwd), os.fspath(folder), environment, limit_s=limit_s, **circumstances
+        )
         self._process.stdin.write(json.dumps(asdict(request)) + "\n")
         self._process.stdin.flush()
         return Running(request)

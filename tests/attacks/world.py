@@ -24,8 +24,9 @@ SAMPLES = 72  # more than one block of the aligner holds
 CACHE = "cache"
 RECORD = "record.json"
 SUFFIX = ".partial"
-# What a record says of time, of files that are compared themselves, and of itself as a whole.
-VARYING = ("made", "duration_s", "checksum", "files")
+# What a record says of time, of files that are compared themselves, of settings that change nothing (all others are in
+# its field "fingerprinted"), and of itself as a whole.
+VARYING = ("made", "duration_s", "files", "config", "checksum")
 TIMED = "seconds"  # a column of tables of runs
 LOGS = "tensorboard"  # its names and contents hold the time
 BESIDE = (".locks", ".hashes.json", ".weights.json")  # how the cache works, not what it holds
