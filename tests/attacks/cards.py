@@ -16,7 +16,7 @@ from tests.attacks.arena import SILENT, UNCLEAR, Arena
 from tests.attacks.kills import killed
 from tests.attacks.world import RECORD, SUFFIX, loosen
 
-NAME, COUNT, WHAT = "cards", 260, "crafted cards and records"
+NAME, COUNT, WHAT = "cards", 240, "crafted cards and records"
 CARD, CHECKPOINT = "model.json", "checkpoint.pt"
 DEEP = 100_000
 MEMORIES = (".hashes.json", ".weights.json")

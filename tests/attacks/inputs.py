@@ -12,7 +12,7 @@ from pipeline.artifacts.suffixes import PICTURES
 from tests.attacks import pictures, tables
 from tests.attacks.arena import SILENT, UNCLEAR, Arena
 
-NAME, COUNT, WHAT = "inputs", 150, "damaged inputs"
+NAME, COUNT, WHAT = "inputs", 120, "damaged inputs"
 EACH = 12  # damaged pictures in a dataset, which has more good ones
 ODD_EACH = 3
 LONG_S = 60

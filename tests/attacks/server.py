@@ -10,6 +10,7 @@ leave names, and room for small disks that end with it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -21,7 +22,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,7 +166,31 @@ def _become(request: dict, folder: Path) -> None:
     if request["dry"]:
         _plan_only()
     sys.argv = ["paindistill", *request["argv"]]
-    runpy.run_module("stages", run_name="__main__", alter_sys=True)
+    _exit(_run())
+
+
+def _run() -> int:
+    """The exit status of the command, whose error was shown as the interpreter shows it."""
+    try:
+        runpy.run_module("stages", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _exit(status: int) -> None:
+    """End as the interpreter does, but do not take its modules apart: that takes longer than most commands."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _outputs(folder: Path) -> tuple[tuple[int, Path, int], ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.attacks.arena import UNCLEAR, Arena
 from tests.attacks.world import CACHE
 
-NAME, COUNT, WHAT = "surroundings", 60, "poor surroundings"
+NAME, COUNT, WHAT = "surroundings", 50, "poor surroundings"
 ROOM_KB = 64 * 1024
 LONG_S = 60
 NOWHERE = ("/proc/cache", "/proc/self/cache", "/sys/cache", "/dev/null", "/dev/null/cache", "/".join(["y" * 200] * 30))
