@@ -164,6 +164,8 @@ def _checkpoint(arena: Arena) -> None:
     partial = reference.folder(place) / f"{artifact}{SUFFIX}"
     killed(arena, place, "distill", kill_when=f"cache/*/{partial.name}/{CHECKPOINT}")
     path = partial / CHECKPOINT
+    if not path.exists() and (reference.folder(place) / artifact).exists():  # it was made before it could be killed
+        reference.remove(place, artifact)
     content = torch.load(path, weights_only=True) if path.exists() else {}
     partial.mkdir(exist_ok=True)
     if isinstance(content, dict) and content and random.random() < 0.6:
@@ -177,4 +179,5 @@ def _checkpoint(arena: Arena) -> None:
     outcome = arena.run("distill", place)
     if outcome.verdict == "line":
         arena.note(UNCLEAR, f"a crafted checkpoint stops the training: {outcome.error[:300]}")
-    arena.compare(place, f"{artifact} from a crafted checkpoint", whole=False)
+    elif outcome.verdict == "ok":
+        arena.compare(place, f"{artifact} from a crafted checkpoint", whole=False)
