@@ -50,7 +50,11 @@ def chosen(only: str, scale: float) -> list[tuple[str, int]]:
 def run(world: World, server: Server, root: Path, seed: int, name: str, number: int) -> Result:
     """One attack."""
     with arena(world, server, root, seed, name, number) as own:
-        part(name).attack(own)
+        try:
+            part(name).attack(own)
+        except Exception as error:
+            error.add_note(f"in the attack {name}:{number} of seed {seed}")
+            raise
     return Result(name, seed, number, own.count, tuple(own.findings))
 
 

@@ -102,7 +102,8 @@ class Reference:
         """Remove artifacts and all that was made from them from a copy; their names."""
         names = {*artifacts, *self.downstream(*artifacts)}
         for name in names:
-            shutil.rmtree(self.folder(place) / name)
+            if (self.folder(place) / name).exists():  # a killed run may not have come so far
+                shutil.rmtree(self.folder(place) / name)
         return names
 
     def readers(self, artifact: str) -> set[str]:
