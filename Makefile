@@ -29,7 +29,7 @@ synth_environment := .venv/.made-synth
 endif
 install = $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help setup test lint bench bench-scale bench-gpu clean $(COMMANDS) $(SYNTH_COMMANDS)
+.PHONY: help setup test lint attack bench bench-scale bench-gpu clean $(COMMANDS) $(SYNTH_COMMANDS)
 
 define HELP
 paindistill: which teacher transfers better to a small student, and how small may the student be?
@@ -61,6 +61,7 @@ Each target first makes what it needs; what is fresh is reused.
   pretrain         pretrain the demo set's small backbones     N SEED OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check
+  attack           kills, damage, hostile values; half an hour   SEED ONLY SCALE
   bench            benchmarks, written to bench.json and bench.md
   bench-scale      every stage over many faces, its time and memory   N
   bench-gpu        the figures of a CUDA device; skipped without one
@@ -137,6 +138,9 @@ lint: $(environment)
 
 test: lint $(synth_environment)
 	$(python) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
+
+attack: $(environment)
+	$(python) -m tests.attacks $(options)
 
 bench: $(synth_environment)
 	$(python) -m tests.benchmarks

@@ -1,0 +1,1 @@
+"""Seeded attacks on the command line: kills, damage, hostile values, two commands at once, poor surroundings."""

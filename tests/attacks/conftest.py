@@ -1,0 +1,26 @@
+"""A server and a small world for the attacks of one file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.attacks import campaign
+from tests.attacks.outcome import Server
+from tests.attacks.world import World
+
+SEED = 0
+
+
+@pytest.fixture(scope="module")
+def attacked(request, tmp_path_factory):
+    """Runs the attack of a part and a number on the task that the file names, and asserts that it found nothing."""
+    root = tmp_path_factory.mktemp("attacked")
+    with Server(root / "server") as server:
+        world = World(root / "world", server, request.module.TASKS)
+
+        def attack(part: str, number: int) -> None:
+            result = campaign.run(world, server, root, SEED, part, number)
+            assert not result.findings, result.again
+
+        yield attack
+        assert not world.check()

@@ -1,0 +1,144 @@
+"""Damaged pictures and tables, as a dataset and before a trained model: each is named, and the good ones stay."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.suffixes import PICTURES
+from tests.attacks import pictures, tables
+from tests.attacks.arena import SILENT, UNCLEAR, Arena
+
+NAME, COUNT, WHAT = "inputs", 120, "damaged inputs"
+EACH = 12  # damaged pictures in a dataset, which has more good ones
+ODD_EACH = 3
+LONG_S = 60
+
+
+def attack(arena: Arena) -> None:
+    """A dataset with damaged pictures, a damaged table, or pictures that are to be predicted."""
+    [_dataset, _table, _predict][arena.random.randrange(3)](arena)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A dataset of its own, some of whose pictures were damaged and some given odd names.
+
+    Parameters
+    ----------
+    names : every picture but those of odd names, as tables name it.
+    damaged : of these the damaged ones, and how.
+    odd : the names that tables cannot hold as they are.
+    """
+
+    data: Path
+    names: tuple[str, ...]
+    damaged: Mapping[str, str]
+    odd: tuple[bytes, ...]
+
+    @property
+    def told(self) -> str:
+        """In words, what was done."""
+        return f"{', '.join(sorted(set(self.damaged.values())))}; {', '.join(map(repr, self.odd))}"
+
+
+def _attacked(arena: Arena, most: int | None = None) -> Pictures:
+    """Damage a copy of the dataset, or of its first pictures."""
+    random, data = arena.random, arena.folder / "data"
+    shutil.copytree(arena.reference.data, data)
+    paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in PICTURES)
+    for path in paths[most:] if most else ():
+        path.unlink()
+    paths = paths[:most]
+    random.shuffle(paths)
+    damaged = {path.relative_to(data).as_posix(): pictures.damage(path, random) for path in paths[:EACH]}
+    odd = tuple(pictures.odd(path, random) for path in paths[EACH : EACH + ODD_EACH])
+    good = [path.relative_to(data).as_posix() for path in paths[EACH + ODD_EACH :]]
+    arena.count += len(damaged) + len(odd)
+    return Pictures(data, (*damaged, *good), damaged, odd)
+
+
+def _all_named(arena: Arena, attacked: Pictures, command: str, named: set[str], used: set[str]) -> None:
+    """Note pictures that nothing is said of, good ones that were not used, and bad ones that were."""
+    damaged = {name: how for name, how in attacked.damaged.items() if how != "a folder"}
+    expected = [name for name in attacked.names if attacked.damaged.get(name) != "a folder"]
+    if lost := [f"{name} ({damaged.get(name, 'good')})" for name in expected if name not in named]:
+        arena.note(SILENT, f"{command} says nothing of {', '.join(lost[:3])}")
+    if gone := [name for name in expected if name not in damaged and name in named and name not in used]:
+        arena.note(SILENT, f"{command} left out good pictures: {', '.join(gone[:3])} ({attacked.told})")
+    if believed := [f"{name} ({how})" for name, how in damaged.items() if how in pictures.UNREADABLE and name in used]:
+        arena.note(SILENT, f"{command} believed {', '.join(believed[:3])}")
+    if len(named) < len(expected) + len(set(attacked.odd)) - len(lost):
+        arena.note(SILENT, f"{command} says nothing of some of {attacked.odd}")
+
+
+def _dataset(arena: Arena) -> None:
+    """Damaged pictures are rows of ``skipped.csv`` or can be used; odd names too; all others are samples."""
+    attacked = _attacked(arena)
+    place = arena.folder / "place"
+    place.mkdir()
+    align = arena.random.choice(["none", "none", "none", "mtcnn"])
+    given = {"data": attacked.data, "max_skipped": 1, "align": align}
+    outcome = arena.judge(arena.start("index", place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
+    if outcome.verdict != "ok":
+        arena.note(UNCLEAR, f"index of good pictures with some bad: {outcome.brief} ({attacked.told})")
+        return
+    samples, skipped = (_column(place, f"samples-*/{name}.csv", "file") for name in ("samples", "skipped"))
+    _all_named(arena, attacked, "index", samples | skipped, samples)
+    for command in ("split", "align"):
+        outcome = arena.judge(arena.start(command, place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
+        if outcome.verdict == "line" and command == "align":
+            arena.note(UNCLEAR, f"{command}: {outcome.error}")
+
+
+def _column(place: Path, pattern: str, name: str) -> set[str]:
+    (path,) = place.glob(f"cache/*/{pattern}")
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row[name] for row in csv.DictReader(file)}
+
+
+def _table(arena: Arena) -> None:
+    """A damaged table beside the pictures, or as the dataset: no sample is a picture that is not there."""
+    data = arena.folder / "data"
+    shutil.copytree(arena.reference.data, data)
+    table = arena.random.choice(sorted(data.rglob("*.csv")))
+    _narrow(table)
+    if arena.random.random() < 0.5:
+        table = table.rename(data / "faces.csv")
+        given = {"data": table}
+    else:
+        given = {"data": data}
+    place = arena.folder / "place"
+    place.mkdir()
+    how = tables.damage(table, arena.random)
+    arena.count += 1
+    outcome = arena.judge(arena.start("split", place, {**given, "max_skipped": 1}).outcome(), f" ({how})")
+    if outcome.verdict == "ok":
+        here = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+        if strange := _column(place, "samples-*/samples.csv", "file") - here:
+            arena.note(SILENT, f"a table ({how}) brought {sorted(strange)[:3]}")
+
+
+def _narrow(table: Path) -> None:
+    """Leave only the first columns of a table, which say what others do not."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row[:8] for row in csv.reader(file)]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _predict(arena: Arena) -> None:
+    """Every picture is a row, with a prediction or a reason."""
+    attacked = _attacked(arena, EACH + 2 * ODD_EACH)
+    place = arena.place()
+    given = {"data": arena.reference.data, "input": attacked.data, "out": "out"}
+    outcome = arena.judge(arena.start("predict", place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
+    if outcome.verdict != "ok":
+        arena.note(UNCLEAR, f"predict of good pictures with some bad: {outcome.brief} ({attacked.told})")
+        return
+    with (place / "out" / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    _all_named(arena, attacked, "predict", {row["file"] for row in rows}, {row["file"] for row in rows if row["class"]})

@@ -1,0 +1,17 @@
+"""The short form of the attacks on the cache: kills, damage, crafted files, two commands at once, little room."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline import tasks
+
+TASKS = tuple(tasks.TASKS)[:1]
+SHORT = {"kills": 3, "damage": 6, "cards": 6, "pairs": 1, "surroundings": 2}
+
+
+@pytest.mark.parametrize(
+    ("part", "number"), [(part, number) for part, count in SHORT.items() for number in range(count)]
+)
+def test_nothing_is_believed_lost_or_left_behind(part, number, attacked):
+    attacked(part, number)

@@ -1,0 +1,17 @@
+"""The short form of the attacks on what a user gives: pictures, tables, options."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline import tasks
+
+TASKS = tuple(tasks.TASKS)[-1:]
+SHORT = {"inputs": 3, "options": 3}
+
+
+@pytest.mark.parametrize(
+    ("part", "number"), [(part, number) for part, count in SHORT.items() for number in range(count)]
+)
+def test_what_is_given_is_used_or_named(part, number, attacked):
+    attacked(part, number)
