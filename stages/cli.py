@@ -163,7 +163,7 @@ def sweep_command(**values: Any) -> None:
 
 @cli.command("status")
 @config_options("report", models="students")
-@click.option("--verify", type=bool, default=False, help="Read every file and compare it with its record.")
+@click.option("--verify", type=params.Switch(), default=False, help="Read every file and compare it with its record.")
 def status_command(verify: bool, **values: Any) -> None:
     """Show every artifact: fresh, missing, partial, damaged, stale or foreign, its size and why."""
     session = Session("report", values)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import cards
-from pipeline.artifacts.locks import hold, holder
+from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions.csv"
 COPIES = "annotated"
-PARTIAL = ".partial"  # how the folder of an artifact ends that is not finished
 # What says nothing of one copy: the others would fail as well, and so would the table.
 SURROUNDINGS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
@@ -63,7 +62,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     """
     from tqdm import tqdm
 
-    from pipeline.artifacts import results
+    from pipeline.artifacts import results, uses
     from pipeline.compute import devices
     from pipeline.serving import pictures
     from pipeline.serving.predictor import Predictor
@@ -72,7 +71,8 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     _check_apart(source, out)
     if found.others:
         log.info("%d files of %s are no pictures by their names", found.others, source)
-    predictor = Predictor(_awaited(model), devices.pick(device))
+    with uses.using(_awaited(model)):
+        predictor = Predictor(model, devices.pick(device))
     log.info("predict: %s", model)
     probabilities = [f"prob_{output}" for output in predictor.outputs]
     columns = ["file", "half", "face", *BOX, "detection_probability", "class", *probabilities, "reason"]
@@ -104,9 +104,8 @@ def _awaited(model: Path) -> Path:
     ArtifactError : something else is there, or nothing.
     """
     folder = model.absolute()
-    lock = folder.parent / ".locks" / f"{folder.name}.lock"
-    if not os.path.lexists(folder) and holder(lock):
-        with hold(lock, folder.name):
+    if not os.path.lexists(folder) and holder(lock_of(folder)):
+        with hold(lock_of(folder), folder.name):
             pass
     fault = _fault(folder)
     if fault:
