@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.suffixes import printable, quoted
@@ -26,6 +26,8 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the ends excluded
 
 # Pillow's own limit. It only warns up to twice as much, we stop there: 90 megapixels of RGB are 270 MB.
 MAX_PIXELS = 89_478_485
+
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations in which width and height change places
 
 # Rec. 601 luma: chroma is subsampled in most JPEGs, so a divider of two pixels is white in luma alone.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -51,7 +53,7 @@ def load(path: Path) -> np.ndarray:
     return np.asarray(_decode(path, 1)[0])
 
 
-def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
+def load_reduced(path: Path, most: float) -> tuple[Image.Image, float, tuple[int, int]]:
     """Decode a picture, a JPEG at 1/2, 1/4 or 1/8 of its size where that is allowed: it skips most of the work.
 
     Parameters
@@ -63,6 +65,7 @@ def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
     -------
     image : RGB, with the pixels that ``load`` makes.
     scale : full-size pixels per returned pixel, >= 1.
+    size : width and height of the upright picture at full size, which the scale gives up to a rounded pixel only.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def load_reduced(path: Path, most: float) -> tuple[Image.Image, float]:
     return _decode(path, most)
 
 
-def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
+def _decode(path: Path, most: float) -> tuple[Image.Image, float, tuple[int, int]]:
     try:
         with opened(path) as file, Image.open(file, formats=FORMATS) as image:
             width, height = image.size
@@ -81,8 +84,9 @@ def _decode(path: Path, most: float) -> tuple[Image.Image, float]:
                 image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
             scale = width / image.size[0]
             image.load()
+            turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
             ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image), scale
+            return _to_rgb(image), scale, (height, width) if turned else (width, height)
     except DataError:
         raise
     except UnidentifiedImageError as error:  # its own text tells where the open file lies in memory

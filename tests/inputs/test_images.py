@@ -230,10 +230,19 @@ def test_any_damage_is_a_picture_or_a_reason(tmp_path, kind):
 def test_a_jpeg_is_reduced_by_a_power_of_two_at_most(tmp_path, portrait, most, scale):
     picture = portrait(640, 800)
     Image.fromarray(picture).save(tmp_path / "a.jpg", quality=95)
-    image, found = load_reduced(tmp_path / "a.jpg", most)
+    image, found, _ = load_reduced(tmp_path / "a.jpg", most)
     assert found == scale
     expected = np.asarray(Image.fromarray(picture).reduce(scale))
     assert np.abs(np.asarray(image).astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("most", [1, 2, 4, 8])
+def test_a_reduced_jpeg_still_tells_its_size(tmp_path, most, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (642, 359), "grey").save(tmp_path / "a.jpg", exif=exif)
+    assert load_reduced(tmp_path / "a.jpg", most)[2] == load(tmp_path / "a.jpg").shape[1::-1]
 
 
 def test_only_jpegs_are_reduced(tmp_path):

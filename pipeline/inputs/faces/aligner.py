@@ -232,19 +232,19 @@ class FaceAligner:
     def _region(self, row: Row, most: int = 1) -> Region:
         """A row's pixels, from a picture decoded at most ``most`` times smaller."""
         path, (x0, y0, x1, y1) = row
-        picture, scale = self._decoded(path, most)
-        width, height = picture.size
-        if x1 > np.ceil(width * scale) or y1 > np.ceil(height * scale):
+        picture, scale, (full_width, full_height) = self._decoded(path, most)
+        if x1 > full_width or y1 > full_height:
             raise DataError(
-                f"{path} has {width * scale:.0f} x {height * scale:.0f} pixels, its region reaches to "
-                f"{x1} x {y1}: it was changed since it was indexed. Run the command again."
+                f"{path} has {full_width} x {full_height} pixels, its region reaches to {x1} x {y1}: it was changed "
+                "since it was indexed. Run the command again."
             )
+        width, height = picture.size
         # Inwards, so that no pixel mixes in what is beyond the region.
         left, top = int(np.ceil(x0 / scale)), int(np.ceil(y0 / scale))
         right, bottom = min(int(x1 / scale), width), min(int(y1 / scale), height)
         return Region(picture.crop((left, top, right, bottom)), scale, np.array([left, top]) * scale)
 
-    def _decoded(self, path: Path, most: int) -> tuple[Image.Image, float]:
+    def _decoded(self, path: Path, most: int) -> tuple[Image.Image, float, tuple[int, int]]:
         try:
             return self._read(path, most)
         except DataError as error:

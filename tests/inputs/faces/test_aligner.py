@@ -133,6 +133,12 @@ def test_a_picture_that_changed_since_it_was_indexed_is_named(aligner, tmp_path,
         aligner.align([(tmp_path / "b.png", (0, 0, 100, 100))])
 
 
+def test_a_picture_that_did_not_change_is_none_that_did(tmp_path):
+    Image.new("RGB", (642, 359), "grey").save(tmp_path / "odd.jpg")
+    whole = Preparation("none", 32, 0.25, 0.3, 20)
+    assert FaceAligner(whole).align([(tmp_path / "odd.jpg", (0, 0, 642, 359))])["rgb"].shape == (1, 32, 32, 3)
+
+
 def test_the_fallback_is_the_centre(aligner, folder):
     picture = np.asarray(Image.open(folder / "grey.png"))[:, 322:]
     assert np.array_equal(aligner.align([(folder / "grey.png", RIGHT)])["rgb"][0], centre_crop(picture, 128))
