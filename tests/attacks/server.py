@@ -90,6 +90,8 @@ def _keep(request: dict) -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
     folder = Path(request["folder"])
+    for name in ("stdout", "stderr"):
+        (folder / name).touch()
     start = time.monotonic()
     command = os.fork()
     if command == 0:
