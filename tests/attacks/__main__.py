@@ -26,7 +26,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the attacks that are asked for; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help=f"of {', '.join(campaign.PARTS)}, with commas; one attack: kills:17")
+    parts = ", ".join(campaign.PARTS)
+    parser.add_argument("--only", default="", help=f"of {parts}, with commas; one attack: kills:17, kills:17:pain")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the long form's counts")
     asked = parser.parse_args(words)
     attacks = campaign.chosen(asked.only, asked.scale)
@@ -38,16 +39,16 @@ def main(words: Sequence[str] | None = None) -> int:
     return int(any(result.findings for result in results))
 
 
-def _run(root: Path, seed: int, attacks: Sequence[tuple[str, int]]) -> list[campaign.Result]:
+def _run(root: Path, seed: int, attacks: Sequence[tuple[str, int, str]]) -> list[campaign.Result]:
     """Every attack, two at a time, each lane with a server of its own."""
     servers: SimpleQueue[Server] = SimpleQueue()
     lanes = [Server(root / f"server-{lane}") for lane in range(LANES)]
     try:
-        world = World(root / "world", lanes[0])
+        world = World(root / "world", lanes[0], tuple(dict.fromkeys(task for _, _, task in attacks)))
         for lane in lanes:
             servers.put(lane)
 
-        def one(attack: tuple[str, int]) -> campaign.Result:
+        def one(attack: tuple[str, int, str]) -> campaign.Result:
             server = servers.get()
             try:
                 return campaign.run(world, server, root, seed, *attack)

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from tests.attacks.outcome import Outcome, Running, Server
-from tests.attacks.world import SUFFIX, Reference, World
+from tests.attacks.world import SUFFIX, Reference
 
 SILENT, TRACEBACK, HANG, LEFT, UNCLEAR = "silently wrong", "tracebacks", "hangs", "left behind", "unclear"
 KINDS = (SILENT, TRACEBACK, HANG, LEFT, UNCLEAR)
@@ -74,9 +74,8 @@ class Arena:
 
 
 @contextmanager
-def arena(world: World, server: Server, folder: Path, seed: int, part: str, number: int) -> Iterator[Arena]:
+def arena(reference: Reference, server: Server, folder: Path, seed: int, part: str, number: int) -> Iterator[Arena]:
     """The arena of one attack; what it leaves in shared memory and the temporary folder is noted at its end."""
-    reference = world.references[number % len(world.references)]
     own = Arena(reference, server, folder / f"{part}-{number}", Random(f"{seed}/{part}/{number}"))
     own.folder.mkdir(parents=True)
     try:

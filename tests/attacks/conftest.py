@@ -16,10 +16,10 @@ def attacked(request, tmp_path_factory):
     """Runs the attack of a part and a number on the task that the file names, and asserts that it found nothing."""
     root = tmp_path_factory.mktemp("attacked")
     with Server(root / "server") as server:
-        world = World(root / "world", server, request.module.TASKS)
+        world = World(root / "world", server, (request.module.TASK,))
 
         def attack(part: str, number: int) -> None:
-            result = campaign.run(world, server, root, SEED, part, number)
+            result = campaign.run(world, server, root, SEED, part, number, request.module.TASK)
             assert not result.findings, result.again
 
         yield attack

@@ -67,4 +67,6 @@ def _try(arena: Arena, place, command: str, option: click.Parameter, value: str)
     if large:
         arena.judge(arena.server.run(words, place, limits=MEMORY), " (with work)")
     elif arena.random.random() < WORKED:
-        arena.judge(arena.server.run(words, place, limits=MEMORY, kill_s=WORK_S), " (with work)")
+        outcome = arena.judge(arena.server.run(words, place, limits=MEMORY, kill_s=WORK_S), " (with work)")
+        if outcome.verdict == "killed":
+            arena.server.left()  # what a killed run leaves, the next one removes: that is looked at among the kills

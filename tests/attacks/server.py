@@ -62,7 +62,7 @@ def main() -> None:
     print(json.dumps({"isolated": isolated}), flush=True)
     for line in sys.stdin:
         if os.fork() == 0:
-            os.close(0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             _keep(json.loads(line))
             return
 
@@ -90,11 +90,14 @@ def _keep(request: dict) -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
     folder = Path(request["folder"])
+    streams = [_stream(folder / name, request) for name in ("stdout", "stderr")]
     start = time.monotonic()
     command = os.fork()
     if command == 0:
-        _become(request, folder)
+        _become(request, streams)
         return
+    for stream in streams:
+        os.close(stream)
     while os.getpgid(command) != command:  # before it leads its group there is no group to kill
         time.sleep(0.0002)
     status, killed = _wait(command, request, start)
@@ -105,6 +108,18 @@ def _keep(request: dict) -> None:
     draft.write_text(json.dumps(result))
     draft.replace(folder / "result.json")
     os._exit(0)
+
+
+def _stream(path: Path, request: dict) -> int:
+    """A descriptor whose text comes into a file, through a pipe if the command may write no large file."""
+    stream = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    if "RLIMIT_FSIZE" not in request["limits"]:
+        return stream
+    end, begin = os.pipe()
+    subprocess.Popen(["cat"], stdin=end, stdout=stream)  # ends with the command; the keeper waits for it
+    os.close(end)
+    os.close(stream)
+    return begin
 
 
 def _wait(command: int, request: dict, start: float) -> tuple[int, str]:
@@ -150,12 +165,12 @@ def _descendants() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def _become(request: dict, folder: Path) -> None:
+def _become(request: dict, streams: list[int]) -> None:
     """Turn this process into the command, as if it had been started by a shell."""
     os.setsid()
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number, name, flags in ((0, os.devnull, os.O_RDONLY), *_outputs(folder)):
-        os.dup2(os.open(name, flags, 0o644), number)
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream, number)
     os.closerange(3, 64)
     os.chdir(request["cwd"])
     os.environ |= request["environment"]
@@ -191,11 +206,6 @@ def _exit(status: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(status)
-
-
-def _outputs(folder: Path) -> tuple[tuple[int, Path, int], ...]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return (1, folder / "stdout", flags), (2, folder / "stderr", flags)
 
 
 def _plan_only() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline import tasks
+from pipeline.tasks import TASKS
 
-TASKS = tuple(tasks.TASKS)[:1]
+TASK = next(iter(TASKS))
 SHORT = {"kills": 3, "damage": 6, "cards": 6, "pairs": 1, "surroundings": 2}
 
 

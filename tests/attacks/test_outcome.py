@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from pipeline.tasks import TASKS
 from tests.attacks import campaign, damage
 from tests.attacks.arena import HANG, LEFT, TRACEBACK, UNCLEAR, Arena
 from tests.attacks.outcome import Outcome
@@ -79,13 +80,13 @@ def test_damage_is_done_to_the_copy_alone(kind, tmp_path):
 
 def test_a_failure_says_with_what_it_is_run_again():
     results = [
-        campaign.Result("kills", 7, 3, 2, ()),
-        campaign.Result("kills", 7, 4, 1, ((LEFT, "a process"),)),
-        campaign.Result("options", 7, 0, 10, ()),
+        campaign.Result("kills", 7, 3, "pain", 2, ()),
+        campaign.Result("kills", 7, 4, "pain", 1, ((LEFT, "a process"),)),
+        campaign.Result("options", 7, 0, "pain", 10, ()),
     ]
     said = campaign.line(results, 7, 60)
     assert said.startswith("3 kills, 10 hostile options: 0 silently wrong, 0 tracebacks, 0 hangs, 1 left behind")
-    assert said.endswith("again: make attack SEED=7 ONLY=kills:4")
+    assert said.endswith("again: make attack SEED=7 ONLY=kills:4:pain")
     assert "| kills | 3 | 0 | 0 | 0 | 1 | 0 |" in campaign.table(results, 7)
 
 
@@ -95,4 +96,7 @@ def test_the_long_form_is_as_long_as_it_says():
     assert counts["damage"] >= 500
     assert counts["pairs"] >= 20
     assert counts["options"] * campaign.part("options").VALUES_EACH >= 1000
-    assert campaign.chosen("kills:17,pairs", 0.1) == [("kills", 17), *(("pairs", n) for n in range(3))]
+    chosen = campaign.chosen("kills:17:pain,pairs", 0.1)
+    assert [attack[:2] for attack in chosen] == [("kills", 17), *(("pairs", n) for n in range(3))]
+    assert chosen[0][2] == "pain"
+    assert {task for _, _, task in campaign.chosen("", 1)} == set(TASKS)

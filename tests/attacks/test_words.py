@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline import tasks
+from pipeline.tasks import TASKS
 
-TASKS = tuple(tasks.TASKS)[-1:]
+TASK = list(TASKS)[-1]
 SHORT = {"inputs": 3, "options": 3}
 
 

@@ -197,7 +197,7 @@ class World:
 
     def __init__(self, root: Path, server: Server, tasks: tuple[str, ...] = tuple(TASKS)):
         self.root = root
-        self.references = [self._made(number, TASKS[name], server) for number, name in enumerate(tasks)]
+        self.references = {name: self._made(list(TASKS).index(name), TASKS[name], server) for name in tasks}
 
     def _made(self, number: int, task: Task, server: Server) -> Reference:
         data = slice_of(DEMO_SETS / task.demo, self.root / "data" / task.name, SAMPLES)
@@ -215,7 +215,7 @@ class World:
         """Names of the files of the finished caches that an attack has changed through a link."""
         return [
             f"{reference.task.name}/{name}"
-            for reference in self.references
+            for reference in self.references.values()
             for name, digest in digests(reference.place / CACHE).items()
             if digest != reference.files[name]
         ]
