@@ -76,7 +76,7 @@ class Arena:
 @contextmanager
 def arena(reference: Reference, server: Server, folder: Path, seed: int, part: str, number: int) -> Iterator[Arena]:
     """The arena of one attack; what it leaves in shared memory and the temporary folder is noted at its end."""
-    own = Arena(reference, server, folder / f"{part}-{number}", Random(f"{seed}/{part}/{number}"))
+    own = Arena(reference, server, folder / f"{part}-{number}-{reference.task.name}", Random(f"{seed}/{part}/{number}"))
     own.folder.mkdir(parents=True)
     try:
         yield own
