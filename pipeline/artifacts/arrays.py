@@ -48,7 +48,7 @@ def create(
 
     Raises
     ------
-    ArtifactError : the disk has no room for it.
+    OSError, RuntimeError : the disk has no room for it.
     """
     with replacing(path) as draft:
         hdf5.lay_out(draft, columns, {"kind": kind, "fingerprint": fingerprint, **attrs}, block)
@@ -77,11 +77,11 @@ def _is_left_of(path: Path, kind: str, fingerprint: str, columns: Layout, attrs:
     except ArtifactError:
         return False
     pattern = path.with_name(f"{path.name}{DRAFT}")
-    hdf5.lay_out(pattern, columns, {"kind": kind, "fingerprint": fingerprint, **attrs}, block)
     try:
+        hdf5.lay_out(pattern, columns, {"kind": kind, "fingerprint": fingerprint, **attrs}, block)
         return hdf5.alike(pattern, path)
     finally:
-        pattern.unlink()
+        pattern.unlink(missing_ok=True)
 
 
 class ColumnWriter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,11 @@ def replacing(path: Path, suffix: str = DRAFT) -> Iterator[Path]:
         raise
 
 
-def drop_drafts(folder: Path) -> None:
-    """Remove the drafts that a killed process left in a folder and below it; nobody else may be at work there."""
-    for draft in folder.rglob(f"*{DRAFT}"):
-        draft.unlink()
+def tidy(folder: Path) -> None:
+    """Remove the drafts that a killed process left in a folder and below it, and what is neither file nor folder: to
+    write into a pipe is to wait for ever, and into a link, to write elsewhere. Nobody else may be at work there."""
+    for path in folder.rglob("*"):
+        kind = path.lstat().st_mode
+        is_draft = path.name.endswith(DRAFT) and not stat.S_ISDIR(kind)
+        if is_draft or not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
+            path.unlink()

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pipeline.artifacts import regular
+from pipeline.artifacts.files import read_regular
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 
@@ -163,7 +163,7 @@ def read(source: Artifact | Path) -> dict[str, Any]:
     known = isinstance(source, Artifact)
     file = source.file(CARD) if known else source / CARD
     try:
-        content = regular.read(file, MOST_BYTES)
+        content = read_regular(file, MOST_BYTES)
         checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
     except (OSError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise broken(file.parent, f"{CARD}: {error}") from error

@@ -45,6 +45,21 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     return os.fdopen(descriptor, "rb") if flags == os.O_RDONLY else os.fdopen(descriptor, "r+b", buffering=0)
 
 
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a file of at most so many bytes.
+
+    Raises
+    ------
+    WrongKindError : there is something else than a file.
+    ValueError : it has more bytes.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return content
+
+
 def digest(path: Path, ranges: Iterable[tuple[int, int]] | None = None) -> str:
     """SHA-256, as 64 hexadecimal digits, of a file or of the given byte ranges (start, stop) of it, in order.
 

@@ -85,9 +85,11 @@ class HashMemo:
                 draft.write_bytes(_written(self._entries))
             self._changed = False
         except OSError as error:
-            log.warning(
-                "%s cannot be written (%s): the same files are read again next time. Remove what lies there, or make "
-                "room on the disk.",
+            # Nothing is lost but time. Of a folder where nothing can be written the next artifact tells.
+            level = logging.WARNING if self.path.is_dir() else logging.DEBUG
+            log.log(
+                level,
+                "%s cannot be written (%s): the same files are read again next time. Remove what lies there.",
                 self.path,
                 error.strerror,
             )

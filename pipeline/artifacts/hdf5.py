@@ -17,7 +17,6 @@ import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -154,30 +153,24 @@ def lay_out(path: Path, columns: Layout, attrs: Mapping[str, Any], block: int) -
 
     Raises
     ------
-    ArtifactError : the disk is full, or a file may not be so large.
+    OSError, RuntimeError : HDF5's, where the disk is full or a file may not be so large.
     """
     attrs = {
         name: value if isinstance(value, (str, int, float)) else json.dumps(value) for name, value in attrs.items()
     }
     places = {name: _anywhere(tuple(shape), np.dtype(dtype), block) for name, (shape, dtype) in columns.items()}
     room = len(Structure(places, attrs, block, 2**48).line())
-    try:
-        with h5py.File(path, "w", userblock_size=max(SMALLEST_USER_BLOCK, 1 << (room - 1).bit_length())) as file:
-            file.attrs.update(attrs)
-            digests = file.create_group(DIGESTS)
-            for name, place in places.items():
-                offsets = (
-                    _allocate(file, name, place.shape, place.dtype),
-                    _allocate(digests, name, (place.units, DIGEST_BYTES), "|u1"),
-                )
-                places[name] = replace(place, offset=offsets[0], digests=offsets[1])
-        with path.open("r+b") as file:
-            file.write(Structure(places, attrs, block, path.stat().st_size).line())
-    except (OSError, RuntimeError) as error:
-        with suppress(OSError):
-            path.unlink()
-        text = " ".join(str(error).split())
-        raise ArtifactError(f"{path} cannot be written: {text}. Free some disk or give CACHE=") from error
+    with h5py.File(path, "w", userblock_size=max(SMALLEST_USER_BLOCK, 1 << (room - 1).bit_length())) as file:
+        file.attrs.update(attrs)
+        digests = file.create_group(DIGESTS)
+        for name, place in places.items():
+            offsets = (
+                _allocate(file, name, place.shape, place.dtype),
+                _allocate(digests, name, (place.units, DIGEST_BYTES), "|u1"),
+            )
+            places[name] = replace(place, offset=offsets[0], digests=offsets[1])
+    with path.open("r+b") as file:
+        file.write(Structure(places, attrs, block, path.stat().st_size).line())
 
 
 def reserve(path: Path) -> None:
@@ -185,17 +178,14 @@ def reserve(path: Path) -> None:
 
     Raises
     ------
-    ArtifactError : the disk has less, or a limit is in the way.
+    OSError : the disk has less, or a limit is in the way.
     """
-    size = path.stat().st_size
     with path.open("r+b") as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, size)
-            os.fsync(file.fileno())
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         except OSError as error:
-            raise ArtifactError(
-                f"{path} needs {size / 1e6:,.0f} MB: {error.strerror}. Free some disk or give CACHE="
-            ) from error
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error  # Python leaves the name out
+        os.fsync(file.fileno())
 
 
 def alike(pattern: Path, path: Path) -> bool:

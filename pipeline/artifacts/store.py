@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config as configuration
-from pipeline.artifacts.atomic import drop_drafts
+from pipeline.artifacts.atomic import tidy
 from pipeline.artifacts.files import digest, make_folder
 from pipeline.artifacts.locks import PARTIAL, hold, lock_of
 from pipeline.artifacts.raw_data import RawData
@@ -252,7 +252,7 @@ class ArtifactStore:
             self._finish(node)
             return
         log.info("%s: %s", title, "resuming" if partial.exists() else "making")
-        drop_drafts(make_folder(partial))
+        tidy(make_folder(partial))
         inputs = {
             name: self._had(needed) if isinstance(needed, Node) else needed for name, needed in node.inputs.items()
         }

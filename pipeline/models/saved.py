@@ -15,9 +15,10 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from pipeline.artifacts import cards, regular
+from pipeline.artifacts import cards
 from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.cards import CARD
+from pipeline.artifacts.files import digest, open_regular
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.config import Architecture
 from pipeline.inputs import batches
@@ -66,14 +67,16 @@ def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
     folder = source.path if known else source
     file = source.file(WEIGHTS) if known else source / WEIGHTS
     try:
-        regular.opened(file).close()
+        open_regular(file).close()
         with safe_open(file, framework="pt") as stored:
             owner = (stored.metadata() or {}).get(OWNER, "")
             if owner != card[OWNER]:
                 raise cards.stranger(folder, card[OWNER], WEIGHTS, owner)
             shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
-            architecture = _described(card, shapes)
-            _check_digest(file, card["sha256"])
+            architecture = _architecture(card["network"])
+            if not known:  # of an artifact the record verifies both
+                _check_fit(card, architecture, shapes)
+                _check_digest(file, card["sha256"])
             model = build(architecture, card["classes"])
             model.load_state_dict({name: stored.get_tensor(name) for name in shapes})
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -82,27 +85,27 @@ def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _check_digest(file: Path, expected: str) -> None:
-    with regular.opened(file) as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != expected:
-        raise ValueError(f"its SHA-256 is {digest[:8]}…, {CARD} says {expected[:8]}…")
+    found = digest(file)
+    if found != expected:
+        raise ValueError(f"its SHA-256 is {found[:8]}…, {CARD} says {expected[:8]}…")
 
 
-def _described(card: Mapping[str, Any], shapes: Shapes) -> Architecture:
-    """The architecture of a card, if it is that of tensors of these shapes; found out without memory for a network.
+def _architecture(network: Mapping[str, Any]) -> Architecture:
+    """The architecture of a card; its weights are about to be loaded, so no others are fetched or added."""
+    options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
+    return Architecture(**{**network, "options": options, "weights": "random", "trained": "all"})
 
-    Its weights are about to be loaded, so no others are fetched or added.
+
+def _check_fit(card: Mapping[str, Any], architecture: Architecture, shapes: Shapes) -> None:
+    """Refuse a card whose network has not tensors of these shapes; found out without memory for a network.
 
     Raises
     ------
     ValueError : it is another one, or none.
     """
-    network = card["network"]
-    options = tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in network["options"])
-    architecture = Architecture(**{**network, "options": options, "weights": "random", "trained": "all"})
     # No count or width of a network is beyond its tensors: a depth of a million is refused before anybody counts to it.
     most = max(len(shapes), architecture.image_size, *(side for shape in shapes.values() for side in shape), 1)
-    for name, value in options:
+    for name, value in architecture.options:
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, int) and abs(number) > most:
                 raise ValueError(f"it has nothing so large as {name}={number} of {CARD}")
@@ -118,7 +121,6 @@ def _described(card: Mapping[str, Any], shapes: Shapes) -> Architecture:
         raise ValueError(f"{CARD} describes a network with answers of shape {tuple(answer.shape)}")
     if misfits:
         raise ValueError(f"it does not fit the network of {CARD}: {misfits}")
-    return architecture
 
 
 @contextmanager

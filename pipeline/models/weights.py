@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from pipeline.artifacts import regular
+from pipeline.artifacts.files import open_regular
 from pipeline.errors import PainDistillError, WeightsError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def read(file: Path, digest: str = "") -> dict[str, Tensor]:
     if not file.is_file():
         raise WeightsError(f"There are no weights at {file}. {CHOICES}")
     try:
-        with regular.opened(file) as opened:
+        with open_regular(file) as opened:
             content = opened.read()
         tensors = load(content)
     except (SafetensorError, OSError) as error:

@@ -20,8 +20,8 @@ import msgspec
 import torch
 from torch import Tensor
 
-from pipeline.artifacts import regular
 from pipeline.artifacts.atomic import replacing
+from pipeline.artifacts.files import open_regular
 
 SEAL_BYTES = hashlib.sha256().digest_size  # at the end of the file, where torch does not look
 CHUNK_BYTES = 2**20
@@ -85,7 +85,7 @@ def read(path: Path, fingerprint: str, device: str) -> dict[str, Any]:
     """
     if os.path.lexists(path) and not path.is_file():
         raise Unusable("is no regular file")
-    with regular.opened(path) as file:
+    with open_regular(path) as file:
         if not _sealed(file):
             raise Unusable("is damaged (SHA-256)")
         file.seek(0)

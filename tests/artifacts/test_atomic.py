@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from pipeline.artifacts.atomic import drop_drafts, replacing
+from pipeline.artifacts.atomic import replacing, tidy
 
 
 def test_the_draft_takes_the_files_place_when_all_went_well(tmp_path):
@@ -26,11 +28,21 @@ def test_an_error_leaves_the_old_file(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_pipe_and_a_link_in_the_place_of_a_file_go(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "kept.txt").write_text("kept")
+    os.mkfifo(tmp_path / "figures" / "a.png")
+    (tmp_path / "figures" / "b.png").symlink_to(tmp_path / "kept.txt")
+    (tmp_path / "figures" / "c.png").symlink_to("c.png")
+    tidy(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["figures", "kept.txt"]
+
+
 def test_drafts_of_a_killed_process_go_wherever_they_lie(tmp_path):
     (tmp_path / "tables").mkdir()
     for name in ("a.txt.draft", "tables/b.csv.draft", "tables/b.csv"):
         (tmp_path / name).write_text("")
-    drop_drafts(tmp_path)
+    tidy(tmp_path)
     assert [file.name for file in tmp_path.rglob("*.*")] == ["b.csv"]
 
 

@@ -20,6 +20,7 @@ from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
 from pipeline.inputs.views.image import InputSpec
 from pipeline.tasks import PAIN, Task
+from tests.helpers import records
 
 NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
 OWNER = "0123456789abcdef" * 4
@@ -241,7 +242,6 @@ def test_whatever_stands_in_a_cards_place_is_an_error_and_no_wait(kind, tmp_path
 def test_the_card_of_another_artifact_is_named(tmp_path):
     file = tmp_path / cards.CARD
     file.write_text(cards.text(CARD))
-    entry = {"bytes": file.stat().st_size, "sha256": ""}
-    artifact = Artifact(tmp_path, {"fingerprint": "f" * 64, "files": {cards.CARD: entry}})
+    artifact = Artifact(tmp_path, {"fingerprint": "f" * 64, "files": records.described(tmp_path)})
     with pytest.raises(ArtifactError, match=r"model\.json belongs to 01234567…, expected ffffffff…"):
         cards.read(artifact)

@@ -18,6 +18,7 @@ import pytest
 from pipeline.artifacts import hdf5
 from pipeline.artifacts.hdf5 import Structure
 from pipeline.errors import ArtifactError
+from stages import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = {"rgb": ((10, 80, 80, 3), np.uint8), "sample_id": ((10,), "S4"), "hidden": ((10, 7), np.float16)}
@@ -159,20 +160,22 @@ def test_no_room_is_one_line(path, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    with pytest.raises(ArtifactError, match=rf"needs 0 MB: {os.strerror(number)}. Free some disk or give CACHE="):
+    with pytest.raises(OSError, match=path.name) as raised:
         hdf5.reserve(path)
+    assert surroundings.explain(raised.value).startswith(f"{os.strerror(number)}: {path}. ")
 
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
 from pipeline.artifacts import arrays
+from stages import surroundings
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 path = Path(sys.argv[1])
 try:
     arrays.create(path, "inputs", "f", {"rgb": ((10, 80, 80, 3), "u1")}, {})
-except arrays.ArtifactError as error:
-    print(error)
+except Exception as error:
+    print(surroundings.explain(error))
 """
 
 

@@ -20,11 +20,11 @@ TINY = Architecture(
 )
 
 
-def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0) -> Path:
+def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0, fingerprint: str = FINGERPRINT) -> Path:
     """A network with random weights for a task, its faces prepared as the config says: the folder, made."""
     folder.mkdir(parents=True, exist_ok=True)
     network = models.build(TINY, task.outputs, seed)
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
     entries = {"task": as_dict(task), "prepare": prepared(inputs)}
-    models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, FINGERPRINT)
+    models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, fingerprint)
     return folder

@@ -9,14 +9,20 @@ from typing import Any
 from pipeline.artifacts.files import digest
 from pipeline.artifacts.record import RECORD, checksum_of, fingerprint_of
 
+IDENTITY = {"stage": "made", "version": 1, "fingerprinted": {}, "inputs": {}}
+
+
+def fingerprint(**fields: Any) -> str:
+    """The fingerprint of a record with these fields."""
+    record = IDENTITY | fields
+    return fingerprint_of(record | {"config": record["fingerprinted"]})
+
 
 def write(folder: Path, **fields: Any) -> None:
     """Write the record of a folder's files, with the fields given and its own fingerprint."""
-    record = {"slug": "made", "stage": "made", "version": 1, "config": {}, "fingerprinted": {}, "inputs": {}}
-    record |= {"summary": {}, "packages": {}, "made": "2026-01-01", "duration_s": 1.0, "files": described(folder)}
-    record |= fields
-    identity = {"config": record["fingerprinted"]} | {name: record[name] for name in ("stage", "version", "inputs")}
-    seal(folder, {"fingerprint": fingerprint_of(identity)} | record)
+    record = {"slug": "made", "config": {}, "summary": {}, "packages": {}, "made": "2026-01-01", "duration_s": 1.0}
+    record |= IDENTITY | {"files": described(folder)} | fields
+    seal(folder, {"fingerprint": fingerprint(**fields)} | record)
 
 
 def rewrite(folder: Path, **changes: Any) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from pipeline.artifacts import arrays
 from pipeline.artifacts.columns import mapped
+from pipeline.artifacts.files import digest
 from pipeline.artifacts.hdf5 import Structure
-from pipeline.artifacts.raw_data import sha256
 from pipeline.artifacts.store import Artifact
 
 
@@ -39,5 +39,5 @@ def rewritten(
     structure = Structure.read(path)
     with path.open("r+b") as file:
         file.write(replace(structure, attrs=structure.attrs | attrs).line())
-    files = labels.record["files"] | {"labels.h5": {"bytes": path.stat().st_size, "sha256": sha256(path)}}
+    files = labels.record["files"] | {"labels.h5": {"bytes": path.stat().st_size, "sha256": digest(path)}}
     return Artifact(folder, labels.record | {"files": files})

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline import models
 from pipeline.artifacts import cards
-from pipeline.artifacts.raw_data import sha256
+from pipeline.artifacts.files import digest, open_regular
 from pipeline.artifacts.store import RECORD, Artifact, ArtifactStore, Node
 from pipeline.config import AlignConfig, Architecture, SplitConfig
 from pipeline.errors import ArtifactError, WeightsError
@@ -75,7 +75,7 @@ def test_weights_and_card_name_each_other(folder):
     card = cards.read(folder)
     assert card["fingerprint"] == FINGERPRINT
     assert card["sha256"] == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    with weights.regular.opened(folder / WEIGHTS) as file:
+    with open_regular(folder / WEIGHTS) as file:
         assert FINGERPRINT.encode() in file.read(2000)
 
 
@@ -108,7 +108,7 @@ def test_files_of_another_network_are_named_though_the_record_was_made_to_fit(na
     record = dict(made.record)
     for name in names:
         (made.path / name).write_bytes((other.path / name).read_bytes())
-        entry = {"bytes": (made.path / name).stat().st_size, "sha256": sha256(made.path / name)}
+        entry = {"bytes": (made.path / name).stat().st_size, "sha256": digest(made.path / name)}
         record["files"] = record["files"] | {name: entry}
     said = message(Artifact(made.path, record))
     assert f"belongs to {other.fingerprint[:8]}…, expected {made.fingerprint[:8]}…" in said

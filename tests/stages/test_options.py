@@ -37,6 +37,7 @@ PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
     "--mix mixup": "VIEWS=2",
+    **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
 }

@@ -282,9 +282,10 @@ def test_a_student_that_is_being_finished_is_not_taken(tmp_path):
 
 def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
     """A finished student as the store leaves it."""
-    saved(folder, task, AlignConfig(face_size=64))
+    identity = {"stage": "distill", "version": version}
+    saved(folder, task, AlignConfig(face_size=64), fingerprint=records.fingerprint(**identity))
     config = as_dict(DistillConfig(task=task, teacher=teacher))
-    records.write(folder, stage="distill", version=version, config=config, made=made)
+    records.write(folder, config=config, made=made, **identity)
     return folder
 
 

@@ -251,7 +251,7 @@ def test_an_unreadable_disk_is_no_reason_to_start_anew(half, tmp_path, monkeypat
     def failing(path):
         raise OSError(errno.EIO, "Input/output error", str(path))
 
-    monkeypatch.setattr(checkpoint.regular, "opened", failing)
+    monkeypatch.setattr(checkpoint, "open_regular", failing)
     with pytest.raises(OSError, match="Input/output error"):
         fit(tmp_path)
     assert (tmp_path / loop.CHECKPOINT).read_bytes() == half[0]
