@@ -95,7 +95,7 @@ def write_samples(
 
     Returns
     -------
-    The number of samples that the teachers were asked about now.
+    The number of samples that the teachers were asked about, now or by a run that was killed; none if all were copied.
     """
     count, names = len(job.samples), sample_id_column(job.samples.sample_ids)
     columns = {
@@ -107,8 +107,7 @@ def write_samples(
     }
     writer = _writer(folder / LABELS, "labels", fingerprint, columns, attrs, batch_size)
     training, team = np.isin(np.arange(count), job.training), distributed.team()
-    pending = writer.pending()
-    blocks = team.share(pending)
+    blocks = team.share(writer.pending())
     if relative:
         rows = relative.samples.rows(job.samples.sample_ids)
         outputs: Iterator = ({"logits": relative.samples["logits"][rows[block]]} for block in blocks)
@@ -119,7 +118,7 @@ def write_samples(
             rest = {"fold": job.fold[block], "training": training[block], "sample_id": names[block]}
             behind(writer.write, block, **_columns(job, answer), **rest)
     team.once(writer.finish)
-    return 0 if relative else _rows(pending)
+    return 0 if relative else count
 
 
 def write_views(
