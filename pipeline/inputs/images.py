@@ -6,6 +6,7 @@ import logging
 import math
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -26,6 +27,10 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the ends excluded
 
 # Pillow's own limit. It only warns up to twice as much, we stop there: 90 megapixels of RGB are 270 MB.
 MAX_PIXELS = 89_478_485
+
+# A progressive JPEG is decoded once for each of its scans. Encoders make about ten; of thousands it would take hours.
+MAX_SCANNED_PIXELS = 2**31
+SCAN, CHUNK_BYTES = b"\xff\xda", 2**20  # within a scan, 0xff is followed by a zero
 
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations in which width and height change places
 
@@ -80,6 +85,8 @@ def _decode(path: Path, most: float) -> tuple[Image.Image, float, tuple[int, int
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
+            if image.format == "JPEG" and (scans := _scans(file)) * width * height > MAX_SCANNED_PIXELS:
+                raise DataError(f"too large: {scans:,} scans of {width} x {height} pixels, no camera makes so many")
             if most >= 2:  # the JPEG decoder takes the largest power of two that stays above the size asked for
                 image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
             scale = width / image.size[0]
@@ -98,6 +105,17 @@ def _decode(path: Path, most: float) -> tuple[Image.Image, float, tuple[int, int
         if isinstance(error, OSError) and error.errno in SURROUNDINGS:
             raise
         raise DataError(f"unreadable: {_one_line(error, path)}") from error
+
+
+def _scans(file: BinaryIO) -> int:
+    """How many scans a JPEG has, those of a preview inside it included; the file stays where it is."""
+    place, count, last = file.tell(), 0, b""
+    file.seek(0)
+    while chunk := file.read(CHUNK_BYTES):
+        count += (last + chunk).count(SCAN)
+        last = chunk[-1:]
+    file.seek(place)
+    return count
 
 
 def _one_line(error: Exception, path: Path) -> str:

@@ -236,6 +236,17 @@ def test_a_jpeg_is_reduced_by_a_power_of_two_at_most(tmp_path, portrait, most, s
     assert np.abs(np.asarray(image).astype(int) - expected).mean() < 4
 
 
+def test_a_jpeg_of_endless_scans_is_refused_and_a_progressive_one_is_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.new("L", (4000, 3000), 100).save(path, progressive=True)
+    assert load(path).shape == (3000, 4000, 3)
+    content = path.read_bytes()
+    scan = content[content.rfind(b"\xff\xda") : -2]
+    path.write_bytes(content[:-2] + scan * 1000 + content[-2:])
+    with pytest.raises(DataError, match=r"too large: 1,00\d scans of 4000 x 3000 pixels"):
+        load(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("most", [1, 2, 4, 8])
 def test_a_reduced_jpeg_still_tells_its_size(tmp_path, most, orientation):
