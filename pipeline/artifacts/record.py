@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,6 +120,8 @@ def describe(folder: Path) -> dict[str, dict[str, Any]]:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that the work rests on."""
+    from importlib import metadata  # slow to import, and of no use to who only reads
+
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
