@@ -7,7 +7,7 @@ import pytest
 from pipeline.tasks import TASKS
 
 TASK = next(iter(TASKS))
-SHORT = {"kills": 3, "damage": 6, "cards": 6, "pairs": 1, "surroundings": 2}
+SHORT = {"kills": 2, "damage": 5, "cards": 5, "pairs": 1, "surroundings": 2}
 
 
 @pytest.mark.parametrize(

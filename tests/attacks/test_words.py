@@ -7,7 +7,7 @@ import pytest
 from pipeline.tasks import TASKS
 
 TASK = list(TASKS)[-1]
-SHORT = {"inputs": 3, "options": 3}
+SHORT = {"inputs": 3, "options": 2}
 
 
 @pytest.mark.parametrize(
