@@ -14,12 +14,13 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.inputs import datasets
 from pipeline.reporting.sections import SECTIONS
 from pipeline.tasks import TASKS
+from stages import surroundings
 from stages.cli import cli
 from tests.helpers.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-TARGETS = {*cli.commands, "setup", "test", "lint", "bench", "bench-scale", "bench-gpu", "clean"}
+TARGETS = {*cli.commands, "setup", "attack", "test", "lint", "bench", "bench-scale", "bench-gpu", "clean"}
 NAMES = ("README.md", "CHANGELOG.md", "docs/architecture.md", "data/README.md", "cache/README.md")
 DOCUMENTS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "data" / "demo").rglob("*.md"))]
 FORMS = {*datasets.READERS, *datasets.UNPACKING}
@@ -109,12 +110,12 @@ def test_every_make_command_in_the_documents_is_a_target():
 
 
 def test_every_variable_in_the_documents_is_an_option():
-    known = {"PYTHON", "BASE_PYTHON", "TESTS", "DATA", "N", "OUT", "INPUT", "MODEL"}
+    known = {"PYTHON", "BASE_PYTHON", "TESTS", "DATA", "N", "OUT", "INPUT", "MODEL", "SEED", "ONLY", "SCALE"}
     for command in cli.commands.values():
         known |= {option.lstrip("-").replace("-", "_").upper() for p in command.params for option in p.opts}
     for document in DOCUMENTS:
         text = document.read_text()
-        assert set(re.findall(r"\b([A-Z][A-Z_]+)=", text)) <= known, document
+        assert set(re.findall(r"\b([A-Z][A-Z_]+)=", text)) <= known | {surroundings.TRACEBACK}, document
     table = README[README.index("## Targets") : README.index("## More than one process")]
     assert set(re.findall(r"`([A-Z][A-Z_]+)`", table)) <= known
 

@@ -43,6 +43,10 @@ class Uses:
         self._names: set[str] = set()
         self._file: BinaryIO | None = None
 
+    def __reduce__(self) -> tuple[type[Uses], tuple[Path]]:
+        """Another process says itself what it uses."""
+        return Uses, (self._root,)
+
     def add(self, names: Iterable[str]) -> None:
         """Use more artifacts, by the names of their folders."""
         new = sorted(set(names) - self._names)

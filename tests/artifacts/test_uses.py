@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from pathlib import Path
 
@@ -93,3 +94,11 @@ def test_the_wrong_kind_of_thing_is_named_with_its_remedy(tmp_path, place, make)
     make(tmp_path / place)
     with pytest.raises(ArtifactError, match=f"{place} must be .* Remove it: rm "):
         Uses(tmp_path).add(["a"])
+
+
+def test_another_process_says_itself_what_it_uses(tmp_path):
+    ours = Uses(tmp_path)
+    ours.add(["inputs-00000001"])
+    theirs = pickle.loads(pickle.dumps(ours))
+    theirs.add(["inputs-00000001"])
+    assert len(files(tmp_path)) == 2

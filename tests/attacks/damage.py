@@ -16,7 +16,7 @@ from tests.attacks.arena import UNCLEAR, Arena
 from tests.attacks.kills import begun, killed
 from tests.attacks.world import BESIDE, LOGS, SUFFIX, loosen
 
-NAME, COUNT, WHAT = "damage", 560, "damaged cache files"
+NAME, COUNT, WHAT = "damage", 640, "damaged cache files"
 PAGE = 4096
 PARTIAL_EVERY, BESIDE_EVERY = 6, 12  # of so many attacks one is on an unfinished artifact, on the store's own files
 REMEDY = re.compile(r"rm -r (.+?)\.?$")
