@@ -40,6 +40,17 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 FilePath = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 
 
+class Summary(dict[str, Any]):
+    """What a stage said of its work; what it did not say is an error of the artifact, not of who asks."""
+
+    def __init__(self, values: Mapping[str, Any], folder: Path):
+        super().__init__((k, Summary(v, folder) if isinstance(v, dict) else v) for k, v in values.items())
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Any:
+        raise ArtifactError(f"{self._folder / RECORD} says nothing of {name} in its summary. {remedy(self._folder)}")
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file: its size and its SHA-256, which covers the whole of it or the given byte ranges."""
 
@@ -74,6 +85,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         identity = {"config": self.fingerprinted, "stage": self.stage, "version": self.version, "inputs": self.inputs}
         if fingerprint_of(identity) != self.fingerprint:
             raise ValueError("its fingerprint is not that of its stage, version, config and inputs")
+        if not _covers(self.config, self.fingerprinted):
+            raise ValueError("its config is not the one of its fingerprint")
         if unsafe := [name for name in self.files if not _is_safe(name)]:
             raise ValueError(f"{unsafe[0]!a} is no name of a file within the folder")
 
@@ -97,9 +110,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     try:
         with open_regular(folder / RECORD) as file:
-            return _verified(file.read(MOST_BYTES + 1))
+            record = _verified(file.read(MOST_BYTES + 1))
     except (*ABSENT, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{folder} has no readable {RECORD} ({_reason(error)}). {remedy(folder)}") from error
+    return record | {"summary": Summary(record["summary"], folder)}
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -159,6 +173,15 @@ def _entry(file: Path) -> dict[str, Any]:
 
     ranges = outside_columns(file)
     return {"bytes": file.stat().st_size, "sha256": digest(file, ranges), "ranges": [list(pair) for pair in ranges]}
+
+
+def _covers(value: Any, part: Any) -> bool:
+    """Whether a value holds all of a part: a dict more entries, at any depth, everything else the same."""
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(k in value and _covers(value[k], v) for k, v in part.items())
+    if isinstance(part, list):
+        return isinstance(value, list) and len(value) == len(part) and all(map(_covers, value, part))
+    return type(value) is type(part) and value == part
 
 
 def _sync(file: Path) -> None:

@@ -162,7 +162,7 @@ SEALED = WHOLE | {"checksum": checksum_of(WHOLE)}
 
 
 def kind(value):
-    return float if type(value) is int else type(value)
+    return float if type(value) is int else dict if isinstance(value, dict) else type(value)
 
 
 JSON = st.recursive(
