@@ -193,7 +193,8 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(OSError):  # it flushes first, which a limit or a full disk may forbid
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _exit(status: int, line: str = "") -> None:
