@@ -6,7 +6,6 @@ reports read cards too.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pipeline.artifacts.files import read_regular
+from pipeline.artifacts.record import Digest, checksum_of
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 
@@ -29,7 +29,6 @@ Text = Annotated[str, Meta(max_length=10_000, pattern=rf"^{ONE_LINE}*\Z")]
 Name = Annotated[str, Meta(max_length=200, pattern=rf"^{ONE_LINE}+\Z")]
 FileName = Annotated[str, Meta(max_length=200, pattern=r"^[^/\x00-\x1f]*\Z")]
 OptionName = Annotated[str, Meta(max_length=100, pattern=rf"^(?!({FOREIGN})\Z)[a-z][a-z0-9_]*\Z")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
 Count = Annotated[int, Meta(ge=0)]
 Side = Annotated[int, Meta(ge=1, le=4096)]  # pixels
@@ -112,9 +111,9 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     inputs: Inputs
     parameters: Count
     trained_parameters: Count
-    fingerprint: Sha256
-    sha256: Sha256  # of the weights
-    checksum: Sha256  # of the card without it
+    fingerprint: Digest
+    sha256: Digest  # of the weights
+    checksum: Digest  # of the card without it
     task: Question | UnsetType = UNSET
     prepare: Prepare | UnsetType = UNSET
     loss: Text | UnsetType = UNSET
@@ -130,9 +129,9 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     online: bool | UnsetType = UNSET
     temperature: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     seed: Count | UnsetType = UNSET
-    inputs_fingerprint: Sha256 | UnsetType = UNSET
-    split_fingerprint: Sha256 | UnsetType = UNSET
-    labels_fingerprints: Annotated[dict[Name, Sha256], Meta(max_length=1000)] | UnsetType = UNSET
+    inputs_fingerprint: Digest | UnsetType = UNSET
+    split_fingerprint: Digest | UnsetType = UNSET
+    labels_fingerprints: Annotated[dict[Name, Digest], Meta(max_length=1000)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Refuse what no field shows alone."""
@@ -146,7 +145,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
 
 def text(card: Mapping[str, Any]) -> str:
     """A card as ``model.json`` holds it, its checksum added."""
-    return json.dumps({**card, "checksum": _checksum(card)}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({**card, "checksum": checksum_of(card)}, indent=1, ensure_ascii=False) + "\n"
 
 
 def read(source: Artifact | Path) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def read(source: Artifact | Path) -> dict[str, Any]:
         checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
     except (OSError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise broken(file.parent, f"{CARD}: {error}") from error
-    if checked.checksum != _checksum(card):
+    if checked.checksum != checksum_of(card):
         raise broken(file.parent, f"{CARD} is damaged (its checksum is that of another card)")
     if known and checked.fingerprint != source.fingerprint:
         raise stranger(source.path, source.fingerprint, CARD, checked.fingerprint)
@@ -186,8 +185,3 @@ def stranger(folder: Path, expected: str, name: str, found: str) -> ArtifactErro
     """The error for a file that belongs to another network."""
     owner = f"belongs to {found[:8]}…" if found else "says not what it belongs to"
     return broken(folder, f"{name} {owner}, expected {expected[:8]}…")
-
-
-def _checksum(card: Mapping[str, Any]) -> str:
-    content = {name: value for name, value in card.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

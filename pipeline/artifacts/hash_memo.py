@@ -8,20 +8,19 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
 from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.files import digest, open_regular
 from pipeline.artifacts.raw_files import SURROUNDINGS
+from pipeline.artifacts.record import Digest
 from pipeline.artifacts.suffixes import escaped
 
 MOST_BYTES = 2**36  # 64 GiB, of a file that is hashed: no picture, table or weights have more
 MOST_MEMO_BYTES = 2**30  # five million files
 MANY_FILES, MANY_BYTES = 1000, 10**9  # from here on it is said what is read
 
-Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Entry = tuple[int, int, Digest]  # size, modification time in ns, SHA-256
 
 log = logging.getLogger(__name__)

@@ -96,9 +96,9 @@ def fingerprint_of(identity: Mapping[str, Any]) -> str:
     return _hash({"format": FORMAT} | {name: identity[name] for name in IDENTITY})
 
 
-def checksum_of(record: Mapping[str, Any]) -> str:
-    """The SHA-256 of a record's canonical JSON without its checksum."""
-    return _hash({name: value for name, value in record.items() if name != "checksum"})
+def checksum_of(entries: Mapping[str, Any]) -> str:
+    """The SHA-256 of the canonical JSON of a record, or of a card, without its checksum."""
+    return _hash({name: value for name, value in entries.items() if name != "checksum"})
 
 
 def read_record(folder: Path) -> dict[str, Any]:
