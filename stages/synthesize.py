@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from pipeline.artifacts.files import ABSENT, open_regular
 from pipeline.config import SynthesizeConfig, fingerprinted
 from pipeline.errors import DataError, MissingDependencyError
 
@@ -135,8 +135,9 @@ def _check_recipe(out: Path, recipe: dict) -> None:
     if not os.path.lexists(path):
         return
     try:
-        there = msgspec.json.decode(_content(path), type=_Recipe)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        with open_regular(path) as file:
+            there = msgspec.json.decode(file.read(), type=_Recipe)
+    except (*ABSENT, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     old = {**fingerprinted(SynthesizeConfig()), **there.config, "renderer": there.renderer, "n": None}
     new = {**recipe["config"], "renderer": recipe["renderer"], "n": None}
@@ -149,20 +150,8 @@ def _check_recipe(out: Path, recipe: dict) -> None:
         )
 
 
-def _content(path: Path) -> bytes:
-    """What a file holds; a pipe in its place would be waited for.
-
-    Raises
-    ------
-    ValueError : it is no file.
-    """
-    if not path.is_file():
-        raise ValueError("it is no file")
-    return path.read_bytes()
-
-
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
     return DataError(f"{path} is damaged ({reason}). Remove it, or choose another folder: OUT=<new folder>")
 
 
@@ -181,11 +170,12 @@ def _finished_rows(out: Path, form: Form) -> dict[str, list[dict]]:
     rows: dict[str, list[dict]] = {}
     if os.path.lexists(out / TRUTH):
         try:
-            table = pd.read_csv(io.BytesIO(_content(out / TRUTH)), dtype={"subject_id": str})
+            with open_regular(out / TRUTH) as file:
+                table = pd.read_csv(file, dtype={"subject_id": str})
             lacking = {"file", "region", *form.counted} - set(table)
             if lacking:
                 raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-        except ValueError as error:
+        except (*ABSENT, ValueError) as error:
             raise _damaged(out / TRUTH, error) from error
         for file, truth in table.groupby("file", sort=False):
             rows[str(file)] = truth.to_dict("records")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from pipeline.artifacts.files import WrongKindError, open_regular
 from pipeline.errors import ArtifactError
 
 Layout = Mapping[str, tuple[tuple[int, ...], Any]]
@@ -98,12 +98,11 @@ class Structure:
         ArtifactError : it is missing, truncated, or not laid out as ``lay_out`` does it.
         """
         try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise ArtifactError(f"{path} is not a file. {remedy(path)}")
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 found = msgspec.json.decode(file.readline(FIRST_LINE_BYTES), type=cls)
-            found._check(status.st_size)
+                found._check(os.fstat(file.fileno()).st_size)
+        except WrongKindError as error:
+            raise ArtifactError(f"{path} is not a file. {remedy(path)}") from error
         except OSError as error:
             raise ArtifactError(f"{path} cannot be opened: {error.strerror}") from error
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:

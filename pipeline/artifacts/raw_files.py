@@ -25,6 +25,11 @@ _KINDS = {
 }
 
 
+def kind_of(status: os.stat_result) -> str:
+    """What something is that is no file, in words; empty for a file."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "")
+
+
 def open_raw(path: Path, most: int = MAX_BYTES) -> tuple[BinaryIO, int]:
     """Open a file and say how many bytes it has; an endless file, such as some of ``/proc``, says 0.
 
@@ -36,7 +41,7 @@ def open_raw(path: Path, most: int = MAX_BYTES) -> tuple[BinaryIO, int]:
     """
     try:
         status = os.stat(path)  # before it is opened: a device may act on that alone
-        if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
+        if kind := kind_of(status):
             raise DataError(f"not a file: it is {kind}")
         if status.st_size > most:
             raise DataError(f"too large: {status.st_size:,} bytes, at most {most:,} are read")

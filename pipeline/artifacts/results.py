@@ -8,13 +8,13 @@ import io
 import logging
 import math
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.artifacts.files import WrongKindError, open_regular
 from pipeline.artifacts.suffixes import printable
 from pipeline.errors import DataError
 
@@ -69,14 +69,11 @@ class Table:
     def __init__(self, path: Path, columns: Sequence[str]):
         self._columns = columns
         try:
-            # Read and write: a pipe, opened to be written alone, would wait for its reader.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
-        except IsADirectoryError as error:
-            raise _no_file(path) from error
-        self._file = io.FileIO(descriptor, "r+")
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            self._file.close()
-            raise _no_file(path)
+            self._file = open_regular(path, os.O_RDWR | os.O_CREAT)
+        except WrongKindError as error:
+            raise DataError(
+                f"{path} must be a file, and something else is in its place. Remove it, or choose another OUT="
+            ) from error
         self._file.truncate(0)
         self._write(columns)
 
@@ -111,7 +108,3 @@ def _field(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.9g}"
     return printable(value) if isinstance(value, str) else value
-
-
-def _no_file(path: Path) -> DataError:
-    return DataError(f"{path} must be a file, and something else is in its place. Remove it, or choose another OUT=")

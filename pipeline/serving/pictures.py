@@ -9,17 +9,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.artifacts.raw_files import kind_of
 from pipeline.artifacts.suffixes import PICTURES, escaped, suffix_of
 from pipeline.errors import DataError
 
 NAME_BYTES = 255  # of the longest name that file systems take
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @dataclass(frozen=True)
@@ -70,18 +64,17 @@ def find(source: Path, left_out: Path) -> Found:
     DataError : there is no file or folder, or it holds nothing that is a picture by its name.
     """
     try:
-        kind = stat.S_IFMT(source.stat().st_mode)
+        status = source.stat()
     except (OSError, ValueError) as error:
         reason = "there is none" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", str(error))
         raise DataError(
             f"There is no picture or folder {source} ({reason}). Give one: make predict INPUT=/path/to/it"
         ) from error
-    if kind == stat.S_IFREG:
+    kind = kind_of(status)
+    if not kind:
         return Found([Picture(source, source.name)], 0)
-    if kind != stat.S_IFDIR:
-        raise DataError(
-            f"{source} is {KINDS[kind]}, neither picture nor folder. Give one: make predict INPUT=/path/to/it"
-        )
+    if not stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{source} is {kind}, neither picture nor folder. Give one: make predict INPUT=/path/to/it")
     entries = list(_entries(source, left_out))
     pictures = [picture for picture in entries if picture.reason or suffix_of(picture.name) in PICTURES]
     others = len(entries) - len(pictures)
@@ -127,7 +120,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _reason(path: Path) -> str:
     """Why something is no file, found out without opening it; empty if it is one."""
     try:
-        kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+        kind = kind_of(path.stat())
     except FileNotFoundError:  # a link to nothing, or it is gone
         return "missing: there is no such file"
     except OSError as error:
