@@ -29,7 +29,7 @@ NUMBERS = (
     *(str(HUGE), str(2**31), str(2**63), str(2**64), str(10**18), *NEVER),
 )
 PATHS = (
-    *("", " ", ".", "..", "/dev/null", "/dev/full", "/dev/zero", "/proc/self/mem", "/proc", "/sys", "/nowhere/at/all"),
+    *("", " ", ".", "..", "/dev/null", "/dev/full", "/dev/zero", "/proc/self/mem", "/proc", "/sys", "/dev/null/at/all"),
     *(LONG, "/".join(["y" * 200] * 30), "\udcff", "a\nb", "a\rb", "~", "$HOME", "*", "/dev/stdin", "a/../../.."),
     *("/etc/passwd", "cache", "cache/cache", ",", ",,,", "a,a"),
 )
