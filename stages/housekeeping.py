@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.artifacts import status as artifact_status
-from pipeline.artifacts.atomic import DRAFT
+from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.locks import hold, lock_of
 from pipeline.artifacts.store import ArtifactStore, Node
 
@@ -56,11 +56,9 @@ def point(link: Path, folder: Path) -> Path:
         return link
     if os.path.lexists(link) and not link.is_symlink():  # a copy of the cache may turn links into folders
         return folder
-    draft = link.with_name(f".{link.name}{DRAFT}")
-    with hold(lock_of(link), link.name):
+    with hold(lock_of(link), link.name), replacing(link) as draft:
         draft.unlink(missing_ok=True)  # a killed run left it
         draft.symlink_to(folder.name)
-        draft.replace(link)
     return link
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import cards
 from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
+from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
@@ -33,10 +33,7 @@ BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions.csv"
 COPIES = "annotated"
 # What says nothing of one copy: the others would fail as well, and so would the table.
-SURROUNDINGS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-}
+HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +131,8 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
     task : the name of the task that it must have learned.
     version : of the stage ``distill``; a student of another version is out of date.
     """
+    from pipeline.artifacts import cards  # builds its schemas, which no other command needs
+
     students = []
     for record in [*cache.glob(f"*student-*/{RECORD}"), *cache.glob(f"*/*student-*/{RECORD}")]:
         if record.parent.name.endswith(PARTIAL):
@@ -189,7 +188,7 @@ def _save(image: Image, place: Path, draft: Path) -> str:
         draft.write_bytes(content.getvalue())
         draft.replace(place)
     except OSError as error:
-        if error.errno in SURROUNDINGS:
+        if error.errno in HOPELESS:
             raise
         return f"no annotated copy: {error.strerror or error}"
     return ""

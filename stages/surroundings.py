@@ -18,6 +18,7 @@ from types import FrameType
 
 import click
 
+from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.errors import ConfigError, PainDistillError
 
 TRACEBACK = "PAINDISTILL_TRACEBACK"
@@ -52,7 +53,7 @@ REMEDIES = {
     ),
 }
 # Whoever could not read an artifact for one of these calls it damaged, which it is not: removing it would mend nothing.
-NO_DAMAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+NO_DAMAGE = SURROUNDINGS | {errno.EACCES, errno.EPERM}
 OTHERWISE = f"{KEPT} Put that right and run the command again."
 
 # Libraries say what happened in the text of other exceptions: by number, in the system's words, or in their own.

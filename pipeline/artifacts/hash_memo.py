@@ -7,12 +7,14 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from pipeline.artifacts.atomic import replacing
 from pipeline.artifacts.files import digest, open_regular
+from pipeline.artifacts.leftovers import alive
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.record import Digest
 from pipeline.artifacts.suffixes import escaped
@@ -129,12 +131,9 @@ def _digest(file: Path | str, size: int) -> str:
 def _drop_drafts(path: Path) -> None:
     """Remove the drafts of processes that were killed while they wrote."""
     for draft in path.parent.glob(f"{path.name}.*"):
-        try:
-            os.kill(int(draft.suffix[1:]), 0)
-        except ProcessLookupError:
-            draft.unlink(missing_ok=True)
-        except (ValueError, OverflowError, PermissionError):  # no draft of ours, or another user's who is at it
-            continue
+        with suppress(ValueError, OverflowError):  # no draft of ours
+            if not alive(int(draft.suffix[1:])):
+                draft.unlink(missing_ok=True)
 
 
 def _written(entries: dict[str, Entry]) -> bytes:

@@ -38,7 +38,7 @@ def process_of(text: str) -> int | None:
 def clear(text: str) -> None:
     """Remove what the process that the text of a lock names left in shared memory, if it ran here and is dead."""
     process = process_of(text)
-    if process is None or _alive(process):
+    if process is None or alive(process):
         return
     for path in _left_by(process):
         with suppress(FileNotFoundError):  # a resource tracker that outlived it removes them too
@@ -61,7 +61,7 @@ def _is_mine(path: Path) -> bool:
     return False
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
     """Whether a process runs; one that ended and was not waited for does not."""
     try:
         os.kill(process, 0)
