@@ -110,12 +110,17 @@ def _remove(path: Path) -> None:
             lock.unlink()
 
 
-def is_ours(path: Path) -> bool:
-    """Whether a folder of the store was made by it: its name says so, and its record or its lock does."""
+def is_ours(path: Path, record: dict[str, Any] | None = None) -> bool:
+    """Whether a folder of the store was made by it: its name says so, and its record or its lock does.
+
+    Parameters
+    ----------
+    record : its own, where it was read before.
+    """
     if not OURS.fullmatch(path.name):
         return False
     try:
-        record = read_record(path)
+        record = record or read_record(path)
     except ArtifactError:
         return lock_of(path).is_file()
     return path.name.removesuffix(PARTIAL) == f"{record['slug']}-{record['fingerprint'][:8]}"
@@ -177,7 +182,7 @@ def _wanted_state(store: ArtifactStore, node: Node, records: Mapping[Path, dict[
 
 
 def _other_state(path: Path, record: dict[str, Any] | None, wanted: Mapping[str, Node]) -> State:
-    if not is_ours(path):
+    if not is_ours(path, record):
         return State(path.name, "foreign", size(path), "not made by this program; gc leaves it")
     if path.name.endswith(PARTIAL):
         return State(path.name, "partial", size(path), "of another config")

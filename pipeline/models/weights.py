@@ -48,8 +48,7 @@ def read(file: Path, digest: str = "") -> dict[str, Tensor]:
         tensors = load(content)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} is not a whole safetensors file ({error}). {CHOICES}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if digest and found != digest:
+    if digest and (found := hashlib.sha256(content).hexdigest()) != digest:
         raise WeightsError(
             f"{file} has SHA-256 {found[:8]}…, expected {digest[:8]}…: it was changed since the run began, or the "
             "memo of hashes is wrong. Run the command again"
