@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import os
 import time
 
 import pytest
@@ -20,7 +19,7 @@ from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
 from pipeline.inputs.views.image import InputSpec
 from pipeline.tasks import PAIN, Task
-from tests.helpers import records
+from tests.helpers import records, specials
 
 NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
 OWNER = "0123456789abcdef" * 4
@@ -221,15 +220,11 @@ def test_any_value_at_any_place_is_a_card_or_one_line(tmp_path_factory, place, v
     assert (found == json.loads(text)) if found else (message and "\n" not in message)
 
 
-@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "large", "nothing"])
+@pytest.mark.parametrize("kind", [*specials.KINDS, "large", "nothing"])
 def test_whatever_stands_in_a_cards_place_is_an_error_and_no_wait(kind, tmp_path):
     file = tmp_path / cards.CARD
-    if kind == "fifo":
-        os.mkfifo(file)
-    elif kind == "folder":
-        file.mkdir()
-    elif kind == "device":
-        file.symlink_to("/dev/zero")
+    if kind in specials.KINDS:
+        specials.put(file, kind)
     elif kind == "large":
         with file.open("wb") as sparse:
             sparse.truncate(10**8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,10 @@ import pytest
 from pipeline.artifacts import locks, status
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
-from pipeline.config import option
 from tests.helpers.locks import HOLD, USE, running
+from tests.helpers.nodes import Config, run
 
-
-@dataclass(frozen=True)
-class Config:
-    epochs: int = option(1, "A field that counts.")
-
-
-def run(config, work, **inputs):
-    (work.path / "data.txt").write_text("x" * 1000)
-    return {}
+CONFIG = Config()
 
 
 def spoiled_folder(file):
@@ -44,7 +36,7 @@ def raw(tmp_path):
     return RawData(tmp_path / "raw")
 
 
-def nodes(raw, *, first=Config(), second=Config(), version=1):
+def nodes(raw, *, first=CONFIG, second=CONFIG, version=1):
     upstream = Node("one", "faces", version, first, {"raw": raw}, run)
     return upstream, Node("two", "student", 1, second, {"faces": upstream}, run)
 

@@ -5,13 +5,13 @@ The files are found by walking the cache, so that those of a new artifact are at
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from tests.attacks import things
 from tests.attacks.arena import UNCLEAR, Arena
 from tests.attacks.kills import begun, killed
 from tests.attacks.world import BESIDE, LOGS, SUFFIX, loosen
@@ -58,21 +58,6 @@ def _delete(path: Path, *_: object) -> None:
     path.unlink()
 
 
-def _folder(path: Path, *_: object) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _pipe(path: Path, *_: object) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _loop(path: Path, *_: object) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
 def _swap(path: Path, random: Random, twins: list[Path]) -> None:
     shutil.copy(random.choice(twins), path.with_name("twin"))
     path.with_name("twin").replace(path)
@@ -86,9 +71,9 @@ DAMAGES: dict[str, Damage] = {
     "noise": _noise,
     "empty": _empty,
     "deleted": _delete,
-    "a folder": _folder,
-    "a FIFO": _pipe,
-    "a loop of links": _loop,
+    "a folder": things.folder,
+    "a FIFO": things.pipe,
+    "a loop of links": things.loop,
     "another artifact's": _swap,
 }
 LIKELY = ("a flipped bit", "a flipped bit", "another artifact's", "a page of zeros")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 from random import Random
 
 from PIL import Image
+
+from tests.attacks import things
 
 Damage = Callable[[Path, Random], None]
 
@@ -82,35 +83,9 @@ def _text(path: Path, random: Random) -> None:
     path.write_text(random.choice(["<svg xmlns='http://www.w3.org/2000/svg'/>", "%PDF-1.4", "#!/bin/sh", "GIF89a"]))
 
 
-def _pipe(path: Path, _: Random) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _socket(path: Path, _: Random) -> None:
-    path.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)  # names of sockets are short
-    try:
-        with socket.socket(socket.AF_UNIX) as end:
-            end.bind(f"/proc/self/fd/{folder}/socket")
-        (path.parent / "socket").rename(path)
-    finally:
-        os.close(folder)
-
-
-def _loop(path: Path, _: Random) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
 def _device(path: Path, random: Random) -> None:
     path.unlink()
     path.symlink_to(random.choice(["/dev/zero", "/dev/full", "/nowhere", "/proc/self/mem", "/dev/tty"]))
-
-
-def _folder(path: Path, _: Random) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 DAMAGES: dict[str, Damage] = {
@@ -125,11 +100,11 @@ DAMAGES: dict[str, Damage] = {
     "turned": _rotated,
     "empty": _empty,
     "text": _text,
-    "a FIFO": _pipe,
-    "a socket": _socket,
-    "a loop of links": _loop,
+    "a FIFO": things.pipe,
+    "a socket": things.socket,
+    "a loop of links": things.loop,
     "a device": _device,
-    "a folder": _folder,
+    "a folder": things.folder,
 }
 UNREADABLE = {"noise", "empty", "text", "a FIFO", "a socket", "a loop of links", "a device", "a bomb"}
 # Bytes before the suffix; a name that is odd stays a name.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+
+from tests.attacks import things
 
 Damage = Callable[[Path, Random], None]
 
@@ -100,21 +101,6 @@ def _noise(path: Path, random: Random) -> None:
     path.write_bytes(random.randbytes(random.choice([0, 1, 5000])))
 
 
-def _pipe(path: Path, _: Random) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _loop(path: Path, _: Random) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
-def _folder(path: Path, _: Random) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 def _device(path: Path, random: Random) -> None:
     path.unlink()
     path.symlink_to(random.choice(["/dev/zero", "/dev/full", "/nowhere"]))
@@ -126,7 +112,7 @@ HOSTILE = (
 )
 DAMAGES: tuple[Damage, ...] = (
     *(_cell, _cell, _column, _column, _added, _added, _dropped, _ragged, _twice, _wide, _encoding, _ends, _separator),
-    *(_flip, _truncate, _noise, _pipe, _loop, _folder, _device),
+    *(_flip, _truncate, _noise, things.pipe, things.loop, things.folder, _device),
 )
 
 

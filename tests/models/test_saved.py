@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pipeline.models import weights
 from pipeline.models.saved import WEIGHTS
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN
+from tests.helpers import specials
 from tests.helpers.networks import FINGERPRINT, TINY, saved
 
 CARD = cards.CARD
@@ -201,17 +201,13 @@ def test_any_options_are_a_network_or_one_line(tmp_path_factory, options):
     assert loaded or (said and "\n" not in said)
 
 
-@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "nothing", "empty"])
+@pytest.mark.parametrize("kind", [*specials.KINDS, "nothing", "empty"])
 @pytest.mark.parametrize("reader", [models.load_model, lambda folder: weights.read(folder / WEIGHTS)])
 def test_whatever_stands_in_the_weights_place_is_an_error_and_no_wait(kind, reader, folder):
     file = folder / WEIGHTS
     file.unlink()
-    if kind == "fifo":
-        os.mkfifo(file)
-    elif kind == "folder":
-        file.mkdir()
-    elif kind == "device":
-        file.symlink_to("/dev/zero")
+    if kind in specials.KINDS:
+        specials.put(file, kind)
     elif kind == "empty":
         file.touch()
     with pytest.raises((ArtifactError, WeightsError), match=WEIGHTS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import click
@@ -11,20 +10,10 @@ from click.testing import CliRunner
 
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node
-from pipeline.config import option
 from pipeline.errors import ArtifactError
 from stages import cli, housekeeping
 from tests.helpers.locks import USE, running
-
-
-@dataclass(frozen=True)
-class Config:
-    epochs: int = option(1, "A field that counts.")
-
-
-def run(config, work, **inputs):
-    (work.path / "data.txt").write_text("x" * 1000)
-    return {}
+from tests.helpers.nodes import Config, run
 
 
 @pytest.fixture

@@ -12,44 +12,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
-from pipeline.inputs.sampling import epoch_order
 from pipeline.training import checkpoint, loop
 from pipeline.training.checkpoint import Unusable
 from pipeline.training.schedule import Schedule
+from tests.helpers.lessons import Lesson, drawn, loss, network
 
 SCHEDULE = Schedule(epochs=3, learning_rate=0.02, step_size=2, gamma=0.5, seed=1, checkpoint_s=0)
-FEATURES, TRUTH = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
-STEPS, BATCH = 4, 10
+LESSON = Lesson(*drawn(40))
+STEPS = 4
 
 
-def network() -> nn.Module:
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.Dropout(0.3), nn.Linear(16, 2))
-
-
-def batches(epoch: int, first_step: int):
-    order = epoch_order(1, epoch, len(TRUTH))
-    for start in range(first_step * BATCH, len(TRUTH), BATCH):
-        rows = torch.from_numpy(order[start : start + BATCH])
-        yield FEATURES[rows], {"label": TRUTH[rows]}
-
-
-def loss(outputs, targets):
-    return nn.functional.cross_entropy(outputs, targets["label"])
-
-
-def validate(model):
-    with torch.no_grad():
-        return {"val_loss": loss(model(FEATURES), {"label": TRUTH}).item()}
-
-
-def fit(folder: Path, schedule: Schedule = SCHEDULE, batches=batches) -> dict[str, torch.Tensor]:
+def fit(folder: Path, schedule: Schedule = SCHEDULE, batches=LESSON.batches) -> dict[str, torch.Tensor]:
     """The weights of a run in a folder, whatever it finds there."""
     folder.mkdir(exist_ok=True)
     model = network()
-    loop.fit(model, batches, loss, validate, schedule, folder, "f", STEPS)
+    loop.fit(model, batches, loss, LESSON.validate, schedule, folder, "f", STEPS)
     return model.state_dict()
 
 
@@ -57,7 +35,7 @@ def stopped(folder: Path, schedule: Schedule = SCHEDULE, last: tuple[int, int] =
     """The checkpoint of a run that was stopped at a step of an epoch."""
 
     def stopping(epoch, first_step):
-        for step, batch in enumerate(batches(epoch, first_step), first_step):
+        for step, batch in enumerate(LESSON.batches(epoch, first_step), first_step):
             if (epoch, step) == last:
                 raise KeyboardInterrupt
             yield batch

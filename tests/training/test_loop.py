@@ -15,34 +15,15 @@ import torch
 from torch import nn
 
 from pipeline.errors import ConfigError
-from pipeline.inputs.sampling import epoch_order
 from pipeline.training import loop
 from pipeline.training.schedule import Schedule
+from tests.helpers.lessons import Lesson, drawn, loss, network
 
 SCHEDULE = Schedule(epochs=4, learning_rate=0.02, step_size=2, gamma=0.5, seed=1, checkpoint_s=0)
-FEATURES, TRUTH = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 2
+FEATURES, TRUTH = drawn(64)
 FEATURES[:, 0] += 2 * TRUTH
-
-
-def network() -> nn.Module:
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.Dropout(0.3), nn.Linear(16, 2))
-
-
-def batches(epoch: int, first_step: int):
-    order = epoch_order(1, epoch, 64)
-    for start in range(first_step * 10, 64, 10):
-        rows = torch.from_numpy(order[start : start + 10])
-        yield FEATURES[rows], {"label": TRUTH[rows]}
-
-
-def loss(outputs, targets):
-    return nn.functional.cross_entropy(outputs, targets["label"])
-
-
-def validate(model):
-    with torch.no_grad():
-        return {"val_loss": loss(model(FEATURES), {"label": TRUTH}).item()}
+LESSON = Lesson(FEATURES, TRUTH)
+batches, validate = LESSON.batches, LESSON.validate
 
 
 def fit(folder: Path, model: nn.Module | None = None, **changes):
