@@ -196,8 +196,15 @@ class Graph:
 
         Raises
         ------
+        ConfigError : a size of pictures is given where none are read.
         WeightsError : the weights are a file that is not there.
         """
+        task = self.preset.task
+        if config.image_size and "rgb" not in (*task.teacher_inputs, *task.student_inputs):
+            raise ConfigError(
+                f"IMAGE_SIZE={config.image_size} is of pictures, and TASK={task.name} reads "
+                f"{', '.join(task.student_inputs)}. Leave IMAGE_SIZE out"
+            )
         weights, size = config.weights or network.weights, config.image_size or network.image_size
         network = replace(network, weights=weights, image_size=size)
         file = weights_file(network)

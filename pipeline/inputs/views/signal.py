@@ -139,14 +139,14 @@ def augment(values: Tensor, parameters: np.ndarray) -> Tensor:
     steps = torch.arange(values.shape[-1], device=values.device)
     known = ~values.isnan().all(1, keepdim=True)  # (B, 1, T)
     count = (known * (steps + 1)).amax(-1, keepdim=True).clamp(min=1)  # steps up to the last known one
-    moved = _moved(values, drawn, count)
+    moved = _moved(values, drawn, count).masked_fill(steps >= count, torch.nan)
     mean = moved.nanmean(-1, keepdim=True)
     apart = moved - mean
     deviation = apart.square().nanmean(-1, keepdim=True).sqrt()
     noise = deviation * drawn["jitter"] * _waves(values, numbers[:, -WAVES:])
     start, end = drawn["mask_start"] * count, (drawn["mask_start"] + drawn["mask_width"]) * count
-    unknown = (steps >= count) | ((steps >= start) & (steps < end))
-    return (moved + (drawn["scale"] - 1) * apart + noise).masked_fill(unknown, torch.nan)
+    masked = (steps >= start) & (steps < end)
+    return (moved + (drawn["scale"] - 1) * apart + noise).masked_fill(masked, torch.nan)
 
 
 def _moved(values: Tensor, drawn: dict[str, Tensor], count: Tensor) -> Tensor:
@@ -158,7 +158,8 @@ def _moved(values: Tensor, drawn: dict[str, Tensor], count: Tensor) -> Tensor:
     before = places.floor()
     after = (before + 1).minimum(count - 1)
     first, second = (values.gather(-1, place.long().expand_as(values)) for place in (before, after))
-    return torch.lerp(first, second, places - before)
+    weight = places - before
+    return torch.where(weight == 0, first, torch.lerp(first, second, weight))  # what is not reached may be unknown
 
 
 def _waves(values: Tensor, phases: Tensor) -> Tensor:
