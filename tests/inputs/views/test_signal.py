@@ -142,8 +142,8 @@ def test_padding_stays_unknown_and_is_never_moved_in():
     assert made.isnan()[:3, :, 60:].all()
     assert not made[:3, :, :60].isnan().any()
     assert not made[3:].isnan().any()
-    short = signal.augment(raw[:3, :, :60], drawn[:3])  # held at its own end, as the padded one
-    torch.testing.assert_close(signal.augment(raw[:3], parameters(3, scale=1.2))[..., :60], short, atol=9, rtol=0)
+    short = signal.augment(raw[:3, :, :60], parameters(3, scale=1.2))
+    torch.testing.assert_close(signal.augment(raw[:3], parameters(3, scale=1.2))[..., :60], short)
     later = signal.augment(raw[:3], parameters(3, shift=0.05))
     assert torch.equal(later[:, :, 54], raw[:3, :, 59])
     assert torch.equal(later[:, :, 59], raw[:3, :, 59])
