@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from pipeline.config import (
 )
 from pipeline.evaluation import predictions
 from pipeline.evaluation.question import Question
+from pipeline.inputs import budget
 from pipeline.reporting.drawing import plain
 from pipeline.tasks import PAIN, TASKS, Task
 from tests.fakes.people import ATTRIBUTES, SOURCES, draw_face, samples_table
@@ -103,6 +105,7 @@ class Fakes:
         parts += [config.mix] if config.mix != "none" else []
         parts += [f"f{config.folds}"] if config.folds else []
         parts += ["online"] if config.online else []
+        parts += [f"n{config.labelled:g}"] if config.labelled else []
         slug = "-".join(["student", name, teacher, *parts, f"s{seed}"])
         return Node("distill", slug, 1, config, self.data, self._model)
 
@@ -205,7 +208,16 @@ class Fakes:
         history = pd.DataFrame(columns | {"learning_rate": config.learning_rate})
         arrays.write_table(work.path / "history.csv", history)
         best = history.loc[history["val_loss"].idxmin()].to_dict()
-        return {"counts": {"epochs": config.epochs}, "skipped": [], "best": best}
+        counts = {"epochs": config.epochs} | self._labelled(config, inputs["split"])
+        return {"counts": counts, "skipped": [], "best": best}
+
+    def _labelled(self, config, split: Artifact) -> dict[str, int]:
+        """How many training subjects' labels a student knows."""
+        if not hasattr(config, "labelled"):
+            return {}
+        frame = arrays.read_table(split.file("split.csv"))
+        subjects = frame.loc[frame["part"] == "train", "subject_id"].nunique()
+        return {"labelled_subjects": budget.count(config.labelled, subjects)}
 
     def _evaluate(self, model: Node):
         def run(config, work, **inputs) -> dict:
@@ -227,8 +239,9 @@ class Fakes:
         """``predictions.csv`` of a model that is as good as its name, its loss and its views say."""
         is_teacher = model.stage == "train_teacher"
         name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
-        taught = not is_teacher and model.config.teacher != "none"
+        taught, labelled = not is_teacher and model.config.teacher != "none", getattr(model.config, "labelled", 0)
         gain = LOSSES[model.config.loss] + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+        gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
         logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
         detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
