@@ -129,9 +129,9 @@ def _labelled(config: DistillConfig, train: Samples, assigned: pd.DataFrame) -> 
     counts = {"labelled_subjects": len(set(subjects[known])), "labelled_samples": int(known.sum())}
     if known.all():
         return train, counts
-    if config.teacher == NO_TEACHER:
-        return train.at(np.flatnonzero(known)), counts
-    return dataclasses.replace(train, truth=kind.hide(train.truth, known)), counts
+    partial = dataclasses.replace(train, truth=kind.hide(train.truth, known))
+    kind.check(partial.truth, config.task)
+    return partial.at(np.flatnonzero(known)) if config.teacher == NO_TEACHER else partial, counts
 
 
 def _by_role(teachers: Mapping[str, Artifact]) -> dict[str, Artifact]:
