@@ -80,7 +80,7 @@ def level(factor: str, value: Any) -> str:
 
 def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
     """The recipe in words, but only the given fields, and not what it leaves out."""
-    quiet = {"folds": 0, "mix": "none", "online": False, "labelled": 0}
+    quiet = {"folds": 0, "mix": "none", "online": False}
     if recipe.teacher == NO_TEACHER:
         quiet |= {"loss": recipe.loss, "views": 1}  # new views in every epoch
     names = [name for name in FACTORS if name in fields and getattr(recipe, name) != quiet.get(name)]

@@ -1,7 +1,7 @@
 """Believable artifacts made without pictures, networks or training, for tests of what reads them.
 
 ``python -m tests.fakes.classify OUT`` writes them and a report over them, to look at; with the name of another task,
-of that task; with ``sweep``, of many models.
+of that task; with ``sweep``, of many models; with ``budget``, of students that know some of the labels.
 """
 
 from __future__ import annotations
@@ -134,6 +134,12 @@ class Fakes:
         taught = [self.model("deit", t, s, **r) for t in ("resnet", "swin") for r in recipes for s in range(seeds)]
         untaught = [self.model("deit", "none", s) for s in range(seeds)]
         return [self.model("resnet"), self.model("swin"), *taught, *untaught]
+
+    def budget(self, seeds: int = 3, budgets: tuple[float, ...] = (10, 40, 0)) -> list[Node]:
+        """Both teachers, and the student of each and of none, who know few of the labels, more, and all."""
+        teachers, seeds = ("resnet", "swin", "none"), range(seeds)
+        students = [self.model("deit", t, s, labelled=float(n)) for t in teachers for n in budgets for s in seeds]
+        return [self.model("resnet"), self.model("swin"), *students]
 
     def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
         """A report over some models and the labels behind them, made by the given stage function."""
@@ -274,16 +280,17 @@ class Fakes:
 
 
 def build(
-    root: Path, subjects: int = 360, seeds: int = 3, sweep: bool = False, task: Task = PAIN, **config: Any
+    root: Path, subjects: int = 360, seeds: int = 3, which: str = "models", task: Task = PAIN, **config: Any
 ) -> Artifact:
     """Fake artifacts with the real report over them."""
     from stages import report
 
     fakes = Fakes(root, subjects, task=task)
-    models = fakes.sweep(seeds) if sweep else fakes.models(seeds)
+    models = getattr(fakes, which)(seeds)
     return fakes.store.build(fakes.report(report.run, models, replace(fakes.config(ReportConfig), **config)))[0]
 
 
 if __name__ == "__main__":
     [asked] = [TASKS[name] for name in sys.argv[2:] if name in TASKS] or [PAIN]
-    print(build(Path(sys.argv[1]), sweep="sweep" in sys.argv[2:], task=asked).path)
+    [which] = [name for name in sys.argv[2:] if name in ("sweep", "budget")] or ["models"]
+    print(build(Path(sys.argv[1]), which=which, task=asked).path)
