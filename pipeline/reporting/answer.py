@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.reporting import effects
+from pipeline.reporting import budget, effects
 from pipeline.reporting.cells import joined, lowered, probability, short, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
@@ -39,6 +39,7 @@ def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
         transfer,
         _others(comparisons, order),
         _teaching([e for e in comparisons if e.factor == TEACHING]),
+        budget.in_brief(methods),
         _views([e for e in comparisons if e.factor == "views"]),
         _folds([e for e in comparisons if e.factor == "folds"]),
         _size(student, methods),

@@ -20,7 +20,7 @@ from pipeline.reporting import recipes
 from pipeline.reporting.methods import Method, baseline
 
 Pairs = tuple[tuple[Method, Method], ...]
-REFERENCES = {"loss": "hard", "views": 1, "folds": 0, "mix": "none", "online": False}
+REFERENCES = {"loss": "hard", "views": 1, "folds": 0, "mix": "none", "online": False, "labelled": 0.0}
 TEACHING = "teaching"  # the factor whose levels are a teacher and none
 
 
