@@ -121,10 +121,12 @@ class Study:
 
     def found(self, truth: float, generator: np.random.Generator, studies: int = 300) -> float:
         """The share of studies that find the difference."""
-        return float(np.mean([significance.bootstrap_p(self.run(truth, generator)[0]) <= ALPHA for _ in range(studies)]))
+        return float(
+            np.mean([significance.bootstrap_p(self.run(truth, generator)[0]) <= ALPHA for _ in range(studies)])
+        )
 
 
-MARGIN = 0.06  # two and a half standard errors of a share of 300 studies
+MARGIN = 0.07  # three standard errors of a share of 300 studies
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_a_true_difference_of_that_size_is_found_in_four_of_five_studies(study):
     generator = np.random.default_rng(1)
     truth = study.smallest(generator)
     assert study.found(truth, generator) == pytest.approx(0.8, abs=MARGIN)
-    assert study.found(truth / 2, generator) < 0.5  # half of it is not: 29% by the formula
-    assert study.found(1.5 * truth, generator) > 0.95  # and half more nearly always
+    assert study.found(truth / 2, generator, 100) < 0.5  # half of it is not: 29% by the formula
+    assert study.found(1.5 * truth, generator, 100) > 0.93  # and half more nearly always: 99%
 
 
 def test_seeds_that_err_on_different_samples_make_the_claim_a_cautious_one():
@@ -161,4 +163,4 @@ def test_what_two_points_need_finds_two_points():
     needed = small.error(0.04, generator, 100).needed(0.04, ALPHA)
     assert needed.subjects > 60
     large = Study(needed.subjects, needed.seeds, 0.1, 0.015)
-    assert large.found(0.04, generator) == pytest.approx(0.8, abs=MARGIN + 0.04)  # the small studies' error has one too
+    assert large.found(0.04, generator) == pytest.approx(0.8, abs=MARGIN)

@@ -97,3 +97,32 @@ def test_settled_takes_the_corrected_p_value_and_every_seed(compared, adjusted, 
         e, adjusted=adjusted, per_seed=dict(enumerate(per_seed)), estimate=Estimate(0.03, 0.01, 0.05)
     )
     assert e.settled is settled
+
+
+def test_the_standard_error_is_that_of_the_resamples_behind_the_interval(swept):
+    [teacher] = only(effects.effects(swept), "teacher")
+    fixed = np.mean([a.mean(HEADLINE) - b.mean(HEADLINE) for a, b in teacher.pairs], axis=0)
+    assert (teacher.error.subjects, teacher.error.seeds) == (18, 2)
+    assert teacher.error.of_subjects == pytest.approx(np.std(fixed[1:], ddof=1), rel=0.1)
+    assert teacher.error.total == pytest.approx(np.hypot(teacher.error.of_subjects, teacher.error.of_seeds))
+    half = (teacher.estimate.high - teacher.estimate.low) / 2
+    assert teacher.error.total == pytest.approx(half / 1.96, rel=0.25)
+    assert teacher.smallest == pytest.approx((1.959964 + 0.841621) * teacher.error.total)
+    assert effects.turned(teacher).error == teacher.error
+
+
+def test_the_smallest_difference_stands_the_correction(swept):
+    teaching = only(effects.effects(swept), "teaching")
+    assert {e.tests for e in teaching} == {2}
+    for e in teaching:
+        assert e.alpha == pytest.approx(0.025)
+        assert e.smallest == pytest.approx((2.241403 + 0.841621) * e.error.total)
+
+
+def test_a_student_is_compared_with_its_teacher_in_every_seed(compared):
+    student, teacher = compared[3], compared[1]
+    assert (student.seeds, teacher.seeds) == ((0, 1), (0,))
+    e = effects.effect("teaching", "swin", "none", ((student, teacher),))
+    assert e.estimate.value == pytest.approx(student.mean(HEADLINE)[0] - teacher.mean(HEADLINE)[0])
+    assert e.estimate.value == pytest.approx(np.mean(list(e.per_seed.values())))
+    assert e.error.seeds == 2
