@@ -6,18 +6,16 @@ A test at level alpha finds a true difference d with probability P when
 
 with SE the standard error of the estimated difference: the normal approximation, the other tail of the test neglected
 (Cohen 1988, Statistical Power Analysis, section 2.5; Bloom 1995, Evaluation Review 19, 547-556, who calls d the minimum
-detectable effect). SE is that of the bootstrap from which intervals and p-values come. Its square has two parts, by
-the law of total variance over the draws of seeds: that of subjects, with the seeds that were run, falls as one over the
-number of subjects; what other seeds add falls as one over the number of seeds. So with n subjects and S seeds now,
+detectable effect). SE is that of the bootstrap from which intervals and p-values come. Its square has three parts, as
+in an analysis of variance: of subjects, of seeds, and of both together, since seeds err on different subjects. Each
+falls as one over the number that it comes from. So with n subjects and S seeds now,
 
-    SE(n', S')^2 = SE_subjects^2 n / n' + SE_seeds^2 S / S',
-
-and a difference that is k times smaller needs k^2 times the subjects and k^2 times the seeds.
+    SE(n', S')^2 = SE_subjects^2 n / n' + SE_seeds^2 S / S' + SE_both^2 n S / (n' S').
 
 This assumes new subjects like those that were tested, new seeds like those that were run, and models as good as these:
-more test subjects, not more to learn from. The standard error is itself an estimate. From few subjects or seeds it is
-rough, and where seeds err on different samples, drawing both counts that noise up to three times (Owen 2007, Annals of
-Applied Statistics 1, 386-411): intervals are then too wide rather than too narrow, and the power is above P.
+more test subjects, not more to learn from. The standard error is itself an estimate, and a rough one from few subjects
+or seeds. A bootstrap that draws both counts the third part three times (Owen 2007, Annals of Applied Statistics 1,
+386-411). Where it is large, intervals are too wide rather than too narrow, and the power is above P.
 """
 
 from __future__ import annotations
@@ -48,14 +46,15 @@ class StandardError:
     Parameters
     ----------
     total : NaN where there is no interval, or where no resample changes the difference.
-    of_subjects : its part with the seeds that were run.
-    of_seeds : what other seeds add; NaN with one seed. The squares of both parts add up to that of the total.
+    of_subjects, of_seeds, of_both : its parts, whose squares add up to that of the total; with one seed all of it is
+        of subjects, and the others are NaN.
     subjects, seeds : how many were drawn from.
     """
 
     total: float
     of_subjects: float
     of_seeds: float
+    of_both: float
     subjects: int
     seeds: int
 
@@ -65,10 +64,11 @@ class StandardError:
 
     def expected(self, design: Design) -> float:
         """The standard error with other numbers of subjects and seeds; with one seed now, of subjects alone."""
-        subjects = self.of_subjects**2 * self.subjects / design.subjects
-        if design.seeds is None or math.isnan(self.of_seeds):
-            return math.sqrt(subjects)
-        return math.sqrt(subjects + self.of_seeds**2 * self.seeds / design.seeds)
+        subjects = self.subjects / design.subjects
+        if design.seeds is None or self.seeds < 2:
+            return self.of_subjects * math.sqrt(subjects)
+        seeds = self.seeds / design.seeds
+        return math.sqrt(self.of_subjects**2 * subjects + self.of_seeds**2 * seeds + self.of_both**2 * subjects * seeds)
 
     def needed(self, difference: float, alpha: float, power: float = POWER) -> Design | None:
         """Subjects and seeds, both scaled by one factor, with which the smallest difference is this one.
@@ -77,27 +77,35 @@ class StandardError:
         """
         if math.isnan(self.total):
             return None
-        factor = (self.smallest(alpha, power) / difference) ** 2
+        wanted = (difference / self.smallest(alpha, power) * self.total) ** 2  # single / factor + both / factor**2
+        both = self.of_both**2 if self.seeds > 1 else 0.0
+        single = max(0.0, self.total**2 - both)
+        factor = (single + math.sqrt(single**2 + 4 * both * wanted)) / (2 * wanted)
         seeds = None if self.seeds < 2 else max(2, math.ceil(factor * self.seeds))
         return Design(max(2, math.ceil(factor * self.subjects)), seeds)
 
 
-def standard_error(rows: np.ndarray, fixed: np.ndarray, subjects: int, seeds: int) -> StandardError:
-    """Standard error of a difference from its resamples, split into the parts of subjects and of seeds.
+def standard_error(
+    rows: np.ndarray, of_subjects: np.ndarray, of_seeds: np.ndarray, subjects: int, seeds: int
+) -> StandardError:
+    """Standard error of a difference from its resamples, and its parts.
 
     Parameters
     ----------
     rows : float, shape (1 + replicates,): the difference on the sample, then on resamples of subjects and of seeds.
-    fixed : the same with resamples of the same subjects and equal weights of the seeds that were run.
+    of_subjects, of_seeds : the same resamples of subjects with the seeds that were run, and of seeds with the subjects
+        that were tested; of the same shape.
     """
-    drawn = np.stack([rows, fixed])[:, 1:]
+    drawn = np.stack([rows, of_subjects, of_seeds])[:, 1:]
     drawn = drawn[:, ~np.isnan(drawn).any(axis=0)]
-    if np.isnan(rows[0]) or drawn.shape[1] < 2:
-        return StandardError(math.nan, math.nan, math.nan, subjects, seeds)
-    total = float(np.std(drawn[0], ddof=1))
-    if total <= NOTHING:
-        return StandardError(math.nan, math.nan, math.nan, subjects, seeds)
-    of_subjects, of_seeds = float(np.var(drawn[1], ddof=1)), float(np.var(drawn[0] - drawn[1], ddof=1))
-    share = of_subjects / (of_subjects + of_seeds)  # their sum differs from the total by the noise of the draws
-    by_seed = total * math.sqrt(1 - share) if seeds > 1 else math.nan
-    return StandardError(total, total * math.sqrt(share), by_seed, subjects, seeds)
+    total = float(np.std(drawn[0], ddof=1)) if drawn.shape[1] > 1 and not np.isnan(rows[0]) else math.nan
+    if not total > NOTHING:
+        return StandardError(math.nan, math.nan, math.nan, math.nan, subjects, seeds)
+    if seeds < 2:
+        return StandardError(total, total, math.nan, math.nan, subjects, seeds)
+    by_subjects, by_seeds = np.var(drawn[1:], axis=1, ddof=1)
+    both = np.var(drawn[0] - drawn[1] - drawn[2], ddof=1)
+    # Draws of one alone have the noise of both once, draws of both three times.
+    parts = np.maximum([by_subjects - both, by_seeds - both, 3 * both], 0.0)
+    scaled = total * np.sqrt(parts / parts.sum())  # their sum differs from the total by the noise of the draws
+    return StandardError(total, *map(float, scaled), subjects, seeds)

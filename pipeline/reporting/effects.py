@@ -102,8 +102,8 @@ class Effect:
 def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = None) -> Effect:
     """The effect over given pairs, not yet corrected."""
     drawn = [_drawn(a, b) for a, b in pairs]
-    sides = np.mean([[_over(*side) for side in pair] for pair in drawn], axis=0)  # (2, 2, 1 + replicates)
-    rows, fixed = sides[0] - sides[1]
+    sides = np.mean([[_over(*side) for side in pair] for pair in drawn], axis=0)  # (2, 3, 1 + replicates)
+    rows, of_subjects, of_seeds = sides[0] - sides[1]
     seeds = set.intersection(*(set(m.seeds) for pair in pairs for m in pair if not m.is_teacher))
     fewest = min(len(which) for pair in drawn for m, which in pair if not m.is_teacher)
     return Effect(
@@ -116,7 +116,7 @@ def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = No
         per_seed={s: float(np.mean([_value(a, s) - _value(b, s) for a, b in pairs])) for s in sorted(seeds)},
         p_value=significance.bootstrap_p(rows),
         confidence=pairs[0][0].confidence,
-        error=power.standard_error(rows, fixed, pairs[0][0].subjects, fewest),
+        error=power.standard_error(rows, of_subjects, of_seeds, pairs[0][0].subjects, fewest),
         labelled=labelled,
     )
 
@@ -202,12 +202,19 @@ def _drawn(first: Method, second: Method) -> tuple[tuple[Method, list[int]], ...
 
 
 def _over(method: Method, seeds: list[int]) -> np.ndarray:
-    """A student on every resample, over these seeds drawn as well and as they were run, shape (2, 1 + replicates)."""
+    """A method on resamples of subjects and of these seeds, of subjects alone, of seeds alone: (3, 1 + replicates).
+
+    A teacher has one run and no draw of seeds.
+    """
     if method.is_teacher:
-        return np.stack([method.mean(method.headline)] * 2)
+        values = method.mean(method.headline)
+        return np.stack([values, values, np.full_like(values, values[0])])
     values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
     weights = bootstrap.seed_draws(seeds, values.shape[1] - 1)
-    return np.stack([bootstrap.over_seeds(values, weights), bootstrap.over_seeds(values)])
+    tested = np.broadcast_to(values[:, :1], values.shape)
+    return np.stack(
+        [bootstrap.over_seeds(values, weights), bootstrap.over_seeds(values), bootstrap.over_seeds(tested, weights)]
+    )
 
 
 def _value(method: Method, seed: int) -> float:

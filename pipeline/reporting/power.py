@@ -10,18 +10,16 @@ from pipeline.reporting.effects import Effect
 
 WANTED = f"{100 * DIFFERENCE:g}"  # points
 CHANCE = f"{100 * POWER:g}%"
-SHARE = "Variance from seeds"
+PARTS = "Subjects / seeds / both, %"
 ROUGH = 20  # subjects; from fewer, a standard error is off by a sixth or more of its size as often as not
 
 
 def columns(e: Effect) -> dict[str, str]:
     """The cells of one comparison."""
-    share = "—" if math.isnan(e.error.of_seeds) else f"{100 * (e.error.of_seeds / e.error.total) ** 2:.0f}%"
-    smallest = "—" if math.isnan(e.smallest) else points(e.smallest)
     return {
-        f"Smallest with {CHANCE} power": smallest,
+        f"Smallest with {CHANCE} power": points(e.smallest) if e.needed else "—",
         f"{WANTED} points need": _counted(e.needed) if e.needed else "—",
-        SHARE: share,
+        PARTS: " / ".join(f"{100 * share:.0f}" for share in _shares(e)) if e.needed and e.error.seeds > 1 else "—",
     }
 
 
@@ -33,6 +31,7 @@ def numbers(e: Effect) -> dict[str, Any]:
         "se": e.error.total,
         "se_subjects": e.error.of_subjects,
         "se_seeds": e.error.of_seeds,
+        "se_both": e.error.of_both,
         "alpha": e.alpha,
         "smallest_difference": e.smallest,
         "needed_subjects": needed.subjects,
@@ -50,6 +49,8 @@ def caption(comparisons: list[Effect]) -> str:
         f" Smallest with {CHANCE} power: (z(1 − α/2) + z({POWER:g})) × SE, α as Holm asks of the factor’s smallest p. "
         f"{WANTED} points need: so many in place of {_plural(subjects, 'subject')} and {_plural(seeds, 'seed')}."
     )
+    if any(e.error.seeds > 1 for e in judged):
+        text += f" {PARTS}: where the variance comes from; both: seeds that err on different subjects."
     if seeds == 1:
         text += " One seed says nothing of others: what they would add is not in it."
     if subjects < ROUGH:
@@ -76,10 +77,12 @@ def sentence(e: Effect) -> str:
     text = f"With {run}, a true difference of {points(e.smallest)} points had a chance of {CHANCE} to be found"
     if e.smallest > DIFFERENCE:
         text += f"; one of {WANTED} points would need about {_counted(e.needed)}"
-    if math.isnan(e.error.of_seeds):
+    if e.error.seeds < 2:
         return f"{text} (what other seeds would change is not in this)."
-    share = (e.error.of_seeds / e.error.total) ** 2
-    return f"{text}. Seeds make {100 * share:.0f}% of the variance, subjects the rest."
+    subjects, seeds, both = (f"{100 * share:.0f}%" for share in _shares(e))
+    return (
+        f"{text}. Of the variance, {subjects} is that of subjects, {seeds} that of seeds, {both} that of both together."
+    )
 
 
 def about(count: int) -> str:
@@ -91,6 +94,11 @@ def about(count: int) -> str:
 def points(share: float) -> str:
     """A size of a difference in percentage points."""
     return f"{100 * share:.1f}"
+
+
+def _shares(e: Effect) -> list[float]:
+    """The parts of the variance that come from subjects, from seeds, and from both together."""
+    return [(part / e.error.total) ** 2 for part in (e.error.of_subjects, e.error.of_seeds, e.error.of_both)]
 
 
 def _counted(design: Design) -> str:

@@ -133,15 +133,15 @@ def effects(comparisons: list[Effect]) -> Table | None:
         "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected "
         "by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
-    caption += power.caption(comparisons)
     fewest = min(len(e.per_seed) for e in comparisons)
     if fewest < FEWEST_SEEDS:
         least = f"{2.0 ** (1 - fewest):.2g}" if fewest > 1 else "1"
         caption += (
             f" It is not made below {FEWEST_SEEDS} seeds: with {fewest} its smallest possible p-value is {least}."
         )
+    caption += power.caption(comparisons)
     frame = pd.DataFrame(shown)
-    frame = frame.drop(columns=[name for name in ("p over seeds", power.SHARE) if all(frame[name] == "—")])
+    frame = frame.drop(columns=[name for name in ("p over seeds", power.PARTS) if all(frame[name] == "—")])
     return Table("effects", caption, frame, pd.DataFrame(numbers))
 
 

@@ -14,14 +14,14 @@ FACTOR = stats.norm.isf(ALPHA / 2) + stats.norm.isf(0.2)
 
 
 def test_the_smallest_difference_is_the_textbooks():
-    error = StandardError(0.01, 0.008, 0.006, 54, 3)
+    error = StandardError(0.01, 0.008, 0.006, 0.0, 54, 3)
     assert error.smallest(0.05) == pytest.approx(0.01 * (1.959964 + 0.841621))
     assert error.smallest(0.05, power=0.9) == pytest.approx(0.01 * (1.959964 + 1.281552))
     assert error.smallest(0.05 / 3) == pytest.approx(0.01 * (2.393980 + 0.841621))
 
 
 def test_subjects_and_seeds_are_scaled_by_one_factor():
-    error = StandardError(0.02, 0.016, 0.012, 54, 3)  # can show 5.6 points, 2.8 times two
+    error = StandardError(0.02, 0.016, 0.012, 0.0, 54, 3)  # can show 5.6 points, 2.8 times two
     needed = error.needed(0.02, ALPHA)
     assert needed == Design(math.ceil(FACTOR**2 * 54), math.ceil(FACTOR**2 * 3)) == Design(424, 24)
     assert error.needed(0.04, ALPHA) == Design(math.ceil(FACTOR**2 / 4 * 54), math.ceil(FACTOR**2 / 4 * 3))
@@ -32,9 +32,37 @@ def test_subjects_and_seeds_are_scaled_by_one_factor():
     assert error.needed(0.5, ALPHA) == Design(2, 2)  # the least that say anything of others
 
 
+def test_what_comes_of_both_falls_with_both():
+    noise = StandardError(0.02, 0.0, 0.0, 0.02, 50, 3)
+    assert noise.expected(Design(200, 3)) == pytest.approx(0.01)
+    assert noise.expected(Design(100, 6)) == pytest.approx(0.01)
+    assert noise.needed(0.02, ALPHA) == Design(math.ceil(FACTOR * 50), math.ceil(FACTOR * 3))  # not its square
+    mixed = StandardError(0.02, 0.012, 0.0096, 0.0128, 50, 3)
+    needed = mixed.needed(0.02, ALPHA)
+    assert FACTOR * mixed.expected(needed) == pytest.approx(0.02, rel=0.02)
+    assert FACTOR * mixed.expected(needed) <= 0.02
+
+
+def test_the_parts_are_those_of_an_analysis_of_variance():
+    """Of scores that are linear, resamples are known: subjects' and seeds' parts and, three times, that of both."""
+    generator, subjects, seeds, replicates = np.random.default_rng(0), 60, 6, 20_000
+    scores = generator.normal(0, 0.2, subjects) + generator.normal(0, 0.05, (seeds, 1))
+    scores = scores + generator.normal(0, 0.3, (seeds, subjects))
+    weights = bootstrap.resamples(np.arange(subjects), replicates, 0)
+    values = scores @ weights.T / weights.sum(axis=1)
+    drawn = bootstrap.seed_draws(range(seeds), replicates)
+    error = power.standard_error(*resampled(values, drawn), subjects, seeds)
+    of_both = np.var(scores - scores.mean(0) - scores.mean(1, keepdims=True) + scores.mean()) / (subjects * (seeds - 1))
+    of_subjects = scores.mean(axis=0).var() / subjects - of_both
+    of_seeds = scores.mean(axis=1).var(ddof=1) / seeds - of_both
+    assert error.of_subjects**2 == pytest.approx(of_subjects, rel=0.1)
+    assert error.of_seeds**2 == pytest.approx(of_seeds, rel=0.1)
+    assert error.of_both**2 == pytest.approx(3 * of_both, rel=0.1)
+
+
 def test_one_seed_says_nothing_of_other_seeds():
     rows = np.r_[0.1, np.random.default_rng(0).normal(0.1, 0.02, 999)]
-    error = power.standard_error(rows, rows, subjects=20, seeds=1)
+    error = power.standard_error(rows, rows, np.full_like(rows, 0.1), subjects=20, seeds=1)
     assert error.total == error.of_subjects == pytest.approx(np.std(rows[1:], ddof=1))
     assert math.isnan(error.of_seeds)
     needed = error.needed(0.02, ALPHA)
@@ -46,14 +74,15 @@ def test_one_seed_says_nothing_of_other_seeds():
     ("rows", "subjects"),
     [
         (np.r_[0.1, np.full(9, np.nan)], 1),  # one subject
-        (np.r_[np.nan, np.ones(9)], 5),  # no value
-        (np.r_[0.1, 0.1, np.full(8, np.nan)], 5),  # one resample with a value
+        (np.r_[np.nan, np.arange(9.0)], 5),  # no value
+        (np.r_[0.1, 0.2, np.full(8, np.nan)], 5),  # one resample with a value
         (np.zeros(10), 5),  # models that never differ
         (np.full(10, 0.1), 5),
     ],
 )
-def test_without_an_interval_nothing_is_claimed(rows, subjects):
-    error = power.standard_error(rows, rows, subjects, seeds=3)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_without_an_interval_nothing_is_claimed(rows, subjects, seeds):
+    error = power.standard_error(rows, rows, np.full_like(rows, rows[0]), subjects, seeds)
     assert math.isnan(error.total)
     assert math.isnan(error.smallest(ALPHA))
     assert error.needed(0.02, ALPHA) is None
@@ -63,8 +92,14 @@ def test_resamples_without_a_value_are_left_out():
     rows = np.r_[0.1, np.random.default_rng(0).normal(0.1, 0.02, 99)]
     holed = rows.copy()
     holed[5:9] = np.nan
-    error = power.standard_error(holed, rows, 20, 2)
+    error = power.standard_error(holed, rows, np.full_like(rows, 0.1), 20, 2)
     assert error.total == pytest.approx(np.nanstd(holed[1:], ddof=1))
+
+
+def resampled(values, drawn):
+    """Resamples of subjects and seeds, of subjects, and of seeds; values of shape (seeds, 1 + replicates)."""
+    tested = np.broadcast_to(values[:, :1], values.shape)
+    return bootstrap.over_seeds(values, drawn), bootstrap.over_seeds(values), bootstrap.over_seeds(tested, drawn)
 
 
 class Study:
@@ -99,19 +134,18 @@ class Study:
         return right[1].astype(float) - right[0]
 
     def run(self, truth: float, generator: np.random.Generator, replicates: int = 599):
-        """The difference of the methods on the sample and on resamples, with and without draws of seeds."""
+        """The difference of the methods on the sample and on resamples, as `standard_error` takes them."""
         subject_ids = np.repeat(np.arange(self.subjects), self.samples)
         weights = bootstrap.resamples(subject_ids, replicates, int(generator.integers(2**31)))
         values = self.difference(truth, generator) @ weights.T / weights.sum(axis=1)
         drawn = bootstrap.seed_draws(generator.integers(2**31, size=self.seeds).tolist(), replicates)
-        return bootstrap.over_seeds(values, drawn), bootstrap.over_seeds(values)
+        return resampled(values, drawn)
 
     def error(self, truth: float, generator: np.random.Generator, studies: int = 60) -> StandardError:
         """The standard error as studies like this one see it, in quadratic mean."""
         seen = [power.standard_error(*self.run(truth, generator), self.subjects, self.seeds) for _ in range(studies)]
-        parts = [
-            math.sqrt(np.mean([getattr(e, name) ** 2 for e in seen])) for name in ("total", "of_subjects", "of_seeds")
-        ]
+        names = ("total", "of_subjects", "of_seeds", "of_both")
+        parts = [math.sqrt(np.mean([getattr(e, name) ** 2 for e in seen])) for name in names]
         return StandardError(*parts, self.subjects, self.seeds)
 
     def smallest(self, generator: np.random.Generator) -> float:
@@ -148,19 +182,21 @@ def test_seeds_that_err_on_different_samples_make_the_claim_a_cautious_one():
     assert study.found(truth, generator) > 0.8 - MARGIN
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.4])
 @pytest.mark.parametrize(("subjects", "seeds"), [(120, 5), (30, 15), (90, 15)])
-def test_the_parts_foresee_the_error_of_other_designs(subjects, seeds):
+def test_the_parts_foresee_the_error_of_other_designs(subjects, seeds, noise):
     generator = np.random.default_rng(3)
-    now = Study(30, 5, 0.1, 0.05).error(0.1, generator, 100)
-    then = Study(subjects, seeds, 0.1, 0.05).error(0.1, generator, 100)
-    assert now.total**2 == pytest.approx(now.of_subjects**2 + now.of_seeds**2)
+    now = Study(30, 5, 0.1, 0.05, noise).error(0.1, generator, 100)
+    then = Study(subjects, seeds, 0.1, 0.05, noise).error(0.1, generator, 100)
+    assert now.total**2 == pytest.approx(now.of_subjects**2 + now.of_seeds**2 + now.of_both**2)
     assert now.expected(Design(subjects, seeds)) == pytest.approx(then.total, rel=0.1)
 
 
-def test_what_two_points_need_finds_two_points():
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+def test_what_a_difference_needs_finds_it(noise):
     """The whole claim at once: a small study says what is needed, and studies of that size find it."""
-    generator, small = np.random.default_rng(4), Study(40, 3, 0.1, 0.015)
+    generator, small = np.random.default_rng(4), Study(40, 3, 0.1, 0.015, noise)
     needed = small.error(0.04, generator, 100).needed(0.04, ALPHA)
     assert needed.subjects > 60
-    large = Study(needed.subjects, needed.seeds, 0.1, 0.015)
-    assert large.found(0.04, generator) == pytest.approx(0.8, abs=MARGIN)
+    large = Study(needed.subjects, needed.seeds, 0.1, 0.015, noise)
+    assert 0.8 - MARGIN < large.found(0.04, generator, 200) < 0.9

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -101,10 +102,11 @@ def test_settled_takes_the_corrected_p_value_and_every_seed(compared, adjusted, 
 
 def test_the_standard_error_is_that_of_the_resamples_behind_the_interval(swept):
     [teacher] = only(effects.effects(swept), "teacher")
-    fixed = np.mean([a.mean(HEADLINE) - b.mean(HEADLINE) for a, b in teacher.pairs], axis=0)
-    assert (teacher.error.subjects, teacher.error.seeds) == (18, 2)
-    assert teacher.error.of_subjects == pytest.approx(np.std(fixed[1:], ddof=1), rel=0.1)
-    assert teacher.error.total == pytest.approx(np.hypot(teacher.error.of_subjects, teacher.error.of_seeds))
+    error = teacher.error
+    assert (error.subjects, error.seeds) == (18, 2)
+    assert error.total == pytest.approx(math.hypot(error.of_subjects, error.of_seeds, error.of_both))
+    per_seed = np.std(list(teacher.per_seed.values()), ddof=1) / np.sqrt(2)
+    assert error.of_seeds**2 + error.of_both**2 / 3 == pytest.approx(per_seed**2, rel=0.35)  # of 200 draws
     half = (teacher.estimate.high - teacher.estimate.low) / 2
     assert teacher.error.total == pytest.approx(half / 1.96, rel=0.25)
     assert teacher.smallest == pytest.approx((1.959964 + 0.841621) * teacher.error.total)
