@@ -59,7 +59,7 @@ def test_says_that_the_data_cannot_tell(compared):
     assert "The interval includes zero" in said.sentences[0]
     assert "−" in said.sentences[0]
     assert f"With 18 subjects and 2 seeds, a true difference of {smallest} points" in said.sentences[0]
-    assert "Of the variance, 100% is that of subjects, 0% that of seeds, 0% that of both" in said.sentences[0]
+    assert "Of the variance, 100% comes from subjects, 0% from seeds, 0% from seeds that " in said.sentences[0]
 
 
 def test_what_is_settled_comes_before_what_is_not(compared):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.evaluation import bootstrap, power
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.significance import holm
 from pipeline.reporting import effects
@@ -102,11 +103,12 @@ def test_settled_takes_the_corrected_p_value_and_every_seed(compared, adjusted, 
 
 def test_the_standard_error_is_that_of_the_resamples_behind_the_interval(swept):
     [teacher] = only(effects.effects(swept), "teacher")
-    error = teacher.error
-    assert (error.subjects, error.seeds) == (18, 2)
-    assert error.total == pytest.approx(math.hypot(error.of_subjects, error.of_seeds, error.of_both))
-    per_seed = np.std(list(teacher.per_seed.values()), ddof=1) / np.sqrt(2)
-    assert error.of_seeds**2 + error.of_both**2 / 3 == pytest.approx(per_seed**2, rel=0.35)  # of 200 draws
+    per_seed = np.mean([a.values[HEADLINE] - b.values[HEADLINE] for a, b in teacher.pairs], axis=0)
+    tested, draws = np.repeat(per_seed[:, :1], per_seed.shape[1], axis=1), bootstrap.seed_draws((0, 1), 200)
+    rows = [bootstrap.over_seeds(per_seed, draws), bootstrap.over_seeds(per_seed), bootstrap.over_seeds(tested, draws)]
+    expected = power.standard_error(*rows, subjects=18, seeds=2)
+    assert dataclasses.astuple(teacher.error) == pytest.approx(dataclasses.astuple(expected))
+    assert math.hypot(expected.of_subjects, expected.of_seeds, expected.of_both) == pytest.approx(expected.total)
     half = (teacher.estimate.high - teacher.estimate.low) / 2
     assert teacher.error.total == pytest.approx(half / 1.96, rel=0.25)
     assert teacher.smallest == pytest.approx((1.959964 + 0.841621) * teacher.error.total)
