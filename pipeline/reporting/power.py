@@ -80,9 +80,8 @@ def sentence(e: Effect) -> str:
     if e.error.seeds < 2:
         return f"{text} (what other seeds would change is not in this)."
     subjects, seeds, both = (f"{100 * share:.0f}%" for share in _shares(e))
-    return (
-        f"{text}. Of the variance, {subjects} is that of subjects, {seeds} that of seeds, {both} that of both together."
-    )
+    origin = f"{subjects} comes from subjects, {seeds} from seeds, {both} from seeds that err on different subjects"
+    return f"{text}. Of the variance, {origin}."
 
 
 def about(count: int) -> str:
