@@ -113,6 +113,11 @@ class Method:
         """The seeds of the runs, ascending."""
         return tuple(run.seed for run in self.runs)
 
+    @cached_property
+    def subjects(self) -> int:
+        """How many people it was tested on."""
+        return held_out(self.runs[0].predictions)["subject_id"].nunique()
+
     @property
     def architecture(self) -> str:
         """The exact network: timm's name and, where they are not its own, the constructor's options."""

@@ -12,7 +12,7 @@ from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.question import Question
-from pipeline.reporting import recipes
+from pipeline.reporting import power, recipes
 from pipeline.reporting.cells import Table, lowered, measured, points, probability, short, signed, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, per_output
@@ -123,18 +123,21 @@ def effects(comparisons: list[Effect]) -> Table | None:
     shown, numbers = [], []
     for e, over_seeds in zip(comparisons, tested, strict=True):
         first, second = e.names
-        line = {"Choice": f"{first} instead of {second}", "Factor": FACTORS.get(e.factor, e.factor)}
+        among = f", {recipes.level('labelled', e.labelled)}" if e.labelled else ""
+        line = {"Choice": f"{first} instead of {second}{among}", "Factor": FACTORS.get(e.factor, e.factor)}
         line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
         line |= {"Seed by seed": ", ".join(signed(value) for value in e.per_seed.values()) or "—"}
         line |= {"p": probability(e.p_value), "p, corrected": probability(e.adjusted)}
         enough = len(e.per_seed) >= FEWEST_SEEDS
         line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": "yes" if e.settled else "no"}
+        line |= power.columns(e)
         shown.append(line)
         numbers.append(
             {"factor": e.factor, "first": e.first, "second": e.second, "metric": headline, "recipes": len(e.pairs)}
             | numbers_of(e.estimate)
             | {"p": e.p_value, "p_holm": e.adjusted, "seeds": len(e.per_seed), "p_wilcoxon_seeds": over_seeds.p}
-            | {"settled": e.settled}
+            | {"settled": e.settled, "labelled": e.labelled}
+            | power.numbers(e)
         )
     caption = (
         f"Differences of {lowered(metric.title)} in percentage points, students matched on everything else, means over "
@@ -147,9 +150,9 @@ def effects(comparisons: list[Effect]) -> Table | None:
         caption += (
             f" It is not made below {FEWEST_SEEDS} seeds: with {fewest} its smallest possible p-value is {least}."
         )
+    caption += power.caption(comparisons)
     frame = pd.DataFrame(shown)
-    if all(frame["p over seeds"] == "—"):
-        frame = frame.drop(columns="p over seeds")
+    frame = frame.drop(columns=[name for name in ("p over seeds", power.PARTS) if all(frame[name] == "—")])
     return Table("effects", caption, frame, pd.DataFrame(numbers))
 
 
