@@ -23,7 +23,7 @@ MOST_SKIPPED = 40  # rows on the page
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
 FACTORS = {"teacher": "teacher", TEACHING: "teacher or none", "mix": "mixed pictures", "online": "online teacher"}
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "roc_auc", "agreement")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
