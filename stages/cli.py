@@ -184,8 +184,10 @@ def plan_command(**values: Any) -> None:
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
     asked = Session("report", values)
-    same = values | {"data": asked.preset.data, "preset": asked.preset.name}
-    sessions = [Session("report", same | {"task": name}) for name in TASKS]
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None}
+    if values["losses"] is not None:  # the name of a sweep is one task's
+        same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
+    sessions = [asked, *(Session("report", same | {"task": name}) for name in TASKS)]
     housekeeping.collect(asked.store, [session.graph.report(session.selection) for session in sessions], yes)
 
 
@@ -295,7 +297,7 @@ def _report(session: Session) -> None:
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
-    student = predict.newest_student(cache, find(values["task"]).name, distill.VERSION)
+    student = predict.newest_student(cache, find(values["task"], values["levels"]), distill.VERSION)
     if student:
         return student
     session = Session("distill", values)

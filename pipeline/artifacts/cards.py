@@ -93,7 +93,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     target: Name
     outputs: Names
     aliases: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=10_000)]
-    levels: Annotated[tuple[tuple[Number, Name], ...], Meta(max_length=1000)]
+    levels: Annotated[tuple[tuple[Number, Text], ...], Meta(max_length=1000)]
     prepare: Name
     teacher_inputs: Names
     student_inputs: Names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from pipeline.artifacts.store import Artifact
 from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerprinted
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
-from pipeline.tasks import DEFAULT, Task
+from pipeline.tasks import DEFAULT, Task, find
+from pipeline.tasks.task import JOINED
 
 # Stages whose config a preset holds, under the stage's name.
-CONFIGURED = ("index", "align", "split", "train_teacher", "distill", "evaluate")
+CONFIGURED = ("index", "align", "window", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
 SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold", "labelled"}
 
@@ -25,7 +27,13 @@ def is_demo(samples: Artifact) -> bool:
 
 
 def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[str]]:
-    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain."""
+    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain.
+
+    Parameters
+    ----------
+    task : as a record has it, which holds no presets.
+    """
+    task = replace(task, presets=find(task.name).presets)
     every = [presets.preset(task, name) for name in presets.PRESETS]
     changes = {preset.name: _changes(preset, artifacts) for preset in every}
     best = min(every, key=lambda preset: len(changes[preset.name]))
@@ -36,6 +44,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     """The command that makes this report, and the two that show what it would do and that nothing is stale."""
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
+    words += _levels(preset.task)
     elsewhere = not preset.data or [Path(preset.data).resolve()] != _places(samples)
     if elsewhere:
         words += [f"DATA={shlex.quote(','.join(map(_public, _places(samples))))}"]
@@ -53,6 +62,15 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     )
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
+
+
+def _levels(task: Task) -> list[str]:
+    """``LEVELS=…`` where not every level is a class of its own."""
+    classes = [name.split(JOINED) for name in task.outputs]
+    if not task.ordered or task.outputs == find(task.name).outputs:
+        return []
+    text = "|".join(map(",".join, classes)) if any(len(levels) > 1 for levels in classes) else ",".join(task.outputs)
+    return [f"LEVELS={shlex.quote(text)}"]
 
 
 def _places(samples: Artifact) -> list[Path]:

@@ -34,7 +34,7 @@ READ = {
     "signal": lambda entry: f"{entry['length']}\u00a0steps × {entry['channels']}",
 }
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "roc_auc", "agreement")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 

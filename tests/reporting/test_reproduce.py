@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from pipeline.artifacts.store import Node
 from pipeline.config import DEMO_SETS, DistillConfig, IndexConfig
 from pipeline.presets import preset
 from pipeline.reporting import reproduce
-from pipeline.reporting.runs import Run
+from pipeline.reporting.runs import Run, task_of
 from pipeline.tasks import PAIN, TASKS
 from tests.fakes.classify import Fakes
 
@@ -79,6 +80,28 @@ def test_another_task_and_several_datasets_are_named(fakes, tmp_path):
     [samples] = fakes.store.build(node)
     [command, _] = reproduce.commands(samples, [], preset(TASKS["expression"], "paper"))
     assert command == "make report TASK=expression DATA=/path/to/fer,data/demo/expression"
+
+
+@pytest.mark.parametrize(
+    ("levels", "shown"),
+    [("0,4", "LEVELS=BL1,PA4"), ("0|1,2|3,4", "LEVELS='BL1|PA1,PA2|PA3,PA4'"), ("0,1,2,3,4", "")],
+)
+def test_levels_that_were_chosen_are_named_so_that_they_can_be_again(fakes, levels, shown):
+    task = TASKS["skin-conductance"]
+    [demo] = fakes.store.build(fakes.samples)
+    [command, _] = reproduce.commands(demo, [], preset(task.grouped(levels), "demo"))
+    words = shlex.split(command)
+    assert shown in command
+    assert [word for word in words if word.startswith("LEVELS=")] == ([shlex.split(shown)[0]] if shown else [])
+    assert task.grouped(shlex.split(shown)[0].removeprefix("LEVELS=") if shown else levels) == task.grouped(levels)
+
+
+def test_a_task_that_a_record_holds_has_its_presets(fakes):
+    task = TASKS["expression"]
+    demo = preset(task, "demo")
+    config = replace(demo.distill, student="vit", teacher="swin", architecture=demo.student("vit"))
+    made = student(fakes, config)
+    assert reproduce.closest_preset([made], task_of(made.config)) == (demo, [])
 
 
 def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):
