@@ -62,7 +62,7 @@ def test_what_is_made_first_is_named(store):
     faces = Node("align", "inputs", 1, SMOKE.align, {}, lambda config, work: {})
     student = replace(run_node(0), inputs={"faces": faces})
     store.build(run_node(7))
-    assert sweep.announce(store, [student], [student]) == (
+    assert sweep.announce(store, [[student]], [student]) == (
         "1 runs, 0 of them there, 1 to make; first inputs; about 20 s left and, not seen in this cache yet, align."
     )
 
@@ -73,7 +73,7 @@ def test_the_table_has_a_row_for_each_run_and_is_whole_after_each(tmp_path):
     for count, seed in enumerate(range(3), 1):
         model = fakes.model("deit", "swin", seed, loss="soft", views=6)
         student, evaluation = fakes.store.build(model, fakes.evaluation(model))
-        table.add(student, evaluation)
+        table.add([(student, evaluation)])
         written = pd.read_csv(table.path)
         assert len(written) == count
         assert written["fingerprint"].iloc[-1] == student.fingerprint
