@@ -169,9 +169,14 @@ class SplitConfig:
         return self.cv != ONE_SPLIT
 
     @property
+    def study(self) -> str:
+        """What ends the names of what all outer folds share in the end; empty for one split."""
+        return f"-cv{self.cv}" if self.crossed else ""
+
+    @property
     def suffix(self) -> str:
         """What ends the names of the artifacts of an outer fold; empty for one split."""
-        return f"-cv{self.cv}-{self.fold}" if self.crossed else ""
+        return f"{self.study}-{self.fold}" if self.crossed else ""
 
 
 @dataclass(frozen=True)

@@ -224,10 +224,10 @@ class Graph:
         self._memo.save()
         return replace(network, digest=digest)
 
-    def _slug(self, *parts: str) -> str:
+    def _slug(self, *parts: str, end: str = "") -> str:
         """A readable name; other tasks than the first say which they are, and folds of cross-validation which."""
         task = [] if self.preset.task.name == DEFAULT else [self.preset.task.name]
-        return bounded("-".join(_plain(part) for part in (*task, *parts) if part) + self.preset.split.suffix)
+        return bounded("-".join(_plain(part) for part in (*task, *parts) if part) + (end or self.preset.split.suffix))
 
     def evaluation(self, model: Node) -> Node:
         """The evaluation of a teacher or student; agreement and a teacher's own outputs come from the label caches."""
@@ -276,7 +276,7 @@ class Graph:
         inputs = self.reported(selection)
         for other in also:
             inputs |= {other.split.slug: other.split, **other.reported(selection)}
-        return self._node("report", self._slug("report"), **inputs)
+        return self._node("report", self._slug("report", end=self.preset.split.study), **inputs)
 
     def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
         """A member of a family, pretrained from random weights; a ResNet leads the transformers."""

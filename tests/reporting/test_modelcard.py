@@ -97,7 +97,7 @@ def test_photographs_are_not_called_synthetic(facts):
 
 def test_the_card_follows_the_task(seven):
     run = seven.runs[-1]
-    split = arrays.read_table(seven.split.file("split.csv"))
+    split = arrays.read_table(seven.splits[0].file("split.csv"))
     known = modelcard.facts(run.model.config, run.model.fingerprint, "folders", split, run.folds[0].best)
     test = json.loads(run.evaluation.file("metrics.json").read_text())
     text = modelcard.render(run.card, known, {"test": test, "calibration": run.folds[0].calibration})

@@ -8,7 +8,7 @@ from pipeline.artifacts.store import Node
 from pipeline.config import DEMO_SETS, DistillConfig, IndexConfig
 from pipeline.presets import preset
 from pipeline.reporting import reproduce
-from pipeline.reporting.runs import Run
+from pipeline.reporting.runs import Run, Trained
 from pipeline.tasks import PAIN, TASKS
 from tests.fakes.classify import Fakes
 
@@ -19,6 +19,11 @@ def student(fakes, config):
     """A student's artifact made with a config, and nothing in it."""
     slug = f"student-{config.student}-{config.teacher}-v{config.views}-s{config.seed}"
     return fakes.store.build(Node("distill", slug, 1, config, fakes.data, lambda *_, **__: {}))[0]
+
+
+def run_of(model):
+    """A run of one network of which nothing but its record is looked at."""
+    return Run((Trained(model, None, None, {}, {}, {}),), None, None)
 
 
 def configs(preset, **changes):
@@ -62,7 +67,7 @@ def test_a_network_is_told_from_the_preset_by_what_differs(fakes):
 
 
 def test_commands(fakes, tmp_path):
-    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in configs(DEMO)]
+    students = [run_of(student(fakes, config)) for config in configs(DEMO)]
     [demo] = fakes.store.build(fakes.samples)
     assert reproduce.commands(demo, students, DEMO) == ["make report", "make plan"]
 
@@ -84,6 +89,6 @@ def test_another_task_and_several_datasets_are_named(fakes, tmp_path):
 def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):
     [demo] = fakes.store.build(fakes.samples)
     grid = [config for loss in ("hard", "soft:0.7,hint:0.3") for config in configs(DEMO, loss=loss, views=3, folds=5)]
-    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in grid]
+    students = [run_of(student(fakes, config)) for config in grid]
     [command, _] = reproduce.commands(demo, students, DEMO)
     assert command == "make report LOSSES=hard,soft:0.7+hint:0.3 VIEWS=3 FOLDS=5"
