@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +28,8 @@ from stages.graph import Selection, upstream
 PREFIXES = {"split": "split_", "train_teacher": "teacher_", "teacher_labels": "labels_"}
 # One command's stages have seeds of different meaning.
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
+# The whole study is divided so: these have one name in every command.
+RENAMED |= {("split", "cv"): "cv", ("split", "by"): "split_by", ("split", "i_know_it_leaks"): "i_know_it_leaks"}
 # Chosen by options that select models rather than by fields.
 SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task"}
 # Labels and students must agree on these: one option sets both.
@@ -245,9 +246,8 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
         folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
         labelled=_budgets(values) or preset.labelled,
     )
-    runs = math.prod(map(len, vars(chosen).values()))
-    if runs > MOST_RUNS:
-        raise ConfigError(f"These lists ask for {runs:,} students, at most {MOST_RUNS:,} go together. Shorten them.")
+    if len(chosen) > MOST_RUNS:
+        raise ConfigError(f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them.")
     return chosen
 
 
