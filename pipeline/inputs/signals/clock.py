@@ -113,7 +113,8 @@ def _rate(per_unit: float, unit: str) -> float:
     rates_hz = [per_unit * UNITS[name] for name in ([unit] if unit else UNITS)]
     fitting = [rate for rate in rates_hz if least * (1 - WHOLE) <= rate <= most * (1 - WHOLE)]
     if not fitting:
-        shown = ", ".join(f"{rate:g} Hz if in {name}" for rate, name in zip(rates_hz, [unit] if unit else UNITS))
+        units = [unit] if unit else list(UNITS)
+        shown = ", ".join(f"{rate:g} Hz if in {name}" for rate, name in zip(rates_hz, units, strict=True))
         raise DataError(f"rate: {shown}; expected {least:g} to {most:g} Hz")
     rate_hz, whole = fitting[0], round(fitting[0])
     return float(whole) if abs(rate_hz - whole) <= WHOLE * rate_hz else round(rate_hz, 3)

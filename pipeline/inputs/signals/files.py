@@ -166,7 +166,7 @@ def _rate_of(found: Mapping[str, np.ndarray], steps: int) -> tuple[float, tuple[
 def _biovids(steps: int, lacking: str) -> tuple[float, tuple[str, ...]]:
     if steps != BIOVID_STEPS:
         raise DataError(
-            f"no time: it has {lacking} and {steps:,} steps; only {BIOVID_STEPS:,}, as BioVid's windows have, say a rate"
+            f"no time: it has {lacking} and {steps:,} steps; only {BIOVID_STEPS:,}, as BioVid's have, say a rate"
         )
     return BIOVID_HZ, (f"no time: {steps:,} steps are BioVid's, of {BIOVID_HZ:g} Hz",)
 

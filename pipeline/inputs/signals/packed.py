@@ -28,7 +28,7 @@ MAX_DIRECTORY_BYTES = 2**18  # a name of an array takes about 60; of a million n
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _KINDS = "biufU"  # numbers and words; objects are pickles, which run what they like
-# The end of a directory: signature, disks (3 times 2 bytes), entries, bytes of the directory, where it is, and a comment
+# The end of a directory: signature, disks (3 times 2 bytes), entries, bytes of the directory, its place, a comment.
 _END, _END_BYTES, _LOCATOR, _LOCATOR_BYTES, _MAX_COMMENT = b"PK\x05\x06", 22, b"PK\x06\x07", 20, 2**16
 
 
