@@ -2,9 +2,9 @@
 
 Paths are relative to the file's folder. A column ``label`` holds the classes of one target, in the words that folders
 may have; columns named after targets (``pain``, ``expression``, ``level``, ``pspi`` …) hold those, an empty cell where
-it is not known. One of them there must be. Without a ``subject`` each file is its own, unless its name says whose signals
-it holds, as those of BioVid do; ``expressive`` is 0 or 1; ``fold`` is train, val, test or a number. Every other column
-is an attribute, by which the split is balanced. Commas, semicolons or tabs separate.
+it is not known. One of them there must be. Without a ``subject`` each file is its own, unless its name says whose
+signals it holds, as those of BioVid do; ``expressive`` is 0 or 1; ``fold`` is train, val, test or a number. Every other
+column is an attribute, by which the split is balanced. Commas, semicolons or tabs separate.
 """
 
 from __future__ import annotations

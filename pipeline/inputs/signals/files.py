@@ -66,8 +66,8 @@ def read(path: Path, region: str = FULL, channels: Sequence[str] = ("gsr",)) -> 
     wanted = [channel_name(name) for name in channels]
     if missing := [name for name in wanted if name not in whole.channels]:
         raise DataError(f"no channel: it has no {listed(missing)}, it has {listed(whole.channels) or 'none'}")
-    values = whole.values[:, [whole.channels.index(name) for name in wanted]]
-    return Recording(np.ascontiguousarray(values), whole.rate_hz, tuple(wanted), whole.repairs)
+    values = np.ascontiguousarray(whole.values[:, [whole.channels.index(name) for name in wanted]])
+    return Recording(values, whole.rate_hz, tuple(wanted), whole.repairs + _silent(whole.values, values, wanted))
 
 
 def check(recording: Recording) -> None:
@@ -124,6 +124,13 @@ def _arrays(path: Path, modified: int, size: int) -> Mapping[str, np.ndarray]:
     if y.shape not in ((len(x),), (len(x), 1)):
         raise DataError(f"wrong array: y is of shape {y.shape}, expected one level for each of {len(x)} windows")
     return found
+
+
+def _silent(whole: np.ndarray, values: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
+    """Which channels say nothing at how many steps, those aside that no channel has."""
+    gaps = int(np.isnan(whole).all(axis=1).sum()) if whole.shape[1] > 1 else 0
+    silent = dict(zip(names, (np.isnan(values).sum(axis=0) - gaps).tolist(), strict=True))
+    return tuple(f"no number: {n:,} of {len(values):,} steps of {name} say nothing" for name, n in silent.items() if n)
 
 
 def _window(path: Path, region: str) -> Recording:
