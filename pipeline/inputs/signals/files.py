@@ -40,12 +40,14 @@ class Recording:
     rate_hz : steps a second.
     channels : names of the channels.
     repairs : what was done by rule, each as ``kind: detail``; missing values are not filled in here.
+    missing : steps of which the file has no row.
     """
 
     values: np.ndarray
     rate_hz: float
     channels: tuple[str, ...]
     repairs: tuple[str, ...] = ()
+    missing: int = 0
 
 
 def read(path: Path, region: str = FULL, channels: Sequence[str] = ("gsr",)) -> Recording:
@@ -67,7 +69,9 @@ def read(path: Path, region: str = FULL, channels: Sequence[str] = ("gsr",)) -> 
     if missing := [name for name in wanted if name not in whole.channels]:
         raise DataError(f"no channel: it has no {listed(missing)}, it has {listed(whole.channels) or 'none'}")
     values = np.ascontiguousarray(whole.values[:, [whole.channels.index(name) for name in wanted]])
-    return Recording(values, whole.rate_hz, tuple(wanted), whole.repairs + _silent(whole.values, values, wanted))
+    silent = dict(zip(wanted, (np.isnan(values).sum(axis=0) - whole.missing).tolist(), strict=True))
+    more = [f"no number: {n:,} of {len(values):,} steps of {name} say nothing" for name, n in silent.items() if n]
+    return Recording(values, whole.rate_hz, tuple(wanted), (*whole.repairs, *more), whole.missing)
 
 
 def check(recording: Recording) -> None:
@@ -124,13 +128,6 @@ def _arrays(path: Path, modified: int, size: int) -> Mapping[str, np.ndarray]:
     if y.shape not in ((len(x),), (len(x), 1)):
         raise DataError(f"wrong array: y is of shape {y.shape}, expected one level for each of {len(x)} windows")
     return found
-
-
-def _silent(whole: np.ndarray, values: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
-    """Which channels say nothing at how many steps, those aside that no channel has."""
-    gaps = int(np.isnan(whole).all(axis=1).sum()) if whole.shape[1] > 1 else 0
-    silent = dict(zip(names, (np.isnan(values).sum(axis=0) - gaps).tolist(), strict=True))
-    return tuple(f"no number: {n:,} of {len(values):,} steps of {name} say nothing" for name, n in silent.items() if n)
 
 
 def _window(path: Path, region: str) -> Recording:
@@ -191,7 +188,7 @@ def _table(path: Path, region: str) -> Recording:
     times = clock.read(made.values[:, made.columns.index(TIME)], made.unit)
     even = np.full((int(times.places[-1]) + 1, len(columns)), np.nan)
     even[times.places] = values[times.rows]
-    return Recording(even, times.rate_hz, tuple(columns), made.repairs + times.repairs)
+    return Recording(even, times.rate_hz, tuple(columns), made.repairs + times.repairs, len(even) - len(times.rows))
 
 
 def _content(path: Path) -> bytes:
