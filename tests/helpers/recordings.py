@@ -30,7 +30,7 @@ def table(seed: int = 0, steps: int = STEPS, rate_hz: float = RATE_HZ) -> np.nda
 
 def rows_of(values: np.ndarray) -> list[list[str]]:
     """The cells of a table, an empty one for NaN."""
-    return [["" if np.isnan(cell) else f"{cell:.16g}" for cell in row] for row in values.tolist()]
+    return [["" if np.isnan(cell) else f"{cell:.17g}" for cell in row] for row in values.tolist()]
 
 
 def text(rows: list[list[str]], header=COLUMNS, separator: str = "\t", end: str = "\n") -> bytes:
