@@ -120,18 +120,13 @@ def sample_rows(
             skipped.append(Skipped(entry.file, f"duplicate: of {first.file}"))
         else:
             reasons = {region: reason for region, reason in result.items() if isinstance(reason, str)}
-            skipped += [Skipped(entry.file, reason, _shown(region)) for region, reason in reasons.items()]
+            skipped += [Skipped(entry.file, reason, region) for region, reason in reasons.items()]
             measured = {region: values for region, values in result.items() if region not in reasons}
             rows += [
                 _row(entry, region, dict(zip(medium.columns, values, strict=True)), columns)
                 for region, values in measured.items()
             ]
     return rows, sorted(skipped, key=lambda item: (item.file, item.region))
-
-
-def _shown(region: str) -> str:
-    """A region in the list of what cannot be used, empty for a whole file."""
-    return "" if region == "full" else region
 
 
 def _others(listing: Listing, digests: Mapping[str, str], entry: Entry) -> str:

@@ -12,8 +12,8 @@ COLUMNS = ("rate_hz", "steps", "repairs")
 Measured = tuple[float, int, str]  # the values of COLUMNS; repairs with semicolons between them
 
 
-def inspect(path: Path, regions: Sequence[str], channels: Sequence[str]) -> dict[str, Measured | str]:
-    """By region what was measured, or the reason why it cannot be used.
+def inspect(path: Path, regions: Sequence[str], channels: Sequence[str]) -> dict[str, Measured | str] | str:
+    """By region what was measured, or why it cannot be used; or why the file cannot, if it is one recording.
 
     Parameters
     ----------
@@ -25,7 +25,9 @@ def inspect(path: Path, regions: Sequence[str], channels: Sequence[str]) -> dict
     ------
     OSError : as ``raw_files.open_raw``.
     """
-    return {region: _measured(path, region, channels) for region in regions}
+    measured = {region: _measured(path, region, channels) for region in regions}
+    whole = measured.get(files.FULL)
+    return whole if isinstance(whole, str) else measured
 
 
 def _measured(path: Path, region: str, channels: Sequence[str]) -> Measured | str:
