@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.signals import clean
 from pipeline.inputs.signals.card import Preparation
 from stages import window
-from tests.fakes import signals
+from tests.fakes import recordings
 
 SUBJECTS, TURNS = 4, 5  # 100 windows: two blocks
 NAN = float("nan")
@@ -37,7 +37,7 @@ def listed(config: Listed, work: Work) -> dict:
     return {}
 
 
-def row(file: str, rate_hz: float = signals.RATE_HZ, steps: int = 352) -> tuple:
+def row(file: str, rate_hz: float = recordings.RATE_HZ, steps: int = 352) -> tuple:
     return file, "full", Path(file).name.partition("-")[0], rate_hz, steps
 
 
@@ -52,7 +52,7 @@ def node(data: Path, rows=None, **options) -> Node:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return signals.dataset(tmp_path_factory.mktemp("raw"), SUBJECTS, TURNS)
+    return recordings.dataset(tmp_path_factory.mktemp("raw"), SUBJECTS, TURNS)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_sample_has_a_window_in_the_same_order_scaled_by_all_of_its_subjec
     assert (columns.attrs["rate_hz"], columns.json("channels")) == (64.0, ["gsr"])
     assert (columns["length"][:] == 352).all()
     for subject in range(SUBJECTS):
-        files = sorted((data / signals.name(subject, 0, 0)).parent.iterdir())
+        files = sorted((data / recordings.name(subject, 0, 0)).parent.iterdir())
         every = np.stack([by_hand(recorded(path)) for path in files]).astype(np.float64)
         expected = (every - every.mean()) / every.std()
         rows = columns.rows([f"{path.relative_to(data)}#full" for path in files])
@@ -106,7 +106,7 @@ def test_another_rate_makes_other_steps_of_the_same_seconds(data, tmp_path):
 @pytest.fixture
 def damaged(tmp_path):
     """One subject's files with what may be wrong with them, each by its name."""
-    whole = signals.recording(0, 4, 0)
+    whole = recordings.recording(0, 4, 0)
     gap, spike, constant, empty = (whole.copy() for _ in range(4))
     gap[100:120, 0] = NAN
     spike[200, 0] += 100
@@ -114,9 +114,9 @@ def damaged(tmp_path):
     empty[:, 0] = NAN
     files = {"whole": whole, "gap": gap, "spike": spike, "constant": constant, "empty": empty, "short": whole[:300]}
     for name, values in files.items():
-        signals.write(tmp_path / f"p-{name}.csv", values)
-    signals.write(tmp_path / "p-fast.csv", signals.recording(0, 4, 0, 704), 128)
-    signals.write(tmp_path / "p-long.csv", signals.recording(0, 4, 0, 2000))
+        recordings.write(tmp_path / f"p-{name}.csv", values)
+    recordings.write(tmp_path / "p-fast.csv", recordings.recording(0, 4, 0, 704), 128)
+    recordings.write(tmp_path / "p-long.csv", recordings.recording(0, 4, 0, 2000))
     lengths = {"short": 300, "long": 2000}
     rows = [row(f"p-{name}.csv", steps=lengths.get(name, 352)) for name in (*files, "long")]
     return tmp_path, [*rows, row("p-fast.csv", 128, 704)]
@@ -223,10 +223,10 @@ def test_what_changes_a_window_makes_another_artifact_and_workers_do_not(data):
 
 
 def test_a_file_that_went_bad_is_named(data, tmp_path):
-    folder = signals.dataset(tmp_path / "raw", 1, 1)
+    folder = recordings.dataset(tmp_path / "raw", 1, 1)
     store, wanted = ArtifactStore(tmp_path / "cache"), node(folder)
     store.build(wanted.inputs["samples"])
-    victim = folder / signals.name(0, 2, 0)
+    victim = folder / recordings.name(0, 2, 0)
     victim.write_bytes(b"\x00gone bad")
     with pytest.raises(DataError, match=f"{victim.name} could be read when it was indexed and cannot now: [a-z ]+:"):
         store.build(wanted)
