@@ -24,6 +24,7 @@ TEXTS = {
     "labelled": ("0", "10,0.25,0"),
     "seed": ("1", "0,1,2"),
     "features": ("hidden", "hidden,map"),
+    "channel": ("gsr", "gsr,ecg"),
     "unseen": ("demo-pain",),
     "scheduler": ("tcp://127.0.0.1:8786",),
     "channel": ("gsr", "gsr,ecg"),
