@@ -51,7 +51,7 @@ def test_the_recipe_makes_these_files(truth):
 
 
 def test_everybody_sits_through_every_level_and_a_quarter_hardly_responds(truth):
-    assert set(truth.groupby("subject_id").level.value_counts()) == {REPEATS}
+    assert set(truth.groupby("subject_id")["level"].value_counts()) == {REPEATS}
     people = truth.drop_duplicates("subject_id")
     assert dict(people.responds.value_counts()) == {True: PEOPLE * 3 // 4, False: PEOPLE // 4}
     assert dict(people.sex.value_counts()) == {"m": PEOPLE // 2, "w": PEOPLE // 2}
