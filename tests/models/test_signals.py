@@ -52,6 +52,10 @@ def test_what_the_docstrings_say_of_sizes():
     assert f"{parameters(NARROW, 5, 2816):,} parameters" in conv1d.__doc__.replace("\n", " ")
     for steps in (2816, 176):
         assert f"{parameters(ATTENTION, 5, steps):,} parameters" in painattn.__doc__.replace("\n", " ")
+    half = replace(ATTENTION, options=(("seen", 32), ("wide", 64)))
+    assert f"{parameters(half, 5, 176):,} parameters" in painattn.__doc__.replace("\n", " ")
+    costs = [cost.count_flops(network(one, channels=1), torch.zeros(1, 1, STEPS)) for one in (half, ATTENTION)]
+    assert 3 < costs[1] / costs[0] < 4.2
 
 
 def test_the_exact_network_by_hand():
@@ -302,7 +306,7 @@ def test_a_card_of_pictures_cannot_read_signals(tmp_path):
 
 
 VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5)
-OPTIONS = st.sampled_from(["channels", "hidden", "norm", "relu", "dropout", "name", "spec", "outputs"])
+OPTIONS = st.sampled_from(["channels", "hidden", "norm", "relu", "dropout", "seen", "wide", "name", "spec", "outputs"])
 
 
 @settings(max_examples=100, deadline=5000)
