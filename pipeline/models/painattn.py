@@ -12,7 +12,7 @@ attention are channels, not times, so no key is masked: unknown steps (NaN) are 
 
 Its ``map`` is the three branches' maps on the finest one's grid, (192, t): after them no axis is time. Its ``hidden``
 are the 2250 numbers that the classifier reads. The options ``seen`` and ``wide`` make it narrower: with half of both
-it has 184,523 parameters at 32 Hz and a quarter of the arithmetic.
+it has 184,523 parameters at 32 Hz and two fifths of the arithmetic.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class PainAttentionNetwork(SignalNetwork):
     name : of the architecture.
     spec : what it reads.
     outputs : number of logits.
-    seen, wide : channels of what a branch gives, and inside it; half of both is a quarter of the arithmetic.
+    seen, wide : channels of what a branch gives, and inside it.
     dropout : inside the branches and after they are joined.
 
     Raises
