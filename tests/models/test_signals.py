@@ -23,6 +23,7 @@ from pipeline.models import conv1d, core, cost, painattn
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.models.painattn import Layer
 from pipeline.models.saved import WEIGHTS
+from pipeline.models.signal_network import filled
 from pipeline.tasks import objective
 from tests.helpers import presets, signals
 from tests.helpers.networks import FINGERPRINT
@@ -92,6 +93,17 @@ def test_the_branches_of_the_attention_network_are_the_published_ones_at_512_hz(
     features = model.eval().forward_features(torch.randn(2, 1, 2816))
     assert features.shape == (2, 30, 75)
     assert models.outputs(model, torch.randn(2, 1, 2816), ["hidden"])["hidden"].shape == (2, 2250)
+
+
+@pytest.mark.parametrize("steps", [176, 352, 2816])
+def test_the_map_of_the_attention_network_shows_every_branch_on_the_middle_grid(steps):
+    model, batch = network(ATTENTION, steps=steps).eval(), windows(2, steps)
+    fine, middle, coarse = model.see(filled(batch))
+    shown = models.outputs(model, batch, ["map"])["map"].chunk(3, dim=1)
+    assert shown[0].shape == middle.shape
+    for one, branch in zip(shown, (fine, middle, coarse), strict=True):
+        torch.testing.assert_close(one, F.adaptive_avg_pool1d(branch, middle.shape[-1]))
+    torch.testing.assert_close(shown[1], middle)
 
 
 @pytest.mark.parametrize("steps", [22, 44, 88, 176, 352, 704, 1408, 2816, 5632])
