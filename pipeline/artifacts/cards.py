@@ -63,8 +63,8 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
 class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a ``SignalSpec``."""
 
-    length: Annotated[int, Meta(ge=1, le=2**20)]  # steps
-    channels: Annotated[int, Meta(ge=1, le=64)]
+    length: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    channels: Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
 
 
 class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
