@@ -24,9 +24,9 @@ def gathered(fakes, models):
 def material_of(fakes, runs, **config):
     """What a report over these runs is made of."""
     config = ReportConfig(**DRAWS, **config)
-    data = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
-    models = [artifact for run in runs for artifact in (run.model, run.evaluation)]
-    return Material(config, methods.compare(runs, **DRAWS), runs, *data, models, [])
+    samples, inputs, *splits = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
+    models = [artifact for run in runs for one in run.folds for artifact in (one.model, one.evaluation)]
+    return Material(config, methods.compare(runs, **DRAWS), runs, samples, inputs, splits, models, [])
 
 
 @pytest.fixture(scope="package")
