@@ -49,5 +49,5 @@ def run(
     return {
         "counts": {"models": len(gathered), "methods": len(compared)},
         "skipped": [],
-        "answer": report["answer"].headline,
+        "answer": report["answer"].whole,
     }
