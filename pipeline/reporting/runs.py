@@ -76,7 +76,7 @@ class Run:
 
     @property
     def labelled_subjects(self) -> float:
-        """Training subjects whose true labels it knew; all of them for a teacher, of which nobody counted them: NaN."""
+        """Training subjects whose true labels it knew; NaN for a teacher, who knows all."""
         return math.nan if self.is_teacher else self.model.summary["counts"]["labelled_subjects"]
 
     @property
