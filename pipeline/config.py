@@ -18,6 +18,7 @@ from pipeline.fields import (
     MOST_BATCH,
     MOST_EPOCHS,
     MOST_FOLDS,
+    MOST_LABELLED,
     MOST_PICTURES,
     MOST_PROCESSES,
     MOST_RATE,
@@ -252,6 +253,12 @@ class DistillConfig(TrainingConfig, ViewsConfig):
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
     temperature: float = option(4.0, "Temperature of the losses that soften logits.", least=1e-3, most=1e3)
+    labelled: float = option(
+        0.0,
+        "Training subjects whose true labels the student knows, or, below 1, their share; 0: all.",
+        least=0,
+        most=MOST_LABELLED,
+    )
     online: bool = option(False, "Ask the teacher in every step, on the student's very views, instead of its cache.")
     architecture: Architecture = field(default=Architecture("deit_base_distilled_patch16_224", image_size=256))
 

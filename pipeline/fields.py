@@ -14,6 +14,7 @@ MOST_BATCH = 65_536
 LEAST_SIDE, MOST_SIDE = 32, 4096  # pixels; networks cut pictures into pieces of up to 32
 MOST_VIEWS = 10_000
 MOST_FOLDS = 100
+MOST_LABELLED = 10_000_000  # subjects
 MOST_PROCESSES = 1024
 MOST_REPLICATES = 100_000
 MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied with a loss

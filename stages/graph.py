@@ -66,6 +66,7 @@ class Recipe:
     loss: str = "hard"
     views: int = 1
     folds: int = 0
+    labelled: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Selection:
     losses: tuple[str, ...] = ("hard",)
     views: tuple[int, ...] = (1,)
     folds: tuple[int, ...] = (0,)
+    labelled: tuple[float, ...] = (0.0,)
 
     @property
     def real_teachers(self) -> tuple[str, ...]:
@@ -93,13 +95,14 @@ class Selection:
         epochs : of a student; without a teacher, more views than epochs are as good as new views in every epoch.
         """
         recipes: dict[Recipe, None] = {}
-        for student, teacher, loss, views, folds in product(
-            self.students, self.teachers, self.losses, self.views, self.folds
+        for student, teacher, loss, views, folds, labelled in product(
+            self.students, self.teachers, self.losses, self.views, self.folds, self.labelled
         ):
             if teacher == NO_TEACHER:
-                recipes[Recipe(student, teacher, BASELINE, views if views < epochs else 1)] = None
+                own = views if views < epochs else 1
+                recipes[Recipe(student, teacher, BASELINE, own, labelled=labelled)] = None
             else:
-                recipes[Recipe(student, teacher, canonical(loss), views, folds)] = None
+                recipes[Recipe(student, teacher, canonical(loss), views, folds, labelled)] = None
         return list(recipes)
 
 
@@ -168,16 +171,16 @@ class Graph:
         taught = recipe.teacher != NO_TEACHER
         config = replace(
             config,
-            **vars(recipe),
+            **vars(recipe) | {"labelled": float(recipe.labelled)},
             seed=seed,
             online=config.online and taught,
             architecture=self._network(self.preset.student(recipe.student), recipe.student, config),
         )
         _check(config)
         method = [recipe.loss] if taught else []
-        slug = self._slug(
-            "student", recipe.student, recipe.teacher, *method, *_drawn(config), "online" * config.online, f"s{seed}"
-        )
+        method += _drawn(config) + ["online"] * config.online
+        method += [f"n{recipe.labelled:g}"] if recipe.labelled else []
+        slug = self._slug("student", recipe.student, recipe.teacher, *method, f"s{seed}")
         return self._node("distill", slug, config, **(self._taught_by(recipe, config.online) if taught else {}))
 
     def _taught_by(self, recipe: Recipe, online: bool) -> dict[str, Node]:

@@ -16,9 +16,9 @@ from pipeline import presets
 from pipeline.artifacts.names import bounded
 from pipeline.artifacts.raw_data import name_of, paths_of
 from pipeline.artifacts.store import ArtifactStore
-from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, TrainingConfig, ViewsConfig
+from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, DistillConfig, TrainingConfig, ViewsConfig
 from pipeline.errors import ConfigError
-from pipeline.fields import read_whole
+from pipeline.fields import read_number, read_whole
 from pipeline.presets import Preset
 from pipeline.tasks import DEFAULT, PAIN, TASKS, find
 from pipeline.tasks.objective import canonical
@@ -30,7 +30,7 @@ PREFIXES = {"split": "split_", "train_teacher": "teacher_", "teacher_labels": "l
 # One command's stages have seeds of different meaning.
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
 # Chosen by options that select models rather than by fields.
-SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "task"}
+SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task"}
 # Labels and students must agree on these: one option sets both.
 SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
 # Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.
@@ -185,6 +185,12 @@ def _selection_options(models: str) -> list[Callable]:
         option("--losses", help="Several, separated by commas; sums with a plus: hard,soft:0.7+hint:0.3."),
         views,
         folds,
+        option(
+            "--labelled",
+            help="Training subjects whose true labels the student knows, chosen by its seed: a number, or, below 1, a "
+            "share; several to compare; 0: all. Teachers, and the validation that chooses epochs, know all labels.  "
+            "[default: 0]",
+        ),
         option("--seed", "--seeds", help="Seeds of the students.  [default: 0,1,2; smoke 0]"),
     ]
 
@@ -215,8 +221,8 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
 
     Raises
     ------
-    ConfigError : a list that names nothing; seeds, views or folds that are no whole numbers within their bounds; a loss
-        that nobody knows; more students than anybody means.
+    ConfigError : a list that names nothing; seeds, views, folds or labelled subjects that are no numbers within their
+        bounds; a loss that nobody knows; more students than anybody means.
     """
     losses = _names("LOSSES", values) or preset.losses
     if values.get("loss") is not None:
@@ -228,6 +234,7 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
         losses=tuple(map(canonical, losses)),
         views=_numbers("VIEWS", values) or preset.views,
         folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
+        labelled=_budgets(values) or preset.labelled,
     )
     runs = math.prod(map(len, vars(chosen).values()))
     if runs > MOST_RUNS:
@@ -281,6 +288,18 @@ def _numbers(name: str, values: dict[str, Any], wrong: tuple[int, ...] = ()) -> 
             f"such as {name}={example}"
         )
     return tuple(dict.fromkeys(numbers))
+
+
+def _budgets(values: dict[str, Any]) -> tuple[float, ...]:
+    """The numbers and shares of labelled subjects, in their order, each once."""
+    most = DistillConfig.__dataclass_fields__["labelled"].metadata["most"]
+    numbers = tuple(map(read_number, _names("LABELLED", values)))
+    if not all(number is not None and 0 <= number <= most and (number < 1 or number % 1 == 0) for number in numbers):
+        raise ConfigError(
+            f"LABELLED={values['labelled']}: expected numbers of subjects up to {most}, or shares below 1, separated "
+            "by commas; 0: all. For example LABELLED=10,0.25,0"
+        )
+    return tuple(dict.fromkeys(number + 0.0 for number in numbers))  # of -0.0 one 0
 
 
 def _names(name: str, values: dict[str, Any]) -> tuple[str, ...]:

@@ -127,6 +127,9 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     fold: Count | UnsetType = UNSET
     mix: Name | UnsetType = UNSET
     online: bool | UnsetType = UNSET
+    labelled: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+    labelled_subjects: Count | UnsetType = UNSET
+    labelled_samples: Count | UnsetType = UNSET
     temperature: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     seed: Count | UnsetType = UNSET
     inputs_fingerprint: Digest | UnsetType = UNSET

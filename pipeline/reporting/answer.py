@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.reporting import effects, power
+from pipeline.reporting import budget, effects, power
 from pipeline.reporting.cells import joined, lowered, probability, short, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
@@ -51,6 +51,7 @@ def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
         _others(comparisons, order),
         power.sentence(rivals) if rivals and not rivals.settled else "",
         _teaching([e for e in comparisons if e.factor == TEACHING]),
+        budget.in_brief(methods),
         _views([e for e in comparisons if e.factor == "views"]),
         _folds([e for e in comparisons if e.factor == "folds"]),
         _size(student, methods),
@@ -109,7 +110,10 @@ def _settled(comparisons: list[Effect]) -> str:
         teachers = f"the {joined([e.names[0] for e in alike])} teacher{'s' * (len(alike) > 1)}"
         return _capital(f"{_budget(alike[0])}{teachers} {_adds(alike)}")
     labels = [e for e in settled if e.factor == "labelled"]
-    return _capital(f"{' instead of '.join(labels[0].names)} {_adds(labels[:1])}") if labels else ""
+    if not labels:
+        return ""
+    verb, size = "gain" if labels[0].gains else "lose", _points(abs(labels[0].estimate.value))
+    return f"With {' instead of '.join(labels[0].names)} subjects, students {verb} {size} points"
 
 
 def _adds(alike: list[Effect]) -> str:
@@ -121,7 +125,7 @@ def _adds(alike: list[Effect]) -> str:
 
 def _budget(e: Effect) -> str:
     """The labels that students of a comparison knew, before what it says; empty where those were all."""
-    return f"with {level('labelled', e.labelled)}, " if e.labelled else ""
+    return f"with {level('labelled', e.labelled)} subjects, " if e.labelled else ""
 
 
 def _why(e: Effect) -> str:

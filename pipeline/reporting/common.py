@@ -34,6 +34,7 @@ def results(material: Material) -> Section:
         figures=[figures.recipes(methods) if len(methods) > MOST_IN_FIGURE else None],
         methods=len(methods),
         shown=len(shown),
+        budget=any(method.recipe.labelled for method in methods),
         runs=len(material.runs),
     )
 

@@ -16,7 +16,7 @@ from pipeline.tasks import DEFAULT, Task
 # Stages whose config a preset holds, under the stage's name.
 CONFIGURED = ("index", "align", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
-SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold"}
+SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold", "labelled"}
 
 
 def is_demo(samples: Artifact) -> bool:
@@ -48,6 +48,9 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     words += _unless("LOSSES", [recipe.loss.replace(",", "+") for recipe in taught], preset.losses)
     words += _unless("VIEWS", [str(recipe.views) for recipe in taught], tuple(map(str, preset.views)))
     words += _unless("FOLDS", [str(recipe.folds) for recipe in taught], tuple(map(str, preset.folds)))
+    words += _unless(
+        "LABELLED", [f"{run.recipe.labelled:g}" for run in students], tuple(f"{n:g}" for n in preset.labelled)
+    )
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
 

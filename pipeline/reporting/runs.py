@@ -75,6 +75,11 @@ class Run:
         return Recipe.of(self.model.config, self.is_teacher)
 
     @property
+    def labelled_subjects(self) -> float:
+        """Training subjects whose true labels it knew; NaN for a teacher, who knows all."""
+        return math.nan if self.is_teacher else self.model.summary["counts"]["labelled_subjects"]
+
+    @property
     def best(self) -> dict[str, Any]:
         """The row of the history whose weights it has."""
         return self.model.summary["best"]
@@ -99,8 +104,9 @@ def row(run: Run) -> dict[str, Any]:
     values |= {name: calibration[name]["value"] for name in ("ece", "brier")}
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     return {
-        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online")),
+        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online", "labelled")),
         **settings,
+        "labelled_subjects": run.labelled_subjects,
         "seed": run.seed,
         "network": config["architecture"]["label"] or config["architecture"]["name"],
         "parameters": run.cost["parameters"],

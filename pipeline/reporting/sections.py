@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import classify, common
+from pipeline.reporting import budget, classify, common
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
@@ -13,6 +13,7 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
         common.results,
         classify.classes,
         common.effects,
+        budget.known_labels,
         common.transfer,
         common.labels,
         classify.calibration,

@@ -21,7 +21,13 @@ from pipeline.tasks import Task
 
 MOST_SKIPPED = 40  # rows on the page
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
-FACTORS = {"teacher": "teacher", TEACHING: "teacher or none", "mix": "mixed pictures", "online": "online teacher"}
+FACTORS = {
+    "teacher": "teacher",
+    TEACHING: "teacher or none",
+    "mix": "mixed pictures",
+    "online": "online teacher",
+    "labelled": "labelled subjects",
+}
 # Beside the headline, in the list of all students, where the task has them.
 IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
@@ -218,7 +224,8 @@ def runs(gathered: list[Run]) -> Table:
     frame = pd.DataFrame([row(run) for run in sorted(gathered, key=lambda run: (run.recipe.order, run.seed))])
     headline = gathered[0].task.headline
     frame = frame.astype({"views": "Int64"})  # a teacher has none
-    brief = frame[["student", "teacher", "loss", "views", "folds", "seed", f"val_{headline}", headline]]
+    budget = ["labelled"] if frame["labelled"].fillna(0).any() else []
+    brief = frame[["student", "teacher", "loss", "views", "folds", *budget, "seed", f"val_{headline}", headline]]
     shown = brief.astype(object).where(brief.notna(), "").map(lambda v: f"{v:.4f}" if isinstance(v, float) else str(v))
     return Table("runs", "Every run.", shown, frame)
 
@@ -263,6 +270,7 @@ def identity(method: Method) -> dict[str, Any]:
     recipe = method.recipe
     facts = {"model": method.title, "student": recipe.student, "teacher": recipe.teacher, "loss": recipe.loss}
     facts |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix, "online": recipe.online}
+    facts |= {"labelled": recipe.labelled}
     return facts | {"network": method.architecture, "seeds": len(method.runs)}
 
 

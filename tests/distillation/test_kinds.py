@@ -155,3 +155,23 @@ def test_truth_is_read_as_the_teacher_labels_it():
     for task in (PAIN, EXPRESSION):
         truth, _ = CLASSIFY.read(task.outputs, task)
         assert CLASSIFY.disagreement(CLASSIFY.harden(np.eye(len(task.outputs))), truth) == 0
+
+
+def test_what_is_hidden_is_no_class_and_counts_nowhere():
+    truth, kept = np.array([2, 0, 2, 1]), np.array([True, False, True, True])
+    hidden = CLASSIFY.hide(truth, kept)
+    assert hidden.tolist() == [2, -1, 2, 1]
+    assert hidden.dtype == np.int64
+    assert np.array_equal(CLASSIFY.known(hidden), kept)
+    assert (CLASSIFY.strata(hidden) < 0).tolist() == [False, True, False, False]
+    with pytest.raises(DataError, match=r"with a known label is none: of 4 faces, 3 are labelled.*LABELLED="):
+        CLASSIFY.check(hidden, LEVELS)
+    CLASSIFY.check(np.append(hidden, 0), LEVELS)
+
+
+def test_shares_with_an_unknown_half_are_unknown():
+    drawn = Drawn(partners=np.array([2, 0, 1]), kept=np.array([0.75, 0.5, 1], np.float32))
+    target = CLASSIFY.targets(np.array([1, 0, -1]), np.array([1, 2, 0]), drawn, LEVELS)
+    assert target[:2].isnan().all()
+    assert target[2].tolist() == [0, 1, 0]
+    assert CLASSIFY.targets(np.array([1, -1]), np.array([1, 0]), Drawn(), LEVELS).tolist() == [-1, 1]

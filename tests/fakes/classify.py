@@ -1,13 +1,14 @@
 """Believable artifacts made without pictures, networks or training, for tests of what reads them.
 
 ``python -m tests.fakes.classify OUT`` writes them and a report over them, to look at; with the name of another task,
-of that task; with ``sweep``, of many models.
+of that task; with ``sweep``, of many models; with ``budget``, of students that know some of the labels.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from pipeline.config import (
 )
 from pipeline.evaluation import predictions
 from pipeline.evaluation.question import Question
+from pipeline.inputs import budget
 from pipeline.reporting.drawing import plain
 from pipeline.tasks import PAIN, TASKS, Task
 from tests.fakes.people import ATTRIBUTES, SOURCES, draw_face, samples_table
@@ -103,6 +105,7 @@ class Fakes:
         parts += [config.mix] if config.mix != "none" else []
         parts += [f"f{config.folds}"] if config.folds else []
         parts += ["online"] if config.online else []
+        parts += [f"n{config.labelled:g}"] if config.labelled else []
         slug = "-".join(["student", name, teacher, *parts, f"s{seed}"])
         return Node("distill", slug, 1, config, self.data, self._model)
 
@@ -131,6 +134,12 @@ class Fakes:
         taught = [self.model("deit", t, s, **r) for t in ("resnet", "swin") for r in recipes for s in range(seeds)]
         untaught = [self.model("deit", "none", s) for s in range(seeds)]
         return [self.model("resnet"), self.model("swin"), *taught, *untaught]
+
+    def budget(self, seeds: int = 3, budgets: tuple[float, ...] = (10, 40, 0)) -> list[Node]:
+        """Both teachers, and the student of each and of none, who know few of the labels, more, and all."""
+        teachers, seeds = ("resnet", "swin", "none"), range(seeds)
+        students = [self.model("deit", t, s, labelled=float(n)) for t in teachers for n in budgets for s in seeds]
+        return [self.model("resnet"), self.model("swin"), *students]
 
     def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
         """A report over some models and the labels behind them, made by the given stage function."""
@@ -205,7 +214,16 @@ class Fakes:
         history = pd.DataFrame(columns | {"learning_rate": config.learning_rate})
         arrays.write_table(work.path / "history.csv", history)
         best = history.loc[history["val_loss"].idxmin()].to_dict()
-        return {"counts": {"epochs": config.epochs}, "skipped": [], "best": best}
+        counts = {"epochs": config.epochs} | self._labelled(config, inputs["split"])
+        return {"counts": counts, "skipped": [], "best": best}
+
+    def _labelled(self, config, split: Artifact) -> dict[str, int]:
+        """How many training subjects' labels a student knows."""
+        if not hasattr(config, "labelled"):
+            return {}
+        frame = arrays.read_table(split.file("split.csv"))
+        subjects = frame.loc[frame["part"] == "train", "subject_id"].nunique()
+        return {"labelled_subjects": budget.count(config.labelled, subjects)}
 
     def _evaluate(self, model: Node):
         def run(config, work, **inputs) -> dict:
@@ -227,8 +245,9 @@ class Fakes:
         """``predictions.csv`` of a model that is as good as its name, its loss and its views say."""
         is_teacher = model.stage == "train_teacher"
         name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
-        taught = not is_teacher and model.config.teacher != "none"
+        taught, labelled = not is_teacher and model.config.teacher != "none", getattr(model.config, "labelled", 0)
         gain = LOSSES[model.config.loss] + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+        gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
         logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
         detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
@@ -261,16 +280,17 @@ class Fakes:
 
 
 def build(
-    root: Path, subjects: int = 360, seeds: int = 3, sweep: bool = False, task: Task = PAIN, **config: Any
+    root: Path, subjects: int = 360, seeds: int = 3, which: str = "models", task: Task = PAIN, **config: Any
 ) -> Artifact:
     """Fake artifacts with the real report over them."""
     from stages import report
 
     fakes = Fakes(root, subjects, task=task)
-    models = fakes.sweep(seeds) if sweep else fakes.models(seeds)
+    models = getattr(fakes, which)(seeds)
     return fakes.store.build(fakes.report(report.run, models, replace(fakes.config(ReportConfig), **config)))[0]
 
 
 if __name__ == "__main__":
     [asked] = [TASKS[name] for name in sys.argv[2:] if name in TASKS] or [PAIN]
-    print(build(Path(sys.argv[1]), sweep="sweep" in sys.argv[2:], task=asked).path)
+    [which] = [name for name in sys.argv[2:] if name in ("sweep", "budget")] or ["models"]
+    print(build(Path(sys.argv[1]), which=which, task=asked).path)

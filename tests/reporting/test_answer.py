@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.reporting import effects
+from pipeline.reporting import effects, tables
 from pipeline.reporting.answer import Answer, answer
 from pipeline.reporting.methods import chosen
 from pipeline.reporting.power import about
@@ -77,6 +77,51 @@ def test_what_is_settled_comes_before_what_is_not(compared):
     alone = said_of([swin, taught[1], poor])
     assert alone.headline == "The Swin teacher adds 25.0 points"
     assert alone.aside == "No answer yet: the question needs students of two teachers"
+
+
+def with_few_labels(compared, untaught_few=0.60):
+    """Students of both teachers and of none that know all labels, and the same that know those of 10 subjects."""
+    resnet, swin, *students = compared
+    values = {"resnet": (0.94, 0.80), "swin": (0.95, 0.81), "none": (0.945, untaught_few)}
+    all_labels = [with_values(m, spread(values[m.teacher][0], 0.02, seed=k)) for k, m in enumerate(students)]
+    few = [
+        renamed(with_values(m, spread(values[m.teacher][1], 0.02, seed=9 + k)), labelled=10.0)
+        for k, m in enumerate(students)
+    ]
+    return [resnet, swin, *all_labels, *few]
+
+
+def test_teaching_is_judged_for_each_number_of_labels(compared):
+    methods = with_few_labels(compared)
+    found = effects.effects(methods)
+    teaching = {(e.first, e.labelled): e for e in found if e.factor == effects.TEACHING}
+    assert teaching.keys() == {("resnet", 0), ("resnet", 10), ("swin", 0), ("swin", 10)}
+    assert all(len(e.pairs) == 1 and e.tests == 4 for e in teaching.values())
+    assert teaching["swin", 10].estimate.value == pytest.approx(0.21)
+    assert teaching["swin", 0].estimate.value == pytest.approx(0.005)
+    assert teaching["swin", 10].settled
+    assert not teaching["swin", 0].settled
+    said = answer(methods, found)
+    assert said.headline == "With 10 labelled subjects, the Swin and ResNet teachers add 21.0 and 20.0 points"
+    assert said.aside == "These data cannot tell which teacher transfers better"
+    text = " ".join(said.sentences)
+    assert "Against the DeiT student without a teacher (94.5%), the ResNet teacher cost 0.5 points (" in text
+    assert (
+        "With 10 labelled subjects, against the DeiT student without a teacher (60.0%), the ResNet teacher added"
+        in text
+    )
+    table = tables.effects(found)
+    assert "Swin instead of no teacher, 10 labelled" in table.shown["Choice"].tolist()
+    assert set(table.numbers.query("factor == 'teaching'")["labelled"]) == {0, 10}
+
+
+def test_what_labels_change_leads_where_teaching_is_not_settled(compared):
+    methods = [m for m in with_few_labels(compared) if not m.is_untaught]
+    said = said_of(methods)
+    assert re.fullmatch(
+        r"With 10 labelled instead of all labelled subjects, students lose 14\.\d points", said.headline
+    )
+    assert said.aside == "These data cannot tell which teacher transfers better"
 
 
 def test_a_difference_that_would_have_been_seen_is_said_to_be_small(compared):

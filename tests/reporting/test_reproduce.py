@@ -87,3 +87,13 @@ def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):
     students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in grid]
     [command, _] = reproduce.commands(demo, students, DEMO)
     assert command == "make report LOSSES=hard,soft:0.7+hint:0.3 VIEWS=3 FOLDS=5"
+
+
+def test_budgets_are_named_of_taught_and_untaught(fakes):
+    [demo] = fakes.store.build(fakes.samples)
+    grid = [config for labelled in (10.0, 0.25, 0.0) for config in configs(DEMO, labelled=labelled)]
+    students = [student(fakes, replace(config, student=f"deit{n}")) for n, config in enumerate(grid)]
+    assert reproduce.closest_preset([], PAIN)[0] == DEMO
+    runs = [Run(one, None, None, None, {}, {}, {}) for one in students]
+    [command, _] = reproduce.commands(demo, runs, replace(DEMO, students=tuple(f"deit{n}" for n in range(len(grid)))))
+    assert command == "make report LABELLED=10,0.25,0"

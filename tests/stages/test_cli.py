@@ -111,6 +111,13 @@ def test_losses_are_a_list_and_a_loss_is_a_sum():
     assert (listed.views, listed.folds) == ((5, 30), (0, 4))
 
 
+def test_budgets_are_numbers_and_shares_each_once():
+    found = options.selection(PRESETS["demo"], {"labelled": "10, 0.25,0,10.0,-0"})
+    assert found.labelled == (10, 0.25, 0)
+    assert {str(n) for n in found.labelled} == {"10.0", "0.25", "0.0"}
+    assert options.selection(PRESETS["demo"], {}).labelled == (0.0,)
+
+
 def test_labels_and_students_share_the_views_of_one_option():
     found = options.configured({"task": "pain", "preset": "smoke", "view_seed": 3, "mix": "mixup"}, "report")
     assert (found.teacher_labels.view_seed, found.distill.view_seed) == (3, 3)

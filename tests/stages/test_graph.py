@@ -202,3 +202,17 @@ def test_tasks_over_one_dataset_share_what_asks_nothing(raw):
 def test_stages_stand_in_the_order_that_their_inputs_say():
     assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "split", "index")
     assert set(upstream("report")) == set(all_stages()) - {"report", "pretrain"}
+
+
+def test_every_recipe_and_its_baseline_come_at_every_budget(raw):
+    grid = Selection(("swin", "none"), ("deit",), (0,), ("hard", "soft"), (1, 6), (0, 3), (10.0, 0.0))
+    recipes = grid.recipes(epochs=6)
+    assert len(recipes) == len(set(recipes)) == 2 * (2 * 2 * 2 + 1)
+    assert {r.labelled for r in recipes if r.teacher == "none"} == {10.0, 0.0}
+    found = graph(raw)
+    few, everyone = (found.student(Recipe("deit", "swin", labelled=n), 0) for n in (10, 0))
+    assert few.slug == "student-deit-swin-hard-n10-s0"
+    assert found.student(Recipe("deit", "none", "label", labelled=0.25), 1).slug == "student-deit-none-n0_25-s1"
+    assert few.inputs["labels_teacher"].fingerprint == everyone.inputs["labels_teacher"].fingerprint
+    assert few.fingerprint != everyone.fingerprint == found.student(Recipe("deit", "swin"), 0).fingerprint
+    assert few.fingerprint == found.student(Recipe("deit", "swin", labelled=10.0), 0).fingerprint

@@ -20,6 +20,7 @@ TEXTS = {
     "losses": ("hard", "hard,soft:0.7+hint:0.3"),
     "views": ("1", "1,6"),
     "folds": ("0", "0,4"),
+    "labelled": ("0", "10,0.25,0"),
     "seed": ("1", "0,1,2"),
     "features": ("hidden", "hidden,map"),
     "unseen": ("demo-pain",),

@@ -324,3 +324,35 @@ def test_raw_outputs_come_in_the_order_that_is_asked_for(samples, split, columns
     np.testing.assert_allclose(found[:, 1].numpy(), expected, atol=1e-6)
     everyone = torch.cat(list(supervised.forward(model, joined, SPECS, 6, "cpu")))
     assert torch.equal(everyone[places], found)
+
+
+def test_few_samples_are_passed_over_again_for_as_many_steps(samples, split, columns):
+    """An epoch of 20 samples, of which 5 are there: four steps, each a pass with an order and a view of its own."""
+    few = join(samples, split, columns).at(np.arange(5))
+    lesson = replace(lesson_of(few), epoch=20)
+    source = supervised.training_batches(lesson, SPECS, 6, 4, "cpu")
+    assert lesson.steps(6) == 4
+    for epoch in range(2):
+        found = [(inputs.clone(), targets["label"]) for inputs, targets in source(epoch, 0)]
+        assert len(found) == 4
+        for step, (inputs, label) in enumerate(found):
+            order = sampling.epoch_order(4, 4 * epoch + step, 5)
+            assert np.array_equal(label.numpy(), few.truth[order])
+            pictures = torch.from_numpy(np.asarray(few.columns["rgb"][few.rows[order]]))
+            drawn = views.view_parameters(9, keyed_random.keys(few.sample_ids)[order], 4 * epoch + step)
+            torch.testing.assert_close(inputs, views.augment(pictures, drawn, SPEC))
+        rest = [inputs for inputs, _ in source(epoch, 3)]
+        assert len(rest) == 1
+        assert torch.equal(rest[0], found[3][0])
+
+
+def test_a_pass_may_go_on_in_the_next_epoch(samples, split, columns):
+    """Passes of two steps in epochs of three: every sample of a pass is seen once."""
+    some = join(samples, split, columns).at(np.arange(10))
+    source = supervised.training_batches(
+        replace(lesson_of(some, views.Plan(9, augment=False)), epoch=15), SPECS, 5, 4, "cpu"
+    )
+    seen = [np.round(inputs[:, 0, 0, 0].numpy() * 127.5 + 127.5) for e in range(2) for inputs, _ in source(e, 0)]
+    assert len(seen) == 6
+    for one in range(3):
+        assert sorted(np.concatenate(seen[2 * one : 2 * one + 2])) == sorted(numbers_of(some))
