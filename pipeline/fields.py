@@ -15,6 +15,7 @@ LEAST_SIDE, MOST_SIDE = 32, 4096  # pixels; networks cut pictures into pieces of
 MOST_VIEWS = 10_000
 MOST_FOLDS = 100
 MOST_LABELLED = 10_000_000  # subjects
+LEAST_OUTER_FOLDS = 3  # of cross-validation: one for the test, one for validation, and one to learn from
 MOST_PROCESSES = 1024
 MOST_REPLICATES = 100_000
 MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied with a loss
@@ -41,7 +42,8 @@ def option(
     affects : whether it can change the result.
     least, above, most, below : bounds of a number, two of them without the bound itself.
     or_zero : whether a whole number may be 0, too, which then has a meaning of its own.
-    form : of a text: ``text``, ``device``, ``data`` (paths with commas) or ``weights`` (a word or a path).
+    form : of a text: ``text``, ``device``, ``data`` (paths with commas), ``weights`` (a word or a path) or ``folds`` (of
+        cross-validation).
     """
     bounds = {"least": least, "above": above, "most": most, "below": below}
     metadata = {"help": help, "affects": affects, "choices": choices, "form": form, "or_zero": or_zero}

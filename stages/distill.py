@@ -48,7 +48,7 @@ def run(
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
     from pipeline.inputs.faces.card import prepared
-    from pipeline.inputs.views.image import Plan
+    from pipeline.inputs.views.plan import Plan
     from pipeline.training import supervised
 
     table = arrays.read_table(samples.file("samples.csv"))

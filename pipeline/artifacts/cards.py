@@ -59,10 +59,18 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[Deviation, Deviation, Deviation]
 
 
-class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is read, by modality."""
+class Signal(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a ``SignalSpec``."""
 
-    rgb: Picture
+    length: Annotated[int, Meta(ge=1, le=2**20)]  # steps
+    channels: Annotated[int, Meta(ge=1, le=64)]
+
+
+class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is read, by modality; one at least."""
+
+    rgb: Picture | UnsetType = UNSET
+    signal: Signal | UnsetType = UNSET
 
 
 class Prepare(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +93,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     target: Name
     outputs: Names
     aliases: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=10_000)]
-    levels: Annotated[tuple[tuple[Number, Name], ...], Meta(max_length=1000)]
+    levels: Annotated[tuple[tuple[Number, Text], ...], Meta(max_length=1000)]
     prepare: Name
     teacher_inputs: Names
     student_inputs: Names
@@ -142,7 +150,10 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two classes have one name")
         if self.task is not UNSET and self.task.outputs != self.classes:
             raise ValueError("the outputs of its task are not its classes")
-        if self.architecture != self.network.name or self.inputs.rgb.size != self.network.image_size:
+        if all(getattr(self.inputs, name) is UNSET for name in self.inputs.__struct_fields__):
+            raise ValueError("its inputs are none")
+        rgb = self.inputs.rgb
+        if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
             raise ValueError("architecture and inputs are not those of its network")
 
 

@@ -115,7 +115,7 @@ def reproduce(material: Material) -> Section:
         tables=[tables.provenance(artifacts)],
         preset=preset.name,
         changes=changes,
-        commands=again.commands(material.samples, material.runs, preset),
+        commands=again.commands(material.samples, material.runs, preset, material.splits[0].config),
         packages=material.runs[0].evaluation.record["packages"],
         configs=_settings(artifacts),
     )

@@ -28,8 +28,13 @@ FACTORS = {
     "online": "online teacher",
     "labelled": "labelled subjects",
 }
+# What a network reads, by modality, from its card.
+READ = {
+    "rgb": lambda entry: f"{entry['size']}\u00a0px",
+    "signal": lambda entry: f"{entry['length']}\u00a0steps × {entry['channels']}",
+}
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "roc_auc", "agreement")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
@@ -160,11 +165,12 @@ def networks(methods: list[Method]) -> Table:
         trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
         runs = sum(len(m.runs) for m in alike)
+        read = ", ".join(READ[modality](entry) for modality, entry in method.runs[0].card["inputs"].items())
         shown.append(
             {
                 "Model": name,
                 "Network": method.architecture,
-                "Input, px": str(architecture["image_size"]),
+                "Input": read,
                 "Weights": method.weights,
                 "Trained": trained,
                 "Runs": str(runs),
@@ -173,7 +179,7 @@ def networks(methods: list[Method]) -> Table:
                 "Latency, ms": short(cost["latency_ms"]),
             }
         )
-        facts = {"model": name, "network": method.architecture, "input_px": architecture["image_size"]}
+        facts = {"model": name, "network": method.architecture, "input": read}
         numbers.append(
             facts | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
         )

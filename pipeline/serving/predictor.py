@@ -16,7 +16,7 @@ from pipeline.inputs import batches
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
 from pipeline.inputs.faces.card import Preparation
 from pipeline.inputs.images import Box
-from pipeline.inputs.views.image import Drawn
+from pipeline.inputs.views.plan import Drawn
 
 
 @dataclass(frozen=True)

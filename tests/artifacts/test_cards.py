@@ -18,6 +18,7 @@ from pipeline.errors import ArtifactError
 from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
 from pipeline.inputs.views.image import InputSpec
+from pipeline.inputs.views.signal import SignalSpec
 from pipeline.tasks import PAIN, Task
 from tests.helpers import records, specials
 
@@ -76,6 +77,7 @@ def test_what_is_written_is_read(tmp_path):
     [
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
+        (cards.Signal, SignalSpec, set()),
         (cards.Prepare, Preparation, {"kind", "version"}),
         (cards.Question, Task, set()),
     ],
@@ -83,6 +85,11 @@ def test_what_is_written_is_read(tmp_path):
 def test_the_schema_has_the_fields_of_what_it_describes(schema, kind, more):
     recorded = {field.name for field in dataclasses.fields(kind) if field.metadata.get("recorded", True)}
     assert set(schema.__struct_fields__) == recorded | more
+
+
+def test_a_card_of_signals_has_no_picture(tmp_path):
+    (tmp_path / cards.CARD).write_text(cards.text(changed("inputs", {"signal": {"length": 176, "channels": 2}})))
+    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 176, "channels": 2}}
 
 
 def test_the_schema_knows_every_modality():
@@ -108,6 +115,12 @@ CRAFTED = [
     ("inputs.rgb.mean", [0.5] * 7),
     ("inputs.rgb.std", [0.2, 0, 0.2]),
     ("inputs.depth", {"size": 64}),
+    ("inputs", {}),
+    ("inputs", {"signal": {"length": 0, "channels": 1}}),
+    ("inputs", {"signal": {"length": 2**20 + 1, "channels": 1}}),
+    ("inputs", {"signal": {"length": 176, "channels": 65}}),
+    ("inputs", {"signal": {"length": 176.0, "channels": 1}}),
+    ("inputs", {"signal": {"length": 176}}),
     ("prepare.margin", -0.5),
     ("prepare.margin", float("nan")),
     ("prepare.margin", float("inf")),
