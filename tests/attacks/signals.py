@@ -12,7 +12,23 @@ from tests.attacks import pictures, things
 Damage = Callable[[Path, Random], None]
 Rows = list[list[str]]
 
-ODD_CELLS = ("", "nan", "inf", "-inf", "1e400", "1e300", "-1e300", "x", "٣", "0x10", "1,5", '"', "None", "\0", "9" * 5000)
+ODD_CELLS = (
+    "",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "1e300",
+    "-1e300",
+    "x",
+    "٣",
+    "0x10",
+    "1,5",
+    '"',
+    "None",
+    "\0",
+    "9" * 5000,
+)
 BOMB = 2**30  # bytes of zeros
 
 
