@@ -50,5 +50,5 @@ def run(
     return {
         "counts": {"models": len(gathered), "methods": len(compared)},
         "skipped": [],
-        "answer": report["answer"].headline,
+        "answer": report["answer"].whole,
     }

@@ -173,8 +173,8 @@ def _comparisons(factor: str, students: list[Method]) -> Iterator[tuple]:
     """``first, second, pairs`` for every comparison of a factor; of teaching also the labelled subjects."""
     taught = [method for method in students if method.is_taught]
     if factor == TEACHING:
-        for labelled, teacher in sorted({(_labelled(m), m.teacher) for m in taught}):
-            mine = [m for m in taught if (_labelled(m), m.teacher) == (labelled, teacher)]
+        for labelled, teacher in sorted({(m.recipe.labelled, m.teacher) for m in taught}):
+            mine = [m for m in taught if (m.recipe.labelled, m.teacher) == (labelled, teacher)]
             yield teacher, NO_TEACHER, tuple((m, b) for m in mine if (b := baseline(m, students))), labelled
         return
     compared = students if factor == "student" else taught
@@ -225,7 +225,3 @@ def _value(method: Method, seed: int) -> float:
 
 def _from_the_better(e: Effect) -> Effect:
     return turned(e) if e.estimate.value < 0 else e
-
-
-def _labelled(method: Method) -> float:
-    return getattr(method.recipe, "labelled", 0.0)
