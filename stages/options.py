@@ -231,7 +231,9 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
         folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
     )
     if len(chosen) > MOST_RUNS:
-        raise ConfigError(f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them.")
+        raise ConfigError(
+            f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them."
+        )
     return chosen
 
 

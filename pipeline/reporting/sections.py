@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import classify, common
+from pipeline.reporting import classify, common, folds
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
 SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "classify": (
         common.results,
+        folds.folds,
         classify.classes,
         common.effects,
         common.transfer,
