@@ -68,7 +68,7 @@ def table(material: Material, by_fold: pd.DataFrame) -> Table:
     every = {"Test subjects": str(material.test["subjects"]), task.samples.capitalize(): str(material.test["samples"])}
     pooled = {m.title: measured(metric, m.estimate(task.headline)) for m in material.shown}
     spread = {m.title: _value(of[m.title].std(ddof=1), metric.percent) for m in material.shown}
-    ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds", "Test subjects": "", list(every)[1]: ""} | spread]
+    ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds"} | dict.fromkeys(every, "") | spread]
     caption = (
         f"{metric.title} in each fold{', percent' if metric.percent else ''}, means over seeds. All: every subject once, "
         "as everywhere on this page. The SD of folds is no interval: it holds what subjects, trainings and the folds' "

@@ -22,6 +22,7 @@ TEXTS = {
     "folds": ("0", "0,4"),
     "seed": ("1", "0,1,2"),
     "features": ("hidden", "hidden,map"),
+    "cv": ("0", "5", "subject"),
     "unseen": ("demo-pain",),
     "scheduler": ("tcp://127.0.0.1:8786",),
     "stop_on": ("val_loss", "val_balanced_accuracy"),
@@ -37,6 +38,8 @@ PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
     "--mix mixup": "VIEWS=2",
+    "--split-by window": "I_KNOW_IT_LEAKS=1",
+    "--cv subject": "make index",  # plan, status and gc make nothing, so that nobody knows the subjects
     **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
