@@ -11,7 +11,7 @@ from pipeline.artifacts.arrays import read_table
 from pipeline.evaluation.metrics.weighted import RANKINGS
 from pipeline.reporting.cells import Table, joined, measured, words
 from pipeline.reporting.material import Material, Section, section
-from pipeline.reporting.people import PARTS
+from pipeline.reporting.modelcard import PARTS
 from pipeline.reporting.runs import described, figures, held_out
 from pipeline.reporting.tables import identity
 from pipeline.tasks import Task
@@ -25,8 +25,9 @@ def folds(material: Material) -> Section | None:
         return None
     by_fold = scores(material)
     return section(
-        "Fold by fold",
-        "Folds",
+        "Outer folds, one by one",
+        "Outer folds",
+        "folds",
         tables=[table(material, by_fold), rankings(material, by_fold)],
         official=bool(material.splits[0].summary.get("official")),
         left_out=material.splits[0].config["cv"] == "subject",
@@ -70,8 +71,8 @@ def table(material: Material, by_fold: pd.DataFrame) -> Table:
     spread = {m.title: _value(of[m.title].std(ddof=1), metric.percent) for m in material.shown}
     ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds"} | dict.fromkeys(every, "") | spread]
     caption = (
-        f"{metric.title} in each fold{', percent' if metric.percent else ''}, means over seeds. All: every subject once, "
-        "as everywhere on this page. The SD of folds is no interval: it holds what subjects, trainings and the folds' "
+        f"{metric.title} in each fold{', percent' if metric.percent else ''}, means over seeds. All: every subject "
+        "once, as everywhere on this page. The SD of folds is no interval: it holds what subjects, trainings and the folds' "
         "sizes differ by, and folds share most of what they learned from."
     )
     if of[[m.title for m in material.shown]].isna().any(axis=None):
@@ -120,9 +121,9 @@ def data(material: Material) -> Table:
         parts = parts[parts["sample_id"].isin(labels.index)]
         sizes = parts.groupby("part")["subject_id"].agg(["nunique", "size"])
         row: dict[str, Any] = {"Fold": fold + 1}
-        for part in PARTS:
-            row[f"{part.capitalize()} subjects"] = int(sizes["nunique"].get(part, 0))
-            row[f"{part} {task.samples}"] = int(sizes["size"].get(part, 0))
+        for part, title in PARTS.items():
+            row[f"{title} subjects"] = int(sizes["nunique"].get(part, 0))
+            row[f"{title} {task.samples}"] = int(sizes["size"].get(part, 0))
         rows.append(row | _classes(labels.loc[parts.loc[parts["part"] == "test", "sample_id"]], task))
     frame = pd.DataFrame(rows)
     caption = f"Subjects and {task.samples} of each fold, classes of its test part; every subject is tested in one fold"

@@ -115,8 +115,8 @@ class Run:
         if (twice := tested["sample_id"].duplicated()).any():
             raise ArtifactError(
                 f"{trained[0].model.path} and the models of {len(trained) - 1} other folds tested {twice.sum()} "
-                f"samples twice, such as {tested['sample_id'][twice].iloc[0]}: their splits are not folds of one another. "
-                "Make them with one CV=: make report"
+                f"samples twice, such as {tested['sample_id'][twice].iloc[0]}: their splits are not folds of one "
+                "another. Make them with one CV=: make report"
             )
         return cls(trained, tested, validation, leaks)
 
