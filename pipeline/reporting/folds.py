@@ -70,10 +70,11 @@ def table(material: Material, by_fold: pd.DataFrame) -> Table:
     pooled = {m.title: measured(metric, m.estimate(task.headline)) for m in material.shown}
     spread = {m.title: _value(of[m.title].std(ddof=1), metric.percent) for m in material.shown}
     ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds"} | dict.fromkeys(every, "") | spread]
+    unit = ", percent" if metric.percent else ""
     caption = (
-        f"{metric.title} in each fold{', percent' if metric.percent else ''}, means over seeds. All: every subject "
-        "once, as everywhere on this page. The SD of folds is no interval: it holds what subjects, trainings and the folds' "
-        "sizes differ by, and folds share most of what they learned from."
+        f"{metric.title} in each fold{unit}, means over seeds. All: every subject once, as everywhere on this page. The "
+        "SD of folds is no interval: it holds what subjects, trainings and the folds' sizes differ by, and folds share "
+        "most of what they learned from."
     )
     if of[[m.title for m in material.shown]].isna().any(axis=None):
         caption += f" A dash has no value: {metric.title} {metric.undefined}."

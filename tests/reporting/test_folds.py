@@ -23,23 +23,23 @@ CV = 5
 
 
 @pytest.fixture(scope="module")
-def fakes(tmp_path_factory):
+def folded(tmp_path_factory):
     return Fakes(tmp_path_factory.mktemp("folds"), subjects=120, size=32)
 
 
 @pytest.fixture(scope="module")
-def parts(fakes):
+def parts(folded):
     """For each fold its fakes and, by the name that a report gives them, its models and evaluations."""
     made = {}
-    for one in fakes.of_folds(CV):
+    for one in folded.of_folds(CV):
         nodes = {name: node for name, node in one.reported(one.models(seeds=2)).items() if "labels" not in name}
         made[one] = dict(zip(nodes, one.store.build(*nodes.values()), strict=True))
     return made
 
 
 @pytest.fixture(scope="module")
-def splits(fakes, parts):
-    return fakes.store.build(*(one.split for one in parts))
+def splits(folded, parts):
+    return folded.store.build(*(one.split for one in parts))
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ def crossed_runs(parts, splits):
 
 
 @pytest.fixture(scope="module")
-def material(fakes, crossed_runs, splits, parts):
-    samples, inputs = fakes.store.build(fakes.samples, fakes.inputs)
-    caches = fakes.store.build(*(one.labels(name) for one in parts for name in ("resnet", "swin")))
+def material(folded, crossed_runs, splits, parts):
+    samples, inputs = folded.store.build(folded.samples, folded.inputs)
+    caches = folded.store.build(*(one.labels(name) for one in parts for name in ("resnet", "swin")))
     models = [artifact for made in parts.values() for artifact in made.values()]
     compared = methods.compare(crossed_runs, **DRAWS)
     return Material(ReportConfig(**DRAWS), compared, crossed_runs, samples, inputs, splits, models, caches)
@@ -65,12 +65,12 @@ def together(parts, slug, part="test"):
     return pd.concat(frames)
 
 
-def test_a_run_has_every_sample_once_as_the_network_of_its_fold_answers(crossed_runs, parts, fakes):
+def test_a_run_has_every_sample_once_as_the_network_of_its_fold_answers(crossed_runs, parts, folded):
     assert len(crossed_runs) == 8
     [run] = [run for run in crossed_runs if run.recipe.teacher == "swin" and run.recipe.student and run.seed == 1]
     assert [trained.fold for trained in run.folds] == list(range(CV))
-    assert sorted(run.predictions["sample_id"]) == sorted(fakes.table["sample_id"])
-    assert sorted(run.validation["sample_id"]) == sorted(fakes.table["sample_id"])
+    assert sorted(run.predictions["sample_id"]) == sorted(folded.table["sample_id"])
+    assert sorted(run.validation["sample_id"]) == sorted(folded.table["sample_id"])
     expected = together(parts, "student-deit-swin-hard-s1").set_index("sample_id")["prob_pain"]
     found = run.predictions.set_index("sample_id")["prob_pain"]
     pd.testing.assert_series_equal(found.sort_index(), expected.sort_index())
@@ -90,8 +90,8 @@ def test_metrics_are_those_of_all_answers_together(material, parts):
     assert method.validation[1] == pytest.approx(-np.mean(losses))
 
 
-def test_intervals_draw_subjects_over_all_folds(material, fakes):
-    assert material.weights.shape == (201, len(fakes.table))
+def test_intervals_draw_subjects_over_all_folds(material, folded):
+    assert material.weights.shape == (201, len(folded.table))
     assert material.test == {"samples": 240, "subjects": 120}
     run = material.runs[0]
     weights = bootstrap.resamples(methods.tested(run)["subject_id"].to_numpy(), 200, 0)
@@ -228,8 +228,8 @@ def test_a_run_that_lacks_a_fold_is_not_compared(parts, splits):
         gather(left, splits)
 
 
-def test_folds_that_test_somebody_twice_are_refused(fakes, parts, splits):
-    other = Fakes(fakes.store.root, subjects=120, size=32).of_folds(3)[0]
+def test_folds_that_test_somebody_twice_are_refused(folded, parts, splits):
+    other = Fakes(folded.store.root, subjects=120, size=32).of_folds(3)[0]
     model = other.model("deit", "none", 0)
     mixed = {name: artifact for made in parts.values() for name, artifact in made.items() if "none-s0" in name}
     mixed |= {f"model-{model.slug}": other.store.build(model)[0]}
