@@ -72,9 +72,9 @@ def table(material: Material, by_fold: pd.DataFrame) -> Table:
     ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds"} | dict.fromkeys(every, "") | spread]
     unit = ", percent" if metric.percent else ""
     caption = (
-        f"{metric.title} in each fold{unit}, means over seeds. All: every subject once, as everywhere on this page. The "
-        "SD of folds is no interval: it holds what subjects, trainings and the folds' sizes differ by, and folds share "
-        "most of what they learned from."
+        f"{metric.title} in each fold{unit}, means over seeds. All: every subject once, as everywhere on this page. "
+        "The SD of folds is no interval: it holds what subjects, trainings and the sizes of folds differ by, and folds "
+        "share most of what they learned from."
     )
     if of[[m.title for m in material.shown]].isna().any(axis=None):
         caption += f" A dash has no value: {metric.title} {metric.undefined}."
