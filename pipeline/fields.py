@@ -14,11 +14,15 @@ MOST_BATCH = 65_536
 LEAST_SIDE, MOST_SIDE = 32, 4096  # pixels; networks cut pictures into pieces of up to 32
 MOST_VIEWS = 10_000
 MOST_FOLDS = 100
+MOST_LABELLED = 10_000_000  # subjects
 LEAST_OUTER_FOLDS = 3  # of cross-validation: one for the test, one for validation, and one to learn from
 MOST_PROCESSES = 1024
 MOST_REPLICATES = 100_000
 MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied with a loss
 MOST_PICTURES = 1_000_000
+MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
+MOST_SECONDS = 3600.0
+MOST_SMOOTH = 10_001  # steps of a filter
 
 
 def option(

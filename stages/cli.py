@@ -65,8 +65,14 @@ def index_command(**values: Any) -> None:
 @config_options("align")
 def align_command(**values: Any) -> None:
     """Find every face once and warp it to the template."""
-    session = Session("align", values)
-    session.make(session.inputs)
+    _prepare("align", values)
+
+
+@cli.command("window")
+@config_options("window")
+def window_command(**values: Any) -> None:
+    """Clean every recorded signal and bring all to one rate, length and scale."""
+    _prepare("window", values)
 
 
 @cli.command("split")
@@ -184,8 +190,10 @@ def plan_command(**values: Any) -> None:
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
     asked = Session("report", values, makes=False)
-    same = values | {"data": asked.preset.data, "preset": asked.preset.name}
-    sessions = [Session("report", same | {"task": name}, makes=False) for name in TASKS]
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None}
+    if values["losses"] is not None:  # the name of a sweep is one task's
+        same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
+    sessions = [asked, *(Session("report", same | {"task": name}, makes=False) for name in TASKS)]
     housekeeping.collect(asked.store, [session.wanted() for session in sessions], yes)
 
 
@@ -284,6 +292,19 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
         click.echo(housekeeping.shown(pretrain.export(artifact, out)))
 
 
+def _prepare(stage: str, values: dict[str, Any]) -> None:
+    """Prepare the inputs of a task, if it is this stage that does it."""
+    session = Session(stage, values)
+    task = session.preset.task
+    if task.prepare != stage:
+        others = " or ".join(f"TASK={name}" for name, other in TASKS.items() if other.prepare == stage)
+        raise ConfigError(
+            f"TASK={task.name} reads {task.samples}, which `{task.prepare}` prepares, not `{stage}`. Run "
+            f"make {task.prepare} TASK={task.name}" + (f", or choose another task: {others}" if others else "")
+        )
+    session.make(session.inputs)
+
+
 def _report(session: Session) -> None:
     """Make the report, let ``report`` point to it, and say where it is."""
     (artifact,) = session.build(session.graph.report(session.selection))
@@ -295,7 +316,7 @@ def _report(session: Session) -> None:
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
-    student = predict.newest_student(cache, find(values["task"]).name, distill.VERSION)
+    student = predict.newest_student(cache, find(values["task"], values["levels"]), distill.VERSION)
     if student:
         return student
     session = Session("distill", values)

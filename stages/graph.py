@@ -67,6 +67,7 @@ class Recipe:
     loss: str = "hard"
     views: int = 1
     folds: int = 0
+    labelled: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Selection:
     losses: tuple[str, ...] = ("hard",)
     views: tuple[int, ...] = (1,)
     folds: tuple[int, ...] = (0,)
+    labelled: tuple[float, ...] = (0.0,)
 
     def __len__(self) -> int:
         """The students that the lists ask for, equal ones counted as often as they are asked for."""
@@ -98,13 +100,14 @@ class Selection:
         epochs : of a student; without a teacher, more views than epochs are as good as new views in every epoch.
         """
         recipes: dict[Recipe, None] = {}
-        for student, teacher, loss, views, folds in product(
-            self.students, self.teachers, self.losses, self.views, self.folds
+        for student, teacher, loss, views, folds, labelled in product(
+            self.students, self.teachers, self.losses, self.views, self.folds, self.labelled
         ):
             if teacher == NO_TEACHER:
-                recipes[Recipe(student, teacher, BASELINE, views if views < epochs else 1)] = None
+                own = views if views < epochs else 1
+                recipes[Recipe(student, teacher, BASELINE, own, labelled=labelled)] = None
             else:
-                recipes[Recipe(student, teacher, canonical(loss), views, folds)] = None
+                recipes[Recipe(student, teacher, canonical(loss), views, folds, labelled)] = None
         return list(recipes)
 
 
@@ -180,16 +183,16 @@ class Graph:
         taught = recipe.teacher != NO_TEACHER
         config = replace(
             config,
-            **vars(recipe),
+            **vars(recipe) | {"labelled": float(recipe.labelled)},
             seed=seed,
             online=config.online and taught,
             architecture=self._network(self.preset.student(recipe.student), recipe.student, config),
         )
         _check(config)
         method = [recipe.loss] if taught else []
-        slug = self._slug(
-            "student", recipe.student, recipe.teacher, *method, *_drawn(config), "online" * config.online, f"s{seed}"
-        )
+        method += _drawn(config) + ["online"] * config.online
+        method += [f"n{recipe.labelled:g}"] if recipe.labelled else []
+        slug = self._slug("student", recipe.student, recipe.teacher, *method, f"s{seed}")
         return self._node("distill", slug, config, **(self._taught_by(recipe, config.online) if taught else {}))
 
     def _taught_by(self, recipe: Recipe, online: bool) -> dict[str, Node]:
@@ -208,8 +211,15 @@ class Graph:
 
         Raises
         ------
+        ConfigError : a size of pictures is given where none are read.
         WeightsError : the weights are a file that is not there.
         """
+        task = self.preset.task
+        if config.image_size and "rgb" not in (*task.teacher_inputs, *task.student_inputs):
+            raise ConfigError(
+                f"IMAGE_SIZE={config.image_size} is of pictures, and TASK={task.name} reads "
+                f"{', '.join(task.student_inputs)}. Leave IMAGE_SIZE out"
+            )
         weights, size = config.weights or network.weights, config.image_size or network.image_size
         network = replace(network, weights=weights, image_size=size)
         file = weights_file(network)

@@ -10,7 +10,7 @@ from pipeline.artifacts.names import without_fold
 from pipeline.artifacts.store import Artifact
 from pipeline.reporting import checklist as tripod
 from pipeline.reporting import effects as comparisons
-from pipeline.reporting import figures, people, quality, tables
+from pipeline.reporting import figures, people, power, quality, tables
 from pipeline.reporting import reproduce as again
 from pipeline.reporting.cells import joined
 from pipeline.reporting.material import Material, Section, section
@@ -35,6 +35,7 @@ def results(material: Material) -> Section:
         figures=[figures.recipes(methods) if len(methods) > MOST_IN_FIGURE else None],
         methods=len(methods),
         shown=len(shown),
+        budget=any(method.recipe.labelled for method in methods),
         runs=len(material.runs),
     )
 
@@ -52,6 +53,7 @@ def effects(material: Material) -> Section | None:
         figures=[figures.effects(material.effects)],
         alpha=f"{1 - material.config.confidence:.2g}",
         opinions=joined(quality.second_tests(material.task)),
+        chance=power.CHANCE,
     )
 
 

@@ -5,6 +5,7 @@ A teacher is drawn dashed and hollow, its students solid and filled, the student
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import matplotlib
@@ -64,11 +65,13 @@ def recipes(methods: list[Method]) -> Picture:
 
 @matplotlib.rc_context(STYLE)
 def effects(comparisons: list[Effect]) -> Picture:
-    """What each choice changes, with intervals; filled where the data settle the sign."""
+    """What each choice changes, with intervals: filled where its sign is settled, a bar where it hardly could be."""
     figure = Figure(figsize=(4.4, _height(comparisons)))
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, lw=0.8)
     for row, e in enumerate(comparisons):
+        if not math.isnan(e.smallest):
+            axes.barh(row, 200 * e.smallest, 0.5, left=-100 * e.smallest, color=RULE, alpha=0.6, lw=0, zorder=0)
         _interval(axes, row, e.estimate, INK, hollow=not e.settled)
     values = [signed(e.estimate.value) for e in comparisons]
     _rows(axes, [(e.names[0], f"instead of {e.names[1]}") for e in comparisons], values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from pipeline.artifacts.store import Artifact
 from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerprinted
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
-from pipeline.tasks import DEFAULT, Task
+from pipeline.tasks import DEFAULT, Task, find
+from pipeline.tasks.task import JOINED
 
 # Stages whose config a preset holds, under the stage's name.
-CONFIGURED = ("index", "align", "split", "train_teacher", "distill", "evaluate")
+CONFIGURED = ("index", "align", "window", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
-SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold"}
+SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold", "labelled"}
 # Options of a split that the command names itself, by their fields.
 DIVIDED = {"cv": "CV", "by": "SPLIT_BY"}
 
@@ -28,7 +30,13 @@ def is_demo(samples: Artifact) -> bool:
 
 
 def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[str]]:
-    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain."""
+    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain.
+
+    Parameters
+    ----------
+    task : as a record has it, which holds no presets.
+    """
+    task = replace(task, presets=find(task.name).presets)
     every = [presets.preset(task, name) for name in presets.PRESETS]
     changes = {preset.name: _changes(preset, artifacts) for preset in every}
     best = min(every, key=lambda preset: len(changes[preset.name]))
@@ -44,6 +52,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
     """
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
+    words += _levels(preset.task)
     elsewhere = not preset.data or [Path(preset.data).resolve()] != _places(samples)
     if elsewhere:
         words += [f"DATA={shlex.quote(','.join(map(_public, _places(samples))))}"]
@@ -57,8 +66,20 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
     words += _unless("LOSSES", [recipe.loss.replace(",", "+") for recipe in taught], preset.losses)
     words += _unless("VIEWS", [str(recipe.views) for recipe in taught], tuple(map(str, preset.views)))
     words += _unless("FOLDS", [str(recipe.folds) for recipe in taught], tuple(map(str, preset.folds)))
+    words += _unless(
+        "LABELLED", [f"{run.recipe.labelled:g}" for run in students], tuple(f"{n:g}" for n in preset.labelled)
+    )
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
+
+
+def _levels(task: Task) -> list[str]:
+    """``LEVELS=…`` where not every level is a class of its own."""
+    classes = [name.split(JOINED) for name in task.outputs]
+    if not task.ordered or task.outputs == find(task.name).outputs:
+        return []
+    text = "|".join(map(",".join, classes)) if any(len(levels) > 1 for levels in classes) else ",".join(task.outputs)
+    return [f"LEVELS={shlex.quote(text)}"]
 
 
 def _divided(split: Mapping[str, Any], preset: Preset) -> list[str]:

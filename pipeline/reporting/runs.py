@@ -165,6 +165,13 @@ class Run:
         """What it shares with the runs that differ from it by their seed alone."""
         return Recipe.of(self.model.config, self.is_teacher)
 
+    @property
+    def labelled_subjects(self) -> float:
+        """Training subjects whose true labels it knew, mean over folds; NaN for a teacher, of which nobody counted."""
+        if self.is_teacher:
+            return math.nan
+        return float(np.mean([trained.model.summary["counts"]["labelled_subjects"] for trained in self.folds]))
+
     @cached_property
     def reached(self) -> float:
         """The headline metric on the validation part, of several folds on all their validation parts together."""
@@ -222,8 +229,9 @@ def row(run: Run) -> dict[str, Any]:
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     epoch = float(np.mean([trained.best["epoch"] for trained in run.folds]))
     return {
-        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online")),
+        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online", "labelled")),
         **settings,
+        "labelled_subjects": run.labelled_subjects,
         "seed": run.seed,
         "outer_folds": len(run.folds),
         "network": config["architecture"]["label"] or config["architecture"]["name"],

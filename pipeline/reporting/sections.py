@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import classify, common, folds
+from pipeline.reporting import budget, classify, common, folds, levels, losses
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
@@ -12,8 +12,11 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "classify": (
         common.results,
         folds.folds,
+        losses.losses,
+        levels.levels,
         classify.classes,
         common.effects,
+        budget.known_labels,
         common.transfer,
         common.labels,
         classify.calibration,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.config import ReportConfig
@@ -68,3 +70,12 @@ def seven_fakes(tmp_path_factory):
 def seven(seven_fakes):
     """The report's material of a task of seven classes: the same models."""
     return material_of(seven_fakes, gathered(seven_fakes, seven_fakes.models(seeds=2)))
+
+
+@pytest.fixture(scope="package")
+def leveled(tmp_path_factory):
+    """The report's material of a task of five levels: three losses of each of two teachers, fixed labels and views."""
+    seen = {"teacher_inputs": ("rgb",), "student_inputs": ("rgb",)}
+    task = replace(TASKS["skin-conductance"], prepare="align", **seen)
+    fakes = Fakes(tmp_path_factory.mktemp("levels"), subjects=160, size=32, task=task)
+    return material_of(fakes, gathered(fakes, fakes.sweep(seeds=2)))

@@ -109,3 +109,14 @@ def test_the_card_follows_the_task(seven):
     assert f"| Macro F1 | {100 * test['metrics']['macro_f1']['value']:.1f}% |" in text
     assert "calibration slope" not in text
     assert not re.search(r"\bpain\b", text)
+
+
+def test_a_card_tells_how_many_labels_were_known(facts):
+    run, known = facts[NAMES[0]]
+    config = known["config"] | {"labelled": 10.0}
+    card = run.card | {"labelled_subjects": 10, "labelled_samples": 20}
+    text = modelcard.render(card, known | {"config": config})
+    assert "- True labels known: those of 10 training subjects (20 faces), chosen by the seed; the teacher" in text
+    untaught = modelcard.render(card, known | {"config": config | {"teacher": "none"}})
+    assert "chosen by the seed\n" in untaught
+    assert "True labels known" not in modelcard.render(card, known)
