@@ -12,7 +12,7 @@ from pipeline.config import ReportConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 4
+VERSION = 5
 CONFIG = ReportConfig
 INPUTS = ("samples", "split", "inputs", "evaluations")
 OUTPUT = "report"

@@ -83,8 +83,8 @@ def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
         return f"The test {samples} cannot answer the question", f"{metric.title} {metric.undefined}."
     first, second = (f"the {name} teacher" for name in e.names)
     reached = (
-        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on held-out subjects, students "
-        f"of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
+        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on {e.pairs[0][0].tested_on}, "
+        f"students of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
         f"({_known(e)}){_seeds(e)}."
     )
     degree = "better" if len(order) == 2 else "best"
@@ -159,7 +159,7 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
     title = methods[0].headline_metric.title
-    return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
+    return headline, f"Which teacher transfers better takes {need}. {title} on {methods[0].tested_on}: {reached}."
 
 
 def _others(comparisons: list[Effect], order: list[str]) -> str:
