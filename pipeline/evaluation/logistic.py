@@ -84,7 +84,7 @@ def _overlap(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.nda
     """Under which weightings the classes overlap, bool, shape (R,)."""
     low, high = _ends(x, (weights > 0) & positive)
     other_low, other_high = _ends(x, (weights > 0) & ~positive)
-    near = NEAR * np.ptp(x)
+    near = NEAR * np.ptp(x) if len(x) else 0.0
     return (low + near < other_high) & (other_low + near < high)
 
 
