@@ -40,7 +40,9 @@ def test_a_label_budget_goes_from_the_option_to_the_page(name, tmp_path):
     assert [line.split()[0].rsplit("-", 1)[0] for line in less.output.splitlines()[:-1]] == [
         "report" if name == "pain" else f"{name}-report"
     ]
-    refused = run("--quiet", "distill", *options, "--workers", 1, "--labelled", "1000")
+    before = {path.name for path in (tmp_path / "cache" / "set").iterdir()}
+    refused = run("--quiet", "distill", *options, "--workers", 1, "--labelled", "1000", "--teacher-epochs", 1)
     assert f"LABELLED=1000 asks for the labels of 1000 training subjects, there are {every:.0f}" in str(
         refused.exception
     )
+    assert before == {path.name for path in (tmp_path / "cache" / "set").iterdir()}  # nothing was trained before
