@@ -18,6 +18,7 @@ from pipeline.fields import (
     MOST_BATCH,
     MOST_EPOCHS,
     MOST_FOLDS,
+    MOST_LABELLED,
     MOST_PICTURES,
     MOST_PROCESSES,
     MOST_RATE,
@@ -43,6 +44,8 @@ SHIPPED_WEIGHTS = DEMO_SETS / "weights"
 DEMO_SEEDS = {"pain": 1, "expression": 2}  # of the identities rendered for each shipped set
 SYNTHETIC_FORMS = ("pairs", "expression")
 NO_TEACHER = "none"
+ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
+UNITS = ("subject", "window")  # what a split may divide
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
@@ -187,6 +190,31 @@ class SplitConfig:
     val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, below=1)
     official: bool = option(True, "Use the dataset's official folds when it brings them.")
     unseen: str = option("", "Of several datasets, the source that is for the test alone; empty: all are divided.")
+    cv: str = option(
+        ONE_SPLIT,
+        "Outer cross-validation: so many folds, each the test part once; subject: each subject once; 0: one split.",
+        form="folds",
+    )
+    fold: int = field(default=0)  # of the outer folds, the test part; the graph says which
+    by: str = option("subject", "What is divided; window: samples, whoever they show, which leaks.", choices=UNITS)
+    i_know_it_leaks: bool = option(
+        False, "Let SPLIT_BY=window put the same people into training and test.", affects=False
+    )
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the split is one of several outer folds."""
+        return self.cv != ONE_SPLIT
+
+    @property
+    def study(self) -> str:
+        """What ends the names of what all outer folds share in the end; empty for one split."""
+        return f"-cv{self.cv}" if self.crossed else ""
+
+    @property
+    def suffix(self) -> str:
+        """What ends the names of the artifacts of an outer fold; empty for one split."""
+        return f"{self.study}-{self.fold}" if self.crossed else ""
 
 
 @dataclass(frozen=True)
@@ -289,6 +317,12 @@ class DistillConfig(TrainingConfig, ViewsConfig):
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
     temperature: float = option(4.0, "Temperature of the losses that soften logits.", least=1e-3, most=1e3)
+    labelled: float = option(
+        0.0,
+        "Training subjects whose true labels the student knows, or, below 1, their share; 0: all.",
+        least=0,
+        most=MOST_LABELLED,
+    )
     online: bool = option(False, "Ask the teacher in every step, on the student's very views, instead of its cache.")
     architecture: Architecture = field(default=Architecture("deit_base_distilled_patch16_224", image_size=256))
 

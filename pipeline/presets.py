@@ -50,6 +50,7 @@ class Preset:
     losses: tuple[str, ...] = ("hard",)
     views: tuple[int, ...] = (1,)
     folds: tuple[int, ...] = (0,)
+    labelled: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def teacher(self, name: str) -> Architecture:

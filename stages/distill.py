@@ -7,6 +7,7 @@ network's card), ``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from pipeline.compute.launch import in_processes
 from pipeline.config import DistillConfig
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
@@ -39,12 +42,13 @@ def run(
     ------
     ArtifactError : labels are damaged, lack a sample, or were made for other outputs, inputs, views or teachers.
     WeightsError : the initial weights cannot be had.
-    DataError : a part is empty, or a class is missing from the training part.
+    ConfigError : labels of more subjects are asked for than there are.
+    DataError : a part is empty, or a class is missing from the training part or from the labels that are known of it.
     """
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
     from pipeline.inputs import prepared
-    from pipeline.inputs.views.image import Plan
+    from pipeline.inputs.views.plan import Plan
     from pipeline.training import supervised
 
     table = arrays.read_table(samples.file("samples.csv"))
@@ -56,15 +60,17 @@ def run(
         for part, also in (("train", online), ("val", ()))
     )
     by_role = _targets(config, inputs, teachers, train)
+    learned, budget = _labelled(config, train, assigned)
     lesson = supervised.Lesson(
         config.task,
-        train,
+        learned,
         val,
         Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability),
         config.loss,
         config.temperature,
         by_role,
         tuple(_by_role(teachers)),
+        epoch=len(train),
     )
     origin = {
         "role": "student",
@@ -74,6 +80,8 @@ def run(
         "folds": config.folds,
         "mix": config.mix,
         "online": config.online,
+        "labelled": config.labelled,
+        **budget,
         "temperature": config.temperature,
         "seed": config.seed,
         "inputs_fingerprint": inputs.fingerprint,
@@ -82,6 +90,7 @@ def run(
         "labels_fingerprints": {name: one.fingerprint for name, one in teachers.items()},
     }
     summary = supervised.train(config, lesson, work, origin)
+    summary["counts"] |= budget
     if distributed.team().chief:
         _write_card(config, work, samples, split, summary)
     return summary
@@ -101,6 +110,28 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
         summary["best"],
     )
     (work.path / "MODEL_CARD.md").write_text(modelcard.render(cards.read(work.path), facts), encoding="utf-8")
+
+
+def _labelled(config: DistillConfig, train: Samples, assigned: pd.DataFrame) -> tuple[Samples, dict[str, int]]:
+    """The training samples as far as the student knows their labels, and how many subjects and samples those are.
+
+    Without a teacher there is nothing to learn from the others: they are left out.
+    """
+    import numpy as np
+
+    from pipeline.config import NO_TEACHER
+    from pipeline.distillation.kinds import KINDS
+    from pipeline.inputs import budget
+
+    kind = KINDS[config.task.kind]
+    subjects = assigned.set_index("sample_id")["subject_id"].loc[train.sample_ids].astype(str).to_numpy()
+    known = budget.known(subjects, kind.strata(train.truth), config.labelled, config.seed)
+    counts = {"labelled_subjects": len(set(subjects[known])), "labelled_samples": int(known.sum())}
+    if known.all():
+        return train, counts
+    partial = dataclasses.replace(train, truth=kind.hide(train.truth, known))
+    kind.check(partial.truth, config.task)
+    return partial.at(np.flatnonzero(known)) if config.teacher == NO_TEACHER else partial, counts
 
 
 def _by_role(teachers: Mapping[str, Artifact]) -> dict[str, Artifact]:

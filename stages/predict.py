@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.serving.network import Network
     from pipeline.serving.pictures import Found, Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
+    from pipeline.tasks import Task
 
 BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions.csv"
@@ -180,13 +181,13 @@ def _fault(folder: Path) -> str:
     return "has not been finished" if folder.with_name(folder.name + PARTIAL).is_dir() else "is not there"
 
 
-def newest_student(cache: Path, task: str, version: int) -> Path | None:
+def newest_student(cache: Path, task: Task, version: int) -> Path | None:
     """The folder of the student that was made last, one with a teacher if there is; None when there is none.
 
     Parameters
     ----------
     cache : where to look: the cache of one dataset, or the folder of several.
-    task : the name of the task that it must have learned.
+    task : that it must have learned, with the same outputs.
     version : of the stage ``distill``; a student of another version is out of date.
     """
     from pipeline.artifacts import cards  # builds its schemas, which no other command needs
@@ -197,8 +198,9 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
             continue  # it is being finished at this moment, or whoever did was killed
         try:
             artifact = Artifact.load(record.parent)
-            made_by = artifact.record["stage"], artifact.record["version"]
-            if made_by == ("distill", version) and artifact.config["task"]["name"] == task:
+            made_by, learned = (artifact.record["stage"], artifact.record["version"]), artifact.config["task"]
+            same = (learned["name"], tuple(learned["outputs"])) == (task.name, task.outputs)
+            if made_by == ("distill", version) and same:
                 prepared.of_card(cards.read(artifact), artifact.path)
                 students.append(artifact)
         except ArtifactError:

@@ -32,7 +32,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     from pipeline.artifacts import arrays
     from pipeline.inputs import prepared
     from pipeline.inputs.split import fold_of
-    from pipeline.inputs.views.image import Plan, teacher_seed
+    from pipeline.inputs.views.plan import Plan, teacher_seed
     from pipeline.tasks.objective import BASELINE
     from pipeline.training import supervised
 

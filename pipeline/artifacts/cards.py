@@ -18,10 +18,10 @@ from pipeline.artifacts.files import read_regular
 from pipeline.artifacts.record import Digest, checksum_of
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
+from pipeline.fields import MOST_CHANNELS, MOST_STEPS
 
 CARD = "model.json"
 MOST_BYTES = 2**20
-MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 # Options that are no part of a network: timm would fetch weights or open files for them.
 FOREIGN = "pretrained|pretrained_cfg|pretrained_cfg_overlay|checkpoint_path|cache_dir|num_classes"
 
@@ -60,10 +60,18 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[Deviation, Deviation, Deviation]
 
 
-class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is read, by modality."""
+class Signal(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a ``SignalSpec``."""
 
-    rgb: Picture
+    length: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    channels: Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
+
+
+class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is read, by modality; one at least."""
+
+    rgb: Picture | UnsetType = UNSET
+    signal: Signal | UnsetType = UNSET
 
 
 class Faces(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="align"):
@@ -101,7 +109,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     target: Name
     outputs: Names
     aliases: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=10_000)]
-    levels: Annotated[tuple[tuple[Number, Name], ...], Meta(max_length=1000)]
+    levels: Annotated[tuple[tuple[Number, Text], ...], Meta(max_length=1000)]
     prepare: Name
     teacher_inputs: Names
     student_inputs: Names
@@ -143,6 +151,9 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     fold: Count | UnsetType = UNSET
     mix: Name | UnsetType = UNSET
     online: bool | UnsetType = UNSET
+    labelled: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+    labelled_subjects: Count | UnsetType = UNSET
+    labelled_samples: Count | UnsetType = UNSET
     temperature: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     seed: Count | UnsetType = UNSET
     inputs_fingerprint: Digest | UnsetType = UNSET
@@ -155,8 +166,20 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two classes have one name")
         if self.task is not UNSET and self.task.outputs != self.classes:
             raise ValueError("the outputs of its task are not its classes")
-        if self.architecture != self.network.name or self.inputs.rgb.size != self.network.image_size:
+        if all(getattr(self.inputs, name) is UNSET for name in self.inputs.__struct_fields__):
+            raise ValueError("its inputs are none")
+        rgb = self.inputs.rgb
+        if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
             raise ValueError("architecture and inputs are not those of its network")
+        if self.prepare is not UNSET and not _makes(self.prepare, self.inputs):
+            raise ValueError("its inputs are not what its preparation makes")
+
+
+def _makes(prepare: Prepare, inputs: Inputs) -> bool:
+    """Whether what is prepared is what is read."""
+    if isinstance(prepare, Windows):
+        return inputs == Inputs(signal=Signal(prepare.steps, len(prepare.channels)))
+    return inputs.rgb is not UNSET
 
 
 def text(card: Mapping[str, Any]) -> str:

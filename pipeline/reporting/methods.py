@@ -104,9 +104,19 @@ class Method:
         return f"the {pretty(self.student)} student {taught}{details}"
 
     @property
+    def labelled_subjects(self) -> float:
+        """Training subjects whose true labels the students knew, mean over runs; NaN for a teacher."""
+        return float(np.mean([run.labelled_subjects for run in self.runs]))
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the runs, ascending."""
         return tuple(run.seed for run in self.runs)
+
+    @cached_property
+    def subjects(self) -> int:
+        """How many people it was tested on."""
+        return held_out(self.runs[0].predictions)["subject_id"].nunique()
 
     @property
     def architecture(self) -> str:
@@ -137,10 +147,12 @@ class Method:
 
     @cached_property
     def validation(self) -> tuple[float, float]:
-        """Headline metric and minus the loss on validation subjects at the best epochs, means over seeds."""
-        epochs = [run.best for run in self.runs]
-        reached = float(np.mean([epoch[f"val_{self.headline}"] for epoch in epochs]))
-        return reached, -float(np.mean([epoch["val_loss"] for epoch in epochs]))
+        """Headline metric and minus the loss on validation subjects at the best epochs, means over seeds.
+
+        With several outer folds the metric is that of all their validation parts together: every subject is in one.
+        """
+        reached = float(np.mean([run.reached for run in self.runs]))
+        return reached, -float(np.mean([run.loss for run in self.runs]))
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -193,8 +205,12 @@ def draws(run: Run, replicates: int, seed: int) -> np.ndarray:
 
 
 def chosen(methods: list[Method]) -> list[Method]:
-    """What a page has room for: teachers, each teacher's student that did best on validation, and the baseline."""
+    """What a page has room for: teachers, each teacher's student that did best on validation, and the baseline.
+
+    Of students that know different numbers of true labels, only those with most are shown.
+    """
     best: dict[tuple[str, str], Method] = {}
+    methods = most_labelled(methods)
     for method in methods:
         key = (method.student, method.teacher)
         if method.is_taught and (key not in best or method.validation > best[key].validation):
@@ -203,17 +219,29 @@ def chosen(methods: list[Method]) -> list[Method]:
 
 
 def favourite(methods: list[Method]) -> Method | None:
-    """The student that did best on validation, one that was taught if there is one; None without students."""
-    students = [method for method in methods if not method.is_teacher]
+    """The student that did best on validation, one that was taught if there is one; None without students.
+
+    It is one of those that know most true labels.
+    """
+    students = [method for method in most_labelled(methods) if not method.is_teacher]
     return max(students, key=lambda m: (m.is_taught, m.validation), default=None)
 
 
+def most_labelled(methods: list[Method]) -> list[Method]:
+    """The teachers, and the students that know as many true labels as any of the others."""
+    students = [method for method in methods if not method.is_teacher]
+    widest = max(students, key=lambda m: (not m.recipe.labelled, m.labelled_subjects), default=None)
+    return [m for m in methods if m.is_teacher or m.recipe.labelled == widest.recipe.labelled]
+
+
 def baseline(method: Method, methods: list[Method]) -> Method | None:
-    """The student without a teacher under otherwise equal conditions; None when it was not run.
+    """The student without a teacher that knows the same labels, all else equal too; None when it was not run.
 
     Without a teacher, a new view in every epoch stands for all numbers of views that were not run.
     """
-    alike = [m for m in methods if m.is_untaught and m.student == method.student and m.recipe.mix == method.recipe.mix]
+    same = ("student", "mix", "labelled")
+    conditions = [getattr(method.recipe, name) for name in same]
+    alike = [m for m in methods if m.is_untaught and [getattr(m.recipe, name) for name in same] == conditions]
     return min(alike, key=lambda m: (m.recipe.views != method.recipe.views, m.recipe.views), default=None)
 
 

@@ -9,8 +9,14 @@ from typing import Any
 from pipeline.config import NO_TEACHER
 from pipeline.tasks.objective import BASELINE
 
-FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"}
-FACTORS = ("loss", "views", "folds", "mix", "online")  # of a recipe, besides the student and its teacher
+FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | {
+    "conv1d": "Conv1D",
+    "conv1d_norm": "normalised Conv1D",
+    "painattn": "PainAttnNet",
+    "narrow": "narrow Conv1D",
+    "narrow_norm": "normalised narrow Conv1D",
+}
+FACTORS = ("loss", "views", "folds", "mix", "online", "labelled")  # of a recipe, besides the student and its teacher
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Recipe:
     folds : cross-fitted teachers behind the labels; 0: one teacher that saw every training subject.
     mix : how training pictures are mixed, ``none`` if they are not.
     online : whether the teacher ran while the student learned.
+    labelled : training subjects whose true labels the student knew, or, below 1, their share; 0: all.
     """
 
     student: str
@@ -35,17 +42,19 @@ class Recipe:
     folds: int = 0
     mix: str = "none"
     online: bool = False
+    labelled: float = 0.0
 
     @classmethod
     def of(cls, config: Mapping[str, Any], is_teacher: bool) -> Recipe:
         """The recipe in a model's config; what concerns a teacher's answers says nothing where there is no teacher."""
         if is_teacher:
             return cls("", config["teacher"], folds=config.get("folds", 0))
-        views, mix = config.get("views", 1), config.get("mix", "none")
+        views = config.get("views", 1)
+        common = {"mix": config.get("mix", "none"), "labelled": config.get("labelled", 0.0)}
         if config["teacher"] == NO_TEACHER:
-            return cls(config["student"], NO_TEACHER, BASELINE, views, mix=mix)
+            return cls(config["student"], NO_TEACHER, BASELINE, views, **common)
         options = {"folds": config.get("folds", 0), "online": config.get("online", False)}
-        return cls(config["student"], config["teacher"], config["loss"], views, mix=mix, **options)
+        return cls(config["student"], config["teacher"], config["loss"], views, **options, **common)
 
     @property
     def order(self) -> tuple:
@@ -58,13 +67,16 @@ class Recipe:
 
 
 def varying(recipes: Iterable[Recipe]) -> frozenset[str]:
-    """The fields besides student and teacher in which recipes of equal kind differ: with a teacher, or without."""
+    """The fields besides student and teacher in which recipes of equal kind differ, with a teacher or without.
+
+    That labels were missing is always told.
+    """
     names: set[str] = set()
     recipes = list(recipes)
     for taught in (True, False):
         group = [recipe for recipe in recipes if recipe.student and (recipe.teacher != NO_TEACHER) == taught]
         names |= {name for name in FACTORS if len({getattr(recipe, name) for recipe in group}) > 1}
-    return frozenset(names)
+    return frozenset(names | ({"labelled"} if any(recipe.labelled for recipe in recipes) else set()))
 
 
 def level(factor: str, value: Any) -> str:
@@ -92,6 +104,13 @@ def _loss(text: str) -> str:
     return " + ".join(f"{weight} {name}".strip() for name, _, weight in terms)
 
 
+def _labelled(budget: float) -> str:
+    """``10 labelled``, ``25% labelled``, ``all labelled``: subjects."""
+    if not budget:
+        return "all labelled"
+    return f"{budget:g} labelled" if budget >= 1 else f"{100 * budget:g}% labelled"
+
+
 LEVELS = {
     "teacher": lambda name: "no teacher" if name == NO_TEACHER else pretty(name),
     "student": pretty,
@@ -99,5 +118,6 @@ LEVELS = {
     "views": lambda count: "fixed label" if count == 1 else f"{count} views",
     "folds": lambda count: f"{count} folds" if count else "one teacher",
     "mix": lambda name: "unmixed" if name == "none" else name,
+    "labelled": _labelled,
     "online": lambda online: "online" if online else "cached",
 }

@@ -13,7 +13,7 @@ from pipeline import models
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches, prepared
-from pipeline.inputs.views.image import Drawn
+from pipeline.inputs.views.plan import Drawn
 
 
 class Network:

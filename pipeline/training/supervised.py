@@ -28,7 +28,7 @@ from pipeline.distillation.targets import TargetsByRole
 from pipeline.errors import DataError
 from pipeline.inputs import batches, sampling
 from pipeline.inputs.batches import Samples, Specs
-from pipeline.inputs.views.image import Plan
+from pipeline.inputs.views.plan import Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import Task, objective
 from pipeline.training import loop
@@ -119,6 +119,7 @@ class Lesson:
     temperature : of the losses that soften logits.
     teachers : what each teacher says of the training samples; None without one.
     roles : of the teachers.
+    epoch : samples that an epoch has as many steps for; 0: those of ``train``. Fewer are seen more than once.
     """
 
     task: Task
@@ -129,12 +130,20 @@ class Lesson:
     temperature: float = 1.0
     teachers: TargetsByRole | None = None
     roles: tuple[str, ...] = (objective.ONE_TEACHER,)
+    epoch: int = 0
+
+    def steps(self, batch_size: int) -> int:
+        """Steps of an epoch."""
+        return -(-(self.epoch or len(self.train)) // batch_size)
 
 
 def training_batches(
     lesson: Lesson, specs: Specs, batch_size: int, seed: int, device: str, balance: str = "shuffle", team: Team = ALONE
 ) -> loop.Batches:
     """The batches of an epoch as ``loop.fit`` wants them.
+
+    Whole passes over the samples follow each other, each in an order and with a view of its own; an epoch is one pass,
+    or, where the lesson says so, as many steps of them.
 
     Parameters
     ----------
@@ -146,13 +155,16 @@ def training_batches(
     samples, kind = lesson.train, KINDS[lesson.task.kind]
     views = samples.views(lesson.plan)
     classes = kind.strata(samples.truth) if balance == "balanced" else None
+    steps, of_a_pass = lesson.steps(batch_size), -(-len(samples) // batch_size)
 
     def epoch_batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        order = sampling.epoch_order(seed, epoch, len(samples), classes)[first_step * batch_size :]
-        view = lesson.plan.number(epoch)
-        whole = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        parts = [(mine, views.draw(mine, view)) for mine in map(team.mine, whole)]
-        for rows, batch in zip(map(len, whole), batches.stream(samples, parts, device), strict=True):
+        places = [divmod(step, of_a_pass) for step in range(epoch * steps + first_step, (epoch + 1) * steps)]
+        orders = {one: sampling.epoch_order(seed, one, len(samples), classes) for one in {one for one, _ in places}}
+        whole = [orders[one][step * batch_size : (step + 1) * batch_size] for one, step in places]
+        numbers = [lesson.plan.number(one) for one, _ in places]
+        parts = [(mine, views.draw(mine, view)) for mine, view in zip(map(team.mine, whole), numbers, strict=True)]
+        streamed = batches.stream(samples, parts, device)
+        for rows, view, batch in zip(map(len, whole), numbers, streamed, strict=True):
             label = kind.targets(samples.truth, batch.index, batch.drawn, lesson.task).to(device)
             targets = team.mark(rows) | {"label": label}
             if lesson.teachers:
@@ -193,13 +205,15 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     """
     device, team, kind = devices.pick(config.device), distributed.team(), KINDS[lesson.task.kind]
     kind.check(lesson.train.truth, lesson.task)
-    weights = kind.weights(config.class_weights, lesson.train.truth, lesson.task)
+    known = kind.known(lesson.train.truth)
+    weights = kind.weights(config.class_weights, lesson.train.truth[known], lesson.task)
     weights = None if weights is None else weights.to(device)
-    network = models.build(config.architecture, lesson.task.outputs, config.seed)
-    card = models.describe(network, config.architecture, lesson.task.outputs)
+    inputs = models.reads(config.architecture, {name: c.shape[1:] for name, c in lesson.train.columns.items()})
+    network = models.build(config.architecture, lesson.task.outputs, config.seed, inputs)
+    card = models.describe(network, config.architecture, lesson.task.outputs, inputs)
     specs, terms = batches.specs(card), objective.parse(lesson.loss)
     shapes = lesson.teachers.shapes() if lesson.teachers else {}
-    options = LossOptions(lesson.temperature, weights, config.label_smoothing)
+    options = LossOptions(lesson.temperature, weights, config.label_smoothing, partial=not known.all())
     progress = loop.fit(
         NetworkWithHeads(network, terms, shapes, config.seed),
         training_batches(lesson, specs, config.batch_size, config.seed, device, config.sampling, team),
@@ -208,7 +222,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         schedule(config, device),
         work.path,
         work.fingerprint,
-        steps=-(-len(lesson.train) // config.batch_size),
+        steps=lesson.steps(config.batch_size),
         title=work.node.slug,
         team=team,
     )

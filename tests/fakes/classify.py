@@ -1,13 +1,14 @@
 """Believable artifacts made without pictures, networks or training, for tests of what reads them.
 
 ``python -m tests.fakes.classify OUT`` writes them and a report over them, to look at; with the name of another task,
-of that task; with ``sweep``, of many models.
+of that task; with ``sweep``, of many models; with ``budget``, of students that know some of the labels.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +30,16 @@ from pipeline.config import (
     ReportConfig,
     SplitConfig,
     TeacherConfig,
+    WindowConfig,
     as_dict,
 )
 from pipeline.evaluation import predictions
 from pipeline.evaluation.question import Question
+from pipeline.inputs import budget
 from pipeline.reporting.drawing import plain
 from pipeline.tasks import PAIN, TASKS, Task
-from tests.fakes.people import ATTRIBUTES, SOURCES, draw_face, samples_table
+from tests.fakes import people, signals
+from tests.fakes.people import SOURCES, draw_face
 
 CLASSES = list(PAIN.outputs)
 SMALL_SWIN = Architecture(
@@ -68,11 +72,14 @@ class Fakes:
 
     def __init__(self, root: Path, subjects: int = 360, size: int = 256, task: Task = PAIN):
         self.store, self.size, self.task = ArtifactStore(root), size, task
-        self.table = samples_table(subjects, task)
+        of_signals = task.prepare == "window"
+        known = signals if of_signals else people
+        self.table, self.attributes = known.samples_table(subjects, task), known.ATTRIBUTES
         missed = self.table["sample_id"].iloc[[5, 41]].tolist()
-        self.detected = ~self.table["sample_id"].isin(missed)
+        self.detected = None if of_signals else ~self.table["sample_id"].isin(missed)
         self.samples = Node("index", "samples", 1, IndexConfig(data=str(DEMO_SETS / task.demo)), {}, self._index)
-        self.inputs = Node("align", "inputs", 1, AlignConfig(), {"samples": self.samples}, self._align)
+        config, prepare = (WindowConfig(), self._window) if of_signals else (AlignConfig(), self._align)
+        self.inputs = Node(task.prepare, "inputs", 1, config, {"samples": self.samples}, prepare)
         self.split = Node("split", "split", 1, SplitConfig(), {"samples": self.samples}, self._split)
 
     @property
@@ -83,7 +90,7 @@ class Fakes:
     @property
     def label(self) -> np.ndarray:
         """The class of every sample, int, shape (N,)."""
-        return self.table[self.task.target].map(self.task.outputs.index).to_numpy()
+        return self.table[self.task.target].map(self.task.read).map(self.task.outputs.index).to_numpy()
 
     def config(self, kind: type, **fields: Any) -> Any:
         """A stage's config, with the task where it has one."""
@@ -103,6 +110,7 @@ class Fakes:
         parts += [config.mix] if config.mix != "none" else []
         parts += [f"f{config.folds}"] if config.folds else []
         parts += ["online"] if config.online else []
+        parts += [f"n{config.labelled:g}"] if config.labelled else []
         slug = "-".join(["student", name, teacher, *parts, f"s{seed}"])
         return Node("distill", slug, 1, config, self.data, self._model)
 
@@ -132,6 +140,12 @@ class Fakes:
         untaught = [self.model("deit", "none", s) for s in range(seeds)]
         return [self.model("resnet"), self.model("swin"), *taught, *untaught]
 
+    def budget(self, seeds: int = 3, budgets: tuple[float, ...] = (10, 40, 0)) -> list[Node]:
+        """Both teachers, and the student of each and of none, who know few of the labels, more, and all."""
+        teachers, seeds = ("resnet", "swin", "none"), range(seeds)
+        students = [self.model("deit", t, s, labelled=float(n)) for t in teachers for n in budgets for s in seeds]
+        return [self.model("resnet"), self.model("swin"), *students]
+
     def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
         """A report over some models and the labels behind them, made by the given stage function."""
         students = [m.config for m in models if m.stage == "distill" and m.config.teacher != "none"]
@@ -155,7 +169,7 @@ class Fakes:
         skipped = [{"file": "1000007_Man_Old.jpg", "reason": "truncated: 12 of 88 kB"}]
         counts = {"pictures": len(self.table) // 2 + 1, "samples": len(self.table), "skipped": 1}
         summary = {"counts": counts, "skipped": skipped, "targets": [self.task.target]}
-        summary |= {"attributes": list(ATTRIBUTES), "dataset": "folders" if "source" in self.table else "synpain"}
+        summary |= {"attributes": list(self.attributes), "dataset": "folders" if "source" in self.table else "synpain"}
         return summary | ({"sources": dict.fromkeys(SOURCES, "folders")} if "source" in self.table else {})
 
     def _align(self, config, work, samples) -> dict:
@@ -175,6 +189,24 @@ class Fakes:
         skipped = [{"sample_id": name, "reason": "no face found in two looks: centre crop used"} for name in missed]
         counts = {"faces": n, "detected": int(self.detected.sum()), "second_look": 3, "fallback": len(missed)}
         return {"counts": counts, "skipped": skipped}
+
+    def _window(self, config, work, samples) -> dict:
+        n, path = len(self.table), work.path / "inputs.h5"
+        ids = arrays.sample_id_column(self.table["sample_id"].tolist())
+        layout = {
+            "signal": ((n, signals.STEPS, 1), np.float32),
+            "length": ((n,), np.uint32),
+            "repaired": ((n,), np.float32),
+            "sample_id": ((n,), ids.dtype),
+        }
+        attrs = {"rate_hz": signals.RATE_HZ, "channels": ["gsr"]}
+        writer = arrays.open_writer(path, "inputs", work.fingerprint, layout, attrs)
+        for rows in writer.pending():
+            some = self.table.iloc[rows]
+            windows = np.stack([signals.record(row, self.task) for _, row in some.iterrows()])
+            writer.write(rows, signal=windows, length=some["steps"], repaired=np.zeros(len(some)), sample_id=ids[rows])
+        writer.finish()
+        return {"counts": {"windows": n}, "skipped": []}
 
     def _split(self, config, work, samples) -> dict:
         pair = self.table["subject_id"].astype(int) // 2 % 20  # two subjects, of one class and of the other
@@ -205,7 +237,16 @@ class Fakes:
         history = pd.DataFrame(columns | {"learning_rate": config.learning_rate})
         arrays.write_table(work.path / "history.csv", history)
         best = history.loc[history["val_loss"].idxmin()].to_dict()
-        return {"counts": {"epochs": config.epochs}, "skipped": [], "best": best}
+        counts = {"epochs": config.epochs} | self._labelled(config, inputs["split"])
+        return {"counts": counts, "skipped": [], "best": best}
+
+    def _labelled(self, config, split: Artifact) -> dict[str, int]:
+        """How many training subjects' labels a student knows."""
+        if not hasattr(config, "labelled"):
+            return {}
+        frame = arrays.read_table(split.file("split.csv"))
+        subjects = frame.loc[frame["part"] == "train", "subject_id"].nunique()
+        return {"labelled_subjects": budget.count(config.labelled, subjects)}
 
     def _evaluate(self, model: Node):
         def run(config, work, **inputs) -> dict:
@@ -227,12 +268,13 @@ class Fakes:
         """``predictions.csv`` of a model that is as good as its name, its loss and its views say."""
         is_teacher = model.stage == "train_teacher"
         name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
-        taught = not is_teacher and model.config.teacher != "none"
+        taught, labelled = not is_teacher and model.config.teacher != "none", getattr(model.config, "labelled", 0)
         gain = LOSSES[model.config.loss] + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+        gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
         logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
-        detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
-        table = predictions.samples_table(self.table, split, detected, self.task, ATTRIBUTES)
+        detected = None if self.detected is None else self.detected.set_axis(self.table["sample_id"])
+        table = predictions.samples_table(self.table, split, detected, self.task, self.attributes)
         return predictions.prediction_columns(table, logits, Question.of(self.task), teacher)
 
     def _scores(self, frame: pd.DataFrame, replicates: int) -> dict[str, dict]:
@@ -261,16 +303,17 @@ class Fakes:
 
 
 def build(
-    root: Path, subjects: int = 360, seeds: int = 3, sweep: bool = False, task: Task = PAIN, **config: Any
+    root: Path, subjects: int = 360, seeds: int = 3, which: str = "models", task: Task = PAIN, **config: Any
 ) -> Artifact:
     """Fake artifacts with the real report over them."""
     from stages import report
 
     fakes = Fakes(root, subjects, task=task)
-    models = fakes.sweep(seeds) if sweep else fakes.models(seeds)
+    models = getattr(fakes, which)(seeds)
     return fakes.store.build(fakes.report(report.run, models, replace(fakes.config(ReportConfig), **config)))[0]
 
 
 if __name__ == "__main__":
     [asked] = [TASKS[name] for name in sys.argv[2:] if name in TASKS] or [PAIN]
-    print(build(Path(sys.argv[1]), sweep="sweep" in sys.argv[2:], task=asked).path)
+    [which] = [name for name in sys.argv[2:] if name in ("sweep", "budget")] or ["models"]
+    print(build(Path(sys.argv[1]), which=which, task=asked).path)

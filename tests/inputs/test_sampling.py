@@ -35,3 +35,12 @@ def test_strata_with_any_names_and_one_stratum():
     draws = np.concatenate([epoch_order(0, epoch, 4, names) for epoch in range(500)])
     assert abs((draws == 3).mean() - 0.5) < 0.05
     assert set(epoch_order(0, 0, 30, np.zeros(30, int))) <= set(range(30))
+
+
+def test_samples_of_an_unknown_stratum_come_as_often_as_the_others():
+    strata = np.array([-1] * 500 + [0] * 90 + [1] * 10)
+    order = np.concatenate([epoch_order(3, epoch, 600, strata) for epoch in range(100)])
+    often = np.bincount(order, minlength=600) / 100
+    assert abs(often[:500].mean() - 1) < 0.02
+    assert abs(often[500:590].sum() - 50) < 2
+    assert abs(often[590:].sum() - 50) < 2

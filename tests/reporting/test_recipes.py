@@ -18,6 +18,20 @@ def test_without_a_teacher_nothing_is_said_of_answers():
     assert Recipe.of(config, False) == Recipe("deit", "none", "label", 3, mix="mixup")
 
 
+def test_labels_are_known_with_a_teacher_and_without():
+    for teacher, loss in (("swin", "soft"), ("none", "label")):
+        config = {"student": "deit", "teacher": teacher, "loss": "soft", "labelled": 10.0}
+        assert Recipe.of(config, False) == Recipe("deit", teacher, loss, labelled=10.0)
+
+
+def test_missing_labels_are_told_even_of_one_budget_alone():
+    few, everyone = Recipe("deit", "swin", "hard", labelled=10.0), PLAIN
+    assert varying([few]) == {"labelled"}
+    assert parts(few, varying([few])) == ("10 labelled",)
+    assert [parts(one, varying([few, everyone])) for one in (few, everyone)] == [("10 labelled",), ("all labelled",)]
+    assert varying([everyone]) == frozenset()
+
+
 def test_only_what_differs_is_told():
     grid = [PLAIN, Recipe("deit", "swin", "soft:0.7,hint:0.3", 6), Recipe("deit", "none", "label")]
     fields = varying(grid)
@@ -43,6 +57,9 @@ def test_what_a_recipe_leaves_out_is_not_told():
         ("folds", 0, "one teacher"),
         ("mix", "none", "unmixed"),
         ("online", False, "cached"),
+        ("labelled", 0.0, "all labelled"),
+        ("labelled", 10.0, "10 labelled"),
+        ("labelled", 0.25, "25% labelled"),
     ],
 )
 def test_levels_in_words(factor, value, said):

@@ -15,11 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import models
+from pipeline import models, presets
 from pipeline.artifacts import arrays
-from pipeline.artifacts.store import Artifact
-from pipeline.errors import ArtifactError
+from pipeline.artifacts.store import Artifact, Node
+from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.inputs.views import image as views
+from pipeline.tasks import find
 from pipeline.training import loop
 from stages import distill
 from tests.fakes.classify import Fakes
@@ -191,6 +192,7 @@ from pathlib import Path
 from tests.fakes.classify import Fakes
 from tests.helpers.students import student
 from pipeline.distillation import label_writer
+from pipeline.tasks import find
 from pipeline.training import loop
 from tests.helpers.presets import NETWORKS, SMOKE
 loop._Run._save_is_due = lambda self: True
@@ -242,3 +244,67 @@ def killed_once_there(program: Path, root: Path, pattern: str) -> bool:
             return process.wait() == -signal.SIGKILL
         time.sleep(0.005)
     return False
+
+
+def test_a_budget_hides_labels_from_the_student_and_leaves_its_steps(fakes, monkeypatch):
+    """Taught, it sees every sample and knows the labels of some; untaught, it has those alone, for as many steps."""
+    seen, fit = {}, loop.fit
+
+    def watched(model, batches, loss, *arguments, **options):
+        title = options["title"]
+        seen[title] = [(len(inputs), targets["label"].clone()) for e in range(2) for inputs, targets in batches(e, 0)]
+        return fit(model, batches, loss, *arguments, **options)
+
+    monkeypatch.setattr(loop, "fit", watched)
+    some = {"labelled": 8.0, "batch_size": 16, "seed": 6}
+    built = fakes.store.build(student(fakes, **some), student(fakes, "none", **some))
+    taught, untaught = seen["student-swin"], seen["student-none"]
+    counts = built[0].summary["counts"]
+    assert len(taught) == len(untaught) == 2 * -(-counts["train"] // 16)
+    assert sum(size for size, _ in taught) == 2 * counts["train"]
+    known = [int((label >= 0).sum()) for _, label in taught]
+    assert sum(known) == 2 * counts["labelled_samples"] < sum(size for size, _ in taught)
+    assert all((label >= 0).all() for _, label in untaught)
+    assert built[1].summary["counts"]["train"] == counts["labelled_samples"]
+    for artifact in built:
+        card = models.load_model(artifact)[1]
+        assert (card["labelled"], card["labelled_subjects"]) == (8, 8)
+        assert artifact.summary["counts"]["labelled_subjects"] == 8
+        assert f"those of 8 training subjects ({counts['labelled_samples']} faces)" in (
+            artifact.file("MODEL_CARD.md").read_text()
+        )
+
+
+def test_teachers_answers_stand_for_the_labels_that_are_missing(fakes):
+    """A teacher who answers with the truth makes of any budget the student that knows all labels."""
+    (original,) = fakes.store.build(labels(fakes))
+    right = rewritten(
+        original, original.path.with_name("right"), lambda c: np.copyto(c["hard"], fakes.label, casting="unsafe")
+    )
+    inputs, found = dict(zip(fakes.data, fakes.store.build(*fakes.data.values()), strict=True)), {}
+    for labelled in (0.0, 8.0):
+        node = student(fakes, epochs=2, labelled=labelled)
+        folder = original.path.with_name(f"student-of-{labelled:g}")
+        folder.mkdir()
+        work = type("Work", (), {"path": folder, "fingerprint": node.fingerprint, "node": node})
+        distill.run(node.config, work, **inputs, labels_teacher=right)
+        found[labelled] = load_file(folder / "weights.safetensors")
+    assert all(torch.equal(found[0.0][name], found[8.0][name]) for name in found[0.0])
+
+
+def test_more_labelled_subjects_than_there_are_are_refused(fakes):
+    with pytest.raises(
+        ConfigError, match=r"LABELLED=1000 asks for the labels of 1000 training subjects, there are \d+"
+    ):
+        fakes.store.build(student(fakes, "none", labelled=1000.0))
+
+
+@pytest.mark.parametrize("teacher", ["none", "swin"])
+def test_a_budget_that_lacks_a_class_is_refused(teacher, tmp_path):
+    task = find("expression")
+    preset = presets.preset(task, "smoke")
+    fakes = Fakes(tmp_path, subjects=84, size=64, task=task)
+    config = replace(preset.distill, teacher=teacher, architecture=preset.student("vit"), loss="label", labelled=1.0)
+    node = Node("distill", "student", distill.VERSION, config, fakes.data, distill.run)
+    with pytest.raises(DataError, match=r"No training face with a known label is .*LABELLED="):
+        fakes.store.build(node)

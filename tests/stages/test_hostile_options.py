@@ -127,7 +127,7 @@ def test_what_an_option_takes_a_command_takes_or_refuses_in_one_line(command, fl
             assert surroundings.explain(error), f"{command} {flag} {value[:50]!r}: {error!r}"
 
 
-@pytest.mark.parametrize("option", ["teacher", "student", "losses", "seed", "views", "folds"])
+@pytest.mark.parametrize("option", ["teacher", "student", "losses", "seed", "views", "folds", "labelled"])
 @pytest.mark.parametrize("text", ["", " ", ",,,", " , "])
 def test_a_list_that_names_nothing_is_not_all(option, text):
     with pytest.raises(ConfigError, match=f"{option.upper()}={text} names nothing"):
@@ -149,6 +149,14 @@ def test_a_list_that_names_nothing_is_not_all(option, text):
 def test_numbers_of_a_list_are_bounded(option, text, bounds):
     with pytest.raises(ConfigError, match=f"{option.upper()}={text}: expected whole numbers.* from {bounds}"):
         options.selection(PRESETS["demo"], {option: text})
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "10,nan", "٣", "1e999", "10000001", "half", "0x10"])
+def test_budgets_are_whole_numbers_or_shares(text):
+    with pytest.raises(
+        ConfigError, match=r"LABELLED=.*: expected numbers of subjects up to 10000000, or shares below 1"
+    ):
+        options.selection(PRESETS["demo"], {"labelled": text})
 
 
 def test_a_grid_of_more_students_than_anybody_means_is_refused():

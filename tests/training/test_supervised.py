@@ -19,6 +19,7 @@ from pipeline.inputs import keyed_random, sampling
 from pipeline.inputs.batches import Samples
 from pipeline.inputs.views import image as views
 from pipeline.inputs.views.image import InputSpec
+from pipeline.inputs.views.plan import Plan
 from pipeline.tasks import PAIN
 from pipeline.training import supervised
 from pipeline.training.supervised import Lesson
@@ -128,7 +129,7 @@ def test_samples_that_are_left_out_leave_the_others_as_they_are(samples, split, 
 
 
 def lesson_of(train: Samples, plan=None, val: Samples | None = None, teachers=None) -> Lesson:
-    return Lesson(PAIN, train, val or train, plan or views.Plan(9), "label", teachers=teachers)
+    return Lesson(PAIN, train, val or train, plan or Plan(9), "label", teachers=teachers)
 
 
 def batches_of(samples: Samples, plan, batch_size, teachers=None, team=ALONE):
@@ -162,7 +163,7 @@ def test_a_part_of_words_that_are_no_class_names_the_column_and_the_classes(samp
 
 def test_batches_follow_the_order_and_the_views_of_the_seed(samples, split, columns):
     joined = join(samples, split, columns)
-    batches = batches_of(joined, views.Plan(9), 6)
+    batches = batches_of(joined, Plan(9), 6)
     found = [(inputs.clone(), targets["label"]) for inputs, targets in batches(2, 0)]
     assert [len(inputs) for inputs, _ in found] == [6, 6, 6, 2]
     order = sampling.epoch_order(4, 2, 20)
@@ -186,7 +187,7 @@ def test_balanced_batches_show_classes_alike(samples, split, columns):
 
 def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
     joined = join(samples, split, columns)
-    batches = batches_of(joined, views.Plan(9), 6)
+    batches = batches_of(joined, Plan(9), 6)
     whole = [inputs.clone() for inputs, _ in batches(1, 0)]
     rest = [inputs.clone() for inputs, _ in batches(1, 2)]
     assert all(torch.equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
@@ -195,7 +196,7 @@ def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
 
 def test_without_augmentation_the_input_itself_is_seen(samples, split, columns):
     joined = join(samples, split, columns)
-    plain = batches_of(joined, views.Plan(9, augment=False), 20)
+    plain = batches_of(joined, Plan(9, augment=False), 20)
     inputs, _ = next(iter(plain(0, 0)))
     pictures = torch.from_numpy(np.asarray(joined.columns["rgb"][joined.rows[sampling.epoch_order(4, 0, 20)]]))
     torch.testing.assert_close(inputs, views.normalise(pictures, SPEC))
@@ -208,7 +209,7 @@ def test_an_epoch_sees_its_view_and_hears_what_was_said_of_it(samples, split, co
         heard.append((replace(batch, raw={"rgb": batch.raw["rgb"].clone()}), view))
         return {"teacher/hard": torch.full((len(batch.index),), view)}
 
-    batches = batches_of(joined, views.Plan(9, views=3), 8, teachers)
+    batches = batches_of(joined, Plan(9, views=3), 8, teachers)
     for epoch in range(5):
         for _, targets in batches(epoch, 0):
             batch, view = heard[-1]
@@ -218,14 +219,14 @@ def test_an_epoch_sees_its_view_and_hears_what_was_said_of_it(samples, split, co
             assert np.array_equal(images[:, 0, 0, 0].numpy() % 2, targets["label"].numpy())
             assert np.array_equal(numbers_of(joined)[index], images[:, 0, 0, 0].numpy())
             expected = views.view_parameters(9, keyed_random.keys([joined.sample_ids[i] for i in index]), view)
-            assert np.array_equal(drawn.parameters, expected)
+            assert np.array_equal(drawn.parameters["picture"], expected)
 
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_labels_of_mixed_views_are_shares(samples, split, columns, mix):
     joined, heard = join(samples, split, columns), []
     teachers = lambda batch, view: heard.append((batch.index, batch.drawn)) or {}  # noqa: E731
-    for _, targets in batches_of(joined, views.Plan(9, mix=mix), 8, teachers)(0, 0):
+    for _, targets in batches_of(joined, Plan(9, mix=mix), 8, teachers)(0, 0):
         index, drawn = heard[-1]
         pain = drawn.kept * joined.truth[index] + (1 - drawn.kept) * joined.truth[drawn.partners]
         np.testing.assert_allclose(targets["label"][:, 1], pain, atol=1e-6)
@@ -304,10 +305,10 @@ def team_of(rank: int, size: int) -> Ranks:
 
 def test_each_of_a_team_gets_its_slice_of_every_batch(samples, split, columns):
     joined = join(samples, split, columns)
-    whole = [(inputs.clone(), targets["label"]) for inputs, targets in batches_of(joined, views.Plan(9), 6)(1, 0)]
+    whole = [(inputs.clone(), targets["label"]) for inputs, targets in batches_of(joined, Plan(9), 6)(1, 0)]
     slices = []
     for rank in range(2):
-        source = batches_of(joined, views.Plan(9), 6, team=team_of(rank, 2))
+        source = batches_of(joined, Plan(9), 6, team=team_of(rank, 2))
         slices.append([(inputs.clone(), targets) for inputs, targets in source(1, 0)])
     for (inputs, label), *parts in zip(whole, *slices, strict=True):
         assert all(int(targets[ROWS]) == len(inputs) for _, targets in parts)
@@ -324,3 +325,35 @@ def test_raw_outputs_come_in_the_order_that_is_asked_for(samples, split, columns
     np.testing.assert_allclose(found[:, 1].numpy(), expected, atol=1e-6)
     everyone = torch.cat(list(supervised.forward(model, joined, SPECS, 6, "cpu")))
     assert torch.equal(everyone[places], found)
+
+
+def test_few_samples_are_passed_over_again_for_as_many_steps(samples, split, columns):
+    """An epoch of 20 samples, of which 5 are there: four steps, each a pass with an order and a view of its own."""
+    few = join(samples, split, columns).at(np.arange(5))
+    lesson = replace(lesson_of(few), epoch=20)
+    source = supervised.training_batches(lesson, SPECS, 6, 4, "cpu")
+    assert lesson.steps(6) == 4
+    for epoch in range(2):
+        found = [(inputs.clone(), targets["label"]) for inputs, targets in source(epoch, 0)]
+        assert len(found) == 4
+        for step, (inputs, label) in enumerate(found):
+            order = sampling.epoch_order(4, 4 * epoch + step, 5)
+            assert np.array_equal(label.numpy(), few.truth[order])
+            pictures = torch.from_numpy(np.asarray(few.columns["rgb"][few.rows[order]]))
+            drawn = views.view_parameters(9, keyed_random.keys(few.sample_ids)[order], 4 * epoch + step)
+            torch.testing.assert_close(inputs, views.augment(pictures, drawn, SPEC))
+        rest = [inputs for inputs, _ in source(epoch, 3)]
+        assert len(rest) == 1
+        assert torch.equal(rest[0], found[3][0])
+
+
+def test_a_pass_may_go_on_in_the_next_epoch(samples, split, columns):
+    """Passes of two steps in epochs of three: every sample of a pass is seen once."""
+    some = join(samples, split, columns).at(np.arange(10))
+    source = supervised.training_batches(
+        replace(lesson_of(some, views.Plan(9, augment=False)), epoch=15), SPECS, 5, 4, "cpu"
+    )
+    seen = [np.round(inputs[:, 0, 0, 0].numpy() * 127.5 + 127.5) for e in range(2) for inputs, _ in source(e, 0)]
+    assert len(seen) == 6
+    for one in range(3):
+        assert sorted(np.concatenate(seen[2 * one : 2 * one + 2])) == sorted(numbers_of(some))

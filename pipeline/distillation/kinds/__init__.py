@@ -14,16 +14,21 @@ class Kind(NamedTuple):
     Parameters
     ----------
     read : cells of the target column and the task → truth of the samples, NaN-free, and which of the cells it is of.
+    hide : truth and which samples' is kept → truth in which that of the others is not known.
+    known : truth → bool, of which samples it is known.
     check : refuses training samples that nothing can be learned from.
-    targets : truth, which samples and their views, the task → the batch's ``label`` (mixed where views are).
-    strata : truth → int64 groups of samples that balanced sampling draws alike.
-    weights : of the outputs in the loss, by the option CLASS_WEIGHTS; None for equal ones.
+    targets : truth, which samples and their views, the task → the batch's ``label`` (mixed where views are), -1 or NaN
+        where it is not known.
+    strata : truth → int64 groups of samples that balanced sampling draws alike, below 0 where truth is not known.
+    weights : option CLASS_WEIGHTS, known truth and the task → weights of the outputs in the loss; None for equal ones.
     harden : raw outputs → the hard labels that are kept beside them.
     validate : raw outputs, truth, weights and the task → a row of the history.
     disagreement : hard labels and truth → how many differ.
     """
 
     read: Callable
+    hide: Callable
+    known: Callable
     check: Callable
     targets: Callable
     strata: Callable
@@ -36,6 +41,8 @@ class Kind(NamedTuple):
 KINDS = {
     "classify": Kind(
         classify.read,
+        classify.hide,
+        classify.known,
         classify.check,
         classify.targets,
         classify.strata,

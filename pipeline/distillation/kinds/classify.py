@@ -11,8 +11,10 @@ from torch import Tensor
 
 from pipeline.distillation.losses.table import balanced_weights
 from pipeline.errors import DataError
-from pipeline.inputs.views.image import Drawn
+from pipeline.inputs.views.plan import Drawn
 from pipeline.tasks import Task
+
+UNKNOWN = -1  # instead of a class
 
 
 def read(cells: Iterable, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -22,15 +24,31 @@ def read(cells: Iterable, task: Task) -> tuple[np.ndarray, np.ndarray]:
     return np.array([task.outputs.index(words[place]) for place in places], np.int64), places
 
 
+def hide(truth: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The classes where a bool array (M,) says so, ``UNKNOWN`` elsewhere, int64 (M,)."""
+    return np.where(kept, truth, UNKNOWN)
+
+
+def known(truth: np.ndarray) -> np.ndarray:
+    """Where there is a class, bool (M,)."""
+    return truth != UNKNOWN
+
+
 def check(truth: np.ndarray, task: Task) -> None:
-    """Refuse training samples among which a class is missing.
+    """Refuse training samples among whose known labels a class is missing.
 
     Raises
     ------
     DataError : naming the absent classes.
     """
-    counts = np.bincount(truth, minlength=len(task.outputs))
+    labelled = truth[known(truth)]
+    counts = np.bincount(labelled, minlength=len(task.outputs))
     absent = [name for name, count in zip(task.outputs, counts, strict=True) if not count]
+    if absent and len(labelled) < len(truth):
+        raise DataError(
+            f"No training {task.sample} with a known label is {', '.join(absent)}: of {len(truth)} {task.samples}, "
+            f"{len(labelled)} are labelled, all of other classes. Label more subjects: LABELLED="
+        )
     if absent:
         raise DataError(
             f"No training {task.sample} is {', '.join(absent)}: {len(truth)} {task.samples}, all of other classes. "
@@ -39,17 +57,21 @@ def check(truth: np.ndarray, task: Task) -> None:
 
 
 def targets(truth: np.ndarray, index: np.ndarray, drawn: Drawn, task: Task) -> Tensor:
-    """True classes, int64 (B,), or, of mixed views, the share of each class, float32 (B, C)."""
+    """True classes, int64 (B,), or, of mixed views, the share of each class, float32 (B, C).
+
+    A class that is not known is ``UNKNOWN``; shares are NaN where one of both samples' class is not known.
+    """
     own = torch.from_numpy(truth[index])
     if drawn.partners is None:
         return own
     share = torch.from_numpy(drawn.kept)[:, None]
-    both = [F.one_hot(y, len(task.outputs)).float() for y in (own, torch.from_numpy(truth[drawn.partners]))]
+    classes = (own, torch.from_numpy(truth[drawn.partners]))
+    both = [_shares(label, len(task.outputs)) for label in classes]
     return share * both[0] + (1 - share) * both[1]
 
 
 def strata(truth: np.ndarray) -> np.ndarray:
-    """The classes themselves, int64 (M,)."""
+    """The classes themselves, int64 (M,); ``UNKNOWN`` is below 0."""
     return truth
 
 
@@ -80,3 +102,9 @@ def validate(outputs: Tensor, truth: np.ndarray, class_weights: Tensor | None, t
 def disagreement(hard: np.ndarray, truth: np.ndarray) -> int:
     """How many hard labels are not the true class."""
     return int((hard != truth).sum())
+
+
+def _shares(label: Tensor, classes: int) -> Tensor:
+    """Classes as shares, float32 (B, C); NaN of a class that is not known."""
+    shares = F.one_hot(label.clamp(min=0), classes).float()
+    return shares.masked_fill((label == UNKNOWN)[:, None], torch.nan)

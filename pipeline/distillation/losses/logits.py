@@ -13,7 +13,11 @@ FLAT = 1e-3  # probabilities that vary less than this, as a vector's length, hav
 
 
 def label_loss(
-    student_logits: Tensor, label: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
+    student_logits: Tensor,
+    label: Tensor,
+    class_weights: Tensor | None = None,
+    smoothing: float = 0.0,
+    partial: bool = False,
 ) -> Tensor:
     """Cross-entropy with labels. For two classes: the binary cross-entropy of the difference of the two logits.
 
@@ -24,8 +28,11 @@ def label_loss(
     class_weights : float, shape (C,), or None for equal weights. The weighted mean is divided by the weights of what
         is there, so that shares of 0 and 1 give the value of the labels that they say (torch divides by B instead).
     smoothing : share of each label that is spread over all classes (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+    partial : labels may be missing, below 0 or rows of NaN: the mean is over the others, 0 where there are none.
     """
     logits = wide(student_logits)
+    if partial:
+        return _partial_loss(logits, label, class_weights, smoothing)
     if smoothing:
         shares = label if label.is_floating_point() else F.one_hot(label, logits.shape[1]).to(logits.dtype)
         label = (1 - smoothing) * shares + smoothing / logits.shape[1]
@@ -62,7 +69,8 @@ def dkd_loss(
     Parameters
     ----------
     student_logits, teacher_logits : float, shape (B, C).
-    label : int64, shape (B,); of float shares, shape (B, C), the largest counts.
+    label : int64, shape (B,); of float shares, shape (B, C), the largest counts. Where it is missing, below 0 or NaN,
+        the teacher's highest class stands for it.
     alpha, beta : weights of the true class's part and of the others' part.
     temperature : > 0, as in ``soft_loss``.
 
@@ -70,6 +78,7 @@ def dkd_loss(
 
     Source: Zhao et al. 2022, arXiv:2203.08679, equation 7; alpha and beta as the authors' code has them by default.
     """
+    label = filled(label, teacher_logits.argmax(1))
     if label.is_floating_point():
         label = label.argmax(1)
     student_target, student_others = _decoupled(wide(student_logits) / temperature, label)
@@ -103,9 +112,33 @@ def dist_loss(
     return temperature**2 * (beta * (1 - between.mean()) + gamma * (1 - within.mean()))
 
 
+def filled(label: Tensor, other: Tensor) -> Tensor:
+    """Labels, those that are missing taken from elsewhere.
+
+    Parameters
+    ----------
+    label : int64, shape (B,), below 0 where missing; or float, shape (B, C), rows of NaN where missing.
+    other : int64, shape (B,), classes.
+    """
+    if label.is_floating_point():
+        return torch.where(label.isnan(), F.one_hot(other, label.shape[1]).to(label.dtype), label)
+    return torch.where(label < 0, other, label)
+
+
 def wide(tensor: Tensor) -> Tensor:
     """The tensor in float32, or in float64 where it has that."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _partial_loss(logits: Tensor, label: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
+    """The mean over the labels that are there, weighted as in ``label_loss``; no look at how many there are."""
+    classes, floating = logits.shape[1], label.is_floating_point()
+    missing = label.isnan().any(1, keepdim=True) if floating else (label < 0)[:, None]  # (B, 1)
+    shares = label if floating else F.one_hot(label.clamp(min=0), classes).to(logits.dtype)
+    shares = (1 - smoothing) * shares.masked_fill(missing, 0) + smoothing / classes  # NaN would reach the gradients
+    weighted = (shares if class_weights is None else shares * class_weights).masked_fill(missing, 0)
+    total = weighted.sum()
+    return -(weighted * F.log_softmax(logits, dim=1)).sum() / total.masked_fill(total == 0, 1)
 
 
 def _decoupled(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:

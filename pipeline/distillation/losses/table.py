@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
-from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss, wide
+from pipeline.distillation.losses.logits import dist_loss, dkd_loss, filled, label_loss, soft_loss, wide
 from pipeline.models.heads import Outputs
 from pipeline.tasks.objective import ONE_TEACHER, REQUIRED_TARGETS, Term
 
@@ -28,11 +28,13 @@ class LossOptions:
     temperature : of ``soft``, ``dkd`` and ``dist``.
     class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; None for equal weights.
     label_smoothing : share of the true label that ``label`` spreads over all classes.
+    partial : whether some of the true labels are missing, so that ``label`` learns from the others alone.
     """
 
     temperature: float = 4.0
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
+    partial: bool = False
 
 
 def hard_loss(
@@ -43,13 +45,15 @@ def hard_loss(
     Parameters
     ----------
     by_class, by_teacher : float, shape (B, C), logits of the two tokens; the same twice for a network without tokens.
-    label : int64, shape (B,), or float, shape (B, C), the classes' shares of each picture.
+    label : int64, shape (B,), or float, shape (B, C), the classes' shares of each picture. Where it is missing, below 0
+        or NaN, the teacher's answer stands for it.
     teacher : int64, shape (B,), the teacher's argmax.
     class_weights : float, shape (C,), or None for equal weights.
 
     Source: Touvron et al. 2021, arXiv:2012.12877, equation 3, with its weights of 1/2. El Morabit and Rivenq 2022 write
     the same as a sum of binary cross-entropies, twice this value.
     """
+    label = filled(label, teacher)
     return (label_loss(by_class, label, class_weights) + label_loss(by_teacher, teacher, class_weights)) / 2
 
 
@@ -118,7 +122,10 @@ def _over_tokens(loss: Callable[[Tensor], Tensor], outputs: Outputs) -> Tensor:
 
 def _label(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
     return _over_tokens(
-        lambda logits: label_loss(logits, targets["label"], options.class_weights, options.label_smoothing), outputs
+        lambda logits: label_loss(
+            logits, targets["label"], options.class_weights, options.label_smoothing, options.partial
+        ),
+        outputs,
     )
 
 

@@ -12,7 +12,7 @@ from timm.task.distillation import LogitDistillationTask
 from torch import nn
 from torchdistill.losses.mid_level import DISTLoss, KDLoss
 
-from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss
+from pipeline.distillation.losses.logits import dist_loss, dkd_loss, filled, label_loss, soft_loss
 
 LABEL = torch.tensor([0, 1, 1, 0, 1])
 
@@ -201,3 +201,51 @@ def test_dist_is_torchdistills(classes):
     theirs = DISTLoss("s", "output", "t", "output", beta=2.0, gamma=0.5, tau=3.0)
     found = dist_loss(student, teacher, beta=2.0, gamma=0.5, temperature=3.0)
     torch.testing.assert_close(found, theirs(*outputs(student, teacher)))
+
+
+MISSING = torch.tensor([0, -1, 1, -1, 1])
+KNOWN = MISSING >= 0
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.2, 1.8], dtype=torch.float64)])
+def test_of_partial_labels_the_loss_is_that_of_the_known_ones(mixed, smoothing, weights):
+    label = F.one_hot(MISSING.clamp(min=0), 2).double() * 0.7 + 0.15 if mixed else MISSING
+    if mixed:
+        label[~KNOWN] = torch.nan
+    found, expected = draw(2, 0).requires_grad_(), draw(2, 0).requires_grad_()
+    one = label_loss(found, label, weights, smoothing, partial=True)
+    other = label_loss(expected[KNOWN], label[KNOWN], weights, smoothing)
+    torch.testing.assert_close(one, other)
+    one.backward()
+    other.backward()
+    torch.testing.assert_close(found.grad, expected.grad)
+    assert (found.grad[~KNOWN] == 0).all()
+
+
+@pytest.mark.parametrize("label", [torch.full((5,), -1), torch.full((5, 2), torch.nan)])
+def test_a_batch_without_a_label_asks_for_nothing(label):
+    logits = draw(2, 0).requires_grad_()
+    loss = label_loss(logits, label, partial=True)
+    loss.backward()
+    assert loss == 0
+    assert (logits.grad == 0).all()
+
+
+def test_where_all_labels_are_there_partial_says_the_same():
+    torch.testing.assert_close(label_loss(draw(2, 0), LABEL, partial=True), label_loss(draw(2, 0), LABEL))
+
+
+def test_missing_labels_are_filled_and_the_others_stay():
+    other = torch.tensor([1, 1, 0, 0, 0])
+    assert filled(MISSING, other).tolist() == [0, 1, 1, 0, 1]
+    shares = torch.full((2, 2), 0.5)
+    shares[1] = torch.nan
+    assert filled(shares, torch.tensor([0, 1])).tolist() == [[0.5, 0.5], [0, 1]]
+
+
+def test_dkd_takes_the_teachers_class_where_there_is_no_label():
+    student, teacher = draw(3, 0), draw(3, 1)
+    label = torch.where(MISSING < 0, teacher.argmax(1), MISSING)
+    assert torch.equal(dkd_loss(student, teacher, MISSING), dkd_loss(student, teacher, label))

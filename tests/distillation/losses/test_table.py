@@ -266,3 +266,31 @@ def test_balanced_weights_make_classes_count_alike():
 def test_every_loss_is_a_public_function():
     public = {name for module in (features, logits, losses) for name in vars(module)}
     assert all(f"{name}_loss" in public for name in LOSSES)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_hard_takes_the_teachers_answer_where_there_is_no_label(batch, mixed):
+    outputs, targets = batch
+    known = torch.arange(9) % 3 > 0
+    label = torch.where(known, targets["label"], targets["hard"])
+    missing = torch.where(known, targets["label"], -1)
+    if mixed:
+        label, missing = (F.one_hot(one.clamp(min=0), 2).float() for one in (label, missing))
+        missing[~known] = torch.nan
+    found = value("hard", outputs, targets | {"label": missing}, partial=True)
+    assert torch.equal(found, value("hard", outputs, targets | {"label": label}))
+
+
+def test_label_learns_from_the_known_labels_alone(batch):
+    outputs, targets = batch
+    known = torch.arange(9) % 3 > 0
+    found = value("label", outputs, targets | {"label": torch.where(known, targets["label"], -1)}, partial=True)
+    fewer = replace(outputs, tokens=tuple(logits[known] for logits in outputs.tokens))
+    torch.testing.assert_close(found, value("label", fewer, {"label": targets["label"][known]}))
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("label", "hard", "dkd")])
+def test_the_other_losses_ask_for_no_label(batch, name):
+    outputs, targets = batch
+    missing = targets | {"label": torch.full((9,), -1)}
+    assert torch.equal(value(name, outputs, missing, partial=True), value(name, outputs, targets))
