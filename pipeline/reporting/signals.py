@@ -21,8 +21,8 @@ BINS = 160  # of a panel: of the steps in each, the lowest and the highest are d
 PREPARED = PALETTE[2]
 # What is subtracted and what it is divided by, in words.
 SCALED = {
-    "subject": "by the mean and the standard deviation of all that was recorded of the subject, in any part of the split; "
-    "no label is needed for it, and levels and sizes of responses stay comparable within a person",
+    "subject": "by the mean and standard deviation of all that was recorded of the subject, which needs no label and "
+    "keeps levels and sizes of responses comparable within a person",
     "window": "from 0 to 1 each, which takes away the level and the size of responses",
     "none": "not scaled",
 }
@@ -105,12 +105,9 @@ def panels(material: Material) -> Iterator[Picture]:
 def _titles(material: Material) -> dict[str, str]:
     """By sample what it is and whose."""
     everyone, outputs = material.everyone, material.task.outputs
-    numbers = (
-        pd.to_numeric(everyone.get("label", pd.Series(-1, everyone.index)), errors="coerce").fillna(-1).astype(int)
-    )
     return {
-        name: f"{words(outputs[number])}, {subject}" if 0 <= number < len(outputs) else str(subject)
-        for name, subject, number in zip(everyone["sample_id"], everyone["subject_id"], numbers, strict=True)
+        name: f"{words(outputs[number])}, {subject}"
+        for name, subject, number in zip(everyone["sample_id"], everyone["subject_id"], everyone["label"], strict=True)
     }
 
 
