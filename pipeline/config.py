@@ -107,10 +107,10 @@ class IndexConfig:
     dataset: str = option(
         "auto",
         "Form of the raw dataset.",
-        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet"),
+        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet", "biovid"),
     )
     max_skipped: float = option(
-        0.05, "Largest share of pictures that may be unusable before it is an error.", least=0, most=1
+        0.05, "Largest share of pictures or recordings that may be unusable before it is an error.", least=0, most=1
     )
     workers: int = workers()
     max_files: int = option(
