@@ -22,8 +22,11 @@ from pipeline.fields import (
     MOST_PICTURES,
     MOST_PROCESSES,
     MOST_RATE,
+    MOST_RATE_HZ,
     MOST_REPLICATES,
+    MOST_SECONDS,
     MOST_SIDE,
+    MOST_SMOOTH,
     MOST_VIEWS,
     device,
     option,
@@ -144,6 +147,40 @@ class AlignConfig:
         "loky", "Who aligns on CPUs: processes here, or a cluster.", affects=False, choices=("loky", "dask", "ray")
     )
     scheduler: str = option("", "Address of a running cluster; empty: one of WORKERS processes here.", affects=False)
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    data: str = raw_data()
+    channel: str = option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+    rate_hz: int = option(
+        0,
+        "Signals: steps a second, resampled with a filter against aliasing; 0: the rate that most files have.",
+        least=1,
+        most=MOST_RATE_HZ,
+        or_zero=True,
+    )
+    seconds: float = option(
+        0.0, "Signals: longest window, later steps are cut; 0: the longest there is.", least=0, most=MOST_SECONDS
+    )
+    smooth_window: int = option(
+        5, "Signals: steps of the Savitzky-Golay filter, odd; 1: none is used.", least=1, most=MOST_SMOOTH
+    )
+    smooth_order: int = option(2, "Signals: order of the Savitzky-Golay filter's polynomial.", least=0, most=20)
+    outliers: float = option(
+        3.0,
+        "Signals: deviations from a window's mean at which steps are clipped, both sides; 0: none are, as ECG and EMG "
+        "need it, whose peaks are no errors.",
+        least=0,
+        most=1000,
+    )
+    scaling: str = option(
+        "subject",
+        "Signals: subject, by mean and deviation of all that was recorded of the person, which needs no labels and "
+        "keeps levels and sizes of responses comparable; window, from 0 to 1 each, which loses both; none.",
+        choices=("subject", "window", "none"),
+    )
+    workers: int = workers()
 
 
 @dataclass(frozen=True)

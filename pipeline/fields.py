@@ -20,6 +20,9 @@ MOST_PROCESSES = 1024
 MOST_REPLICATES = 100_000
 MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied with a loss
 MOST_PICTURES = 1_000_000
+MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
+MOST_SECONDS = 3600.0
+MOST_SMOOTH = 10_001  # steps of a filter
 
 
 def option(

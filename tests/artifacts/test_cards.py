@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
 from pipeline.errors import ArtifactError
 from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
+from pipeline.inputs.signals import card as signals
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
 from pipeline.tasks import PAIN, Task
@@ -25,6 +26,8 @@ from tests.helpers import records, specials
 NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
 OWNER = "0123456789abcdef" * 4
 PREPARE = {"kind": STAGE, "version": VERSION, **dataclasses.asdict(Preparation.of(as_dict(AlignConfig())))}
+SIGNALS = signals.Preparation.of(as_dict(WindowConfig(channel="gsr,ecg")), 64.0, 352)
+WINDOWS = {"kind": signals.STAGE, "version": signals.VERSION, **as_dict(SIGNALS)}
 CARD = {
     "architecture": NETWORK.name,
     "label": NETWORK.name,
@@ -78,7 +81,8 @@ def test_what_is_written_is_read(tmp_path):
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
         (cards.Signal, SignalSpec, set()),
-        (cards.Prepare, Preparation, {"kind", "version"}),
+        (cards.Faces, Preparation, {"version"}),
+        (cards.Windows, signals.Preparation, {"version"}),
         (cards.Question, Task, set()),
     ],
 )
@@ -96,13 +100,24 @@ def test_the_schema_knows_every_modality():
     assert set(cards.Inputs.__struct_fields__) == set(MODALITIES)
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Preparation), ids=lambda field: field.name)
-def test_no_option_makes_a_card_that_is_refused(field, tmp_path):
-    option = next(one for one in dataclasses.fields(AlignConfig) if one.name == field.name)
-    bounds = (option.metadata.get(name) for name in ("least", "most", "default"))
-    for value in [bound for bound in (*bounds, option.default) if bound is not None] + list(option.metadata["choices"]):
-        (tmp_path / cards.CARD).write_text(cards.text(changed(f"prepare.{field.name}", value)))
-        assert cards.read(tmp_path)["prepare"][field.name] == value
+OPTIONS = [(PREPARE, AlignConfig, field.name) for field in dataclasses.fields(Preparation)] + [
+    (WINDOWS, WindowConfig, field.name)
+    for field in dataclasses.fields(signals.Preparation)
+    if field.name in WindowConfig.__dataclass_fields__
+]
+
+
+@pytest.mark.parametrize(("prepare", "config", "name"), OPTIONS, ids=lambda value: str(value)[:20])
+def test_no_option_makes_a_card_that_is_refused(prepare, config, name, tmp_path):
+    option = config.__dataclass_fields__[name]
+    bounds = [option.metadata.get(bound) for bound in ("least", "most")] + [option.default]
+    values = [bound for bound in bounds if bound is not None] + list(option.metadata["choices"])
+    if name == "rate_hz":
+        values = [value for value in values if value]  # 0 leaves it to the recordings
+    for value in values:
+        card = CARD | {"prepare": prepare | {name: value}}
+        (tmp_path / cards.CARD).write_text(cards.text(card))
+        assert cards.read(tmp_path)["prepare"][name] == value
 
 
 NESTED = json.loads("[" * 200 + "]" * 200)
@@ -131,6 +146,16 @@ CRAFTED = [
     ("prepare.fine_min_face_px", 0),
     ("prepare.align", "magic"),
     ("prepare", []),
+    ("prepare", {}),
+    ("prepare", PREPARE | {"kind": "resize"}),
+    ("prepare", PREPARE | {"kind": "window"}),
+    ("prepare", WINDOWS | {"kind": "align"}),
+    ("prepare", WINDOWS | {"channels": []}),
+    ("prepare", WINDOWS | {"channels": ["gsr\n"]}),
+    ("prepare", WINDOWS | {"rate_hz": 0}),
+    ("prepare", WINDOWS | {"steps": 2**40}),
+    ("prepare", WINDOWS | {"scaling": "magic"}),
+    ("prepare", WINDOWS | {"outliers": float("nan")}),
     ("classes", [["no_pain", "pain"]]),
     ("classes", []),
     ("classes", ["pain", "pain"]),

@@ -26,6 +26,7 @@ TEXTS = {
     "features": ("hidden", "hidden,map"),
     "unseen": ("demo-pain",),
     "scheduler": ("tcp://127.0.0.1:8786",),
+    "channel": ("gsr", "gsr,ecg"),
     "stop_on": ("val_loss", "val_balanced_accuracy"),
     "weights": ("random", "shipped", "hub"),
     "device": ("auto", "cpu", "cuda", "cuda:1"),
@@ -41,6 +42,9 @@ ALONE = {
     **{f"--levels {text}": "TASK=pain are no levels" for text in ("0,4", "0|1,2|3,4")},
     "--mix mixup": "VIEWS=2",
     **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
+    # A stage that prepares inputs takes the tasks that it prepares them for.
+    **dict.fromkeys(("--task pain", "--task expression"), "make align TASK="),
+    "--task skin-conductance": "make window TASK=",
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
 }
