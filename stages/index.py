@@ -1,6 +1,7 @@
-"""Read the raw dataset once: which pictures there are, whom they show, and which cannot be used.
+"""Read the raw dataset once: which pictures or recordings there are, of whom, and which cannot be used.
 
-Writes ``samples.csv``, a row for each face, and ``skipped.csv``, a row with the reason for each unusable picture.
+Writes ``samples.csv``, a row for each face or window, and ``skipped.csv``, a row with the reason for each that cannot be
+used.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ CONFIG = IndexConfig
 INPUTS = ("raw",)
 OUTPUT = "samples"
 
-PICTURES_A_PROCESS = 16  # of fewer, starting another process would take longer than it saves
+FILES_A_PROCESS = 16  # of fewer, starting another process would take longer than it saves
 
 log = logging.getLogger(__name__)
 
 
 def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
-    """List the dataset, decode every picture once, and write the sample table.
+    """List the dataset, read every picture or recording once, and write the sample table.
 
     Raises
     ------
-    DataError : the dataset is in no known form, has no usable picture, or too many pictures that cannot be used.
+    DataError : the dataset is in no known form, has nothing usable, or too much that cannot be used.
     """
     import pandas as pd
 
@@ -43,23 +44,26 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     from pipeline.inputs import likeness
 
     forms, listing = _listing(config, work, raw)
+    medium = indexing.medium_of(listing)
     digests = {entry.file: f"{entry.source}:{_digest(entry.file, listing, raw)}" for entry in listing.entries}
-    files = indexing.first_files(listing.entries, digests)
-    inspected = _inspect(files, raw, work.path, config.workers, compared=len(forms) > 1)
+    firsts = indexing.first_files(listing.entries, digests)
+    inspected = _inspect(firsts, raw, work.path, config.workers, compared=len(forms) > 1)
     entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
     listing = replace(listing, entries=entries)
-    rows, skipped = indexing.sample_rows(listing, digests, {file: boxes for file, (boxes, _) in inspected.items()})
+    measured = {file: found for file, (found, _) in inspected.items()}
+    rows, skipped = indexing.sample_rows(listing, digests, measured)
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
     arrays.write_table(work.path / "skipped.csv", reasons)
-    pictures = len(listing.entries) + len(listing.skipped)
-    indexing.check_skipped(len(rows), skipped, pictures, config.max_skipped, work.path / "skipped.csv")
+    files = len(listing.entries) + len(listing.skipped)
+    indexing.check_skipped(len(rows), skipped, files, config.max_skipped, work.path / "skipped.csv", medium)
     samples = pd.DataFrame(rows)
     arrays.write_table(work.path / "samples.csv", samples)
     name = "+".join(dict.fromkeys(forms.values()))
-    log.info("index: %d samples of %d pictures, %d skipped (%s)", len(rows), pictures, len(skipped), name)
+    log.info("index: %d samples of %d %ss, %d skipped (%s)", len(rows), files, medium, len(skipped), name)
+    channels = indexing.channels_of(measured)
     return {
         "counts": {
-            "pictures": pictures,
+            f"{medium}s": files,
             "samples": len(samples),
             "skipped": len(skipped),
             "subjects": int(samples["subject_id"].nunique()),
@@ -68,13 +72,14 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
         "targets": indexing.targets_of(listing),
         "attributes": indexing.attributes_of(listing),
         "dataset": name,
+        **({"channels": channels} if channels else {}),
         **({"sources": forms} if len(forms) > 1 else {}),
         "skipped": [vars(item) for item in skipped],
     }
 
 
 def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:
-    """The form of each source, and all their pictures."""
+    """The form of each source, and all their files."""
     from pipeline.inputs import archives, datasets, sources
     from pipeline.inputs.datasets import Skipped
 
@@ -106,11 +111,13 @@ def _check_omitted(source: RawData) -> None:
 
 
 def _digest(file: str, listing: Listing, raw: RawData) -> str:
-    """What tells a picture's content: its SHA-256, or its name where it could not be read."""
+    """What tells a file's content: its SHA-256, or its name where it could not be read."""
     return listing.digests.get(file) or raw.files[file] or f"unread {file}"
 
 
-def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, compared: bool) -> dict[str, tuple]:
+def _inspect(
+    files: dict[str, tuple[str, ...]], raw: RawData, folder: Path, workers: int, compared: bool
+) -> dict[str, tuple]:
     """What ``inspect`` says of each file, in processes of this machine."""
     import joblib
     from tqdm import tqdm
@@ -119,9 +126,11 @@ def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, c
     from pipeline.inputs import archives
     from pipeline.inputs.index import inspect
 
-    processes = max(1, min(workers or joblib.cpu_count(), len(files) // PICTURES_A_PROCESS))
+    processes = max(1, min(workers or joblib.cpu_count(), len(files) // FILES_A_PROCESS))
     archive = folder / archives.NAME
     paths = archives.locate(files, raw, archive if archive.exists() else None)
-    tasks = [joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True)]
-    bar = tqdm(cluster.ordered(tasks, processes), total=len(files), desc="index", unit="picture", disable=None)
+    tasks = [
+        joblib.delayed(inspect)(path, regions, compared) for path, regions in zip(paths, files.values(), strict=True)
+    ]
+    bar = tqdm(cluster.ordered(tasks, processes), total=len(files), desc="index", unit="file", disable=None)
     return dict(zip(files, bar, strict=True))

@@ -46,8 +46,8 @@ def rendered(monkeypatch) -> list[str]:
             save_picture(picture, out / what.file, config.quality)
             yield [(what.file, rows_of[config.form](what))]
 
-    monkeypatch.setattr(synthesize, "_render", render)
-    monkeypatch.setattr(synthesize, "_packages", lambda: {"anny": "0"})
+    monkeypatch.setattr(synthesize, "_make", render)
+    monkeypatch.setattr(synthesize, "_packages", lambda *_: {"anny": "0"})
     return asked
 
 

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets import affectnet, ferplus, folders, parquet, rafdb, synpain, table, truth
+from pipeline.inputs.datasets import affectnet, biovid, ferplus, folders, parquet, rafdb, synpain, table, truth
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
 __all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
 
-# Datasets whose pictures are files, and those whose tables hold the pictures, which are unpacked.
+# Datasets whose pictures or signals are files, and those whose tables hold the pictures, which are unpacked.
 READERS = {
     "synpain": synpain.read,
     "folders": folders.read,
     "csv": table.read,
     "rafdb": rafdb.read,
     "affectnet": affectnet.read,
+    "biovid": biovid.read,
 }
 UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
 
@@ -27,7 +28,7 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
 
     Raises
     ------
-    DataError : there is no picture, or the dataset is in none of these forms.
+    DataError : there is neither picture nor signal, or the dataset is in none of these forms.
     """
     if table.recognises(path):
         return "csv"
@@ -37,15 +38,20 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
     if affectnet.recognises(path, files):
         return "affectnet"
     shown = pictures(files)
+    if not shown and biovid.recognises(list(files)):
+        return "biovid"
     if not shown:
-        raise DataError(f"There is no picture in {path}. Give a folder of pictures or a CSV file: DATA=/path/to/it")
+        raise DataError(
+            f"There is no picture and no window of signals in {path}. Give a folder of them or a CSV file: "
+            "DATA=/path/to/it"
+        )
     for name, module in (("synpain", synpain), ("folders", folders)):
         if module.recognises(shown):
             return name
     raise DataError(
         f"The dataset {path} is in no known form; it has {len(shown)} pictures, the first is {shown[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, or a CSV file "
+        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, BioVid's windows, or a CSV file "
         "with path and label: DATA=table.csv"
     )
 

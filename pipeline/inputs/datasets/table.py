@@ -65,7 +65,7 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
             if not file:
                 raise DataError("no path: the cell is empty")
             if file not in files:
-                raise DataError(fault_of(file) or "missing: there is no such picture below the table's folder")
+                raise DataError(fault_of(file) or "missing: there is no such file below the table's folder")
             answers = _answers(row, targets, vocabulary) | (_label(row[columns["label"]], labels) if labels else {})
             traits = {name: _cell(row, name) for name in attributes}
             entries.append(_entry(file, row, columns, answers, traits))
