@@ -22,8 +22,11 @@ from pipeline.fields import (
     MOST_PICTURES,
     MOST_PROCESSES,
     MOST_RATE,
+    MOST_RATE_HZ,
     MOST_REPLICATES,
+    MOST_SECONDS,
     MOST_SIDE,
+    MOST_SMOOTH,
     MOST_VIEWS,
     device,
     option,
@@ -38,8 +41,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_SETS = REPOSITORY / "data" / "demo"
 DEMO_DATA = DEMO_SETS / "pain"
 SHIPPED_WEIGHTS = DEMO_SETS / "weights"
-DEMO_SEEDS = {"pain": 1, "expression": 2}  # of the identities rendered for each shipped set
-SYNTHETIC_FORMS = ("pairs", "expression")
+DEMO_SEEDS = {"pain": 1, "expression": 2, "skin-conductance": 3}  # of the people of each shipped set
+SYNTHETIC_FORMS = ("pairs", "expression", "skin-conductance")
 NO_TEACHER = "none"
 ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
 UNITS = ("subject", "window")  # what a split may divide
@@ -150,6 +153,40 @@ class AlignConfig:
         "loky", "Who aligns on CPUs: processes here, or a cluster.", affects=False, choices=("loky", "dask", "ray")
     )
     scheduler: str = option("", "Address of a running cluster; empty: one of WORKERS processes here.", affects=False)
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    data: str = raw_data()
+    channel: str = option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+    rate_hz: int = option(
+        0,
+        "Signals: steps a second, resampled with a filter against aliasing; 0: the rate that most files have.",
+        least=1,
+        most=MOST_RATE_HZ,
+        or_zero=True,
+    )
+    seconds: float = option(
+        0.0, "Signals: longest window, later steps are cut; 0: the longest there is.", least=0, most=MOST_SECONDS
+    )
+    smooth_window: int = option(
+        5, "Signals: steps of the Savitzky-Golay filter, odd; 1: none is used.", least=1, most=MOST_SMOOTH
+    )
+    smooth_order: int = option(2, "Signals: order of the Savitzky-Golay filter's polynomial.", least=0, most=20)
+    outliers: float = option(
+        3.0,
+        "Signals: deviations from a window's mean at which steps are clipped, both sides; 0: none are, as ECG and EMG "
+        "need it, whose peaks are no errors.",
+        least=0,
+        most=1000,
+    )
+    scaling: str = option(
+        "subject",
+        "Signals: subject, by mean and deviation of all that was recorded of the person, which needs no labels and "
+        "keeps levels and sizes of responses comparable; window, from 0 to 1 each, which loses both; none.",
+        choices=("subject", "window", "none"),
+    )
+    workers: int = workers()
 
 
 @dataclass(frozen=True)
@@ -318,8 +355,14 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    form: str = option("pairs", "pairs: SynPAIN's; expression: single faces by class.", choices=SYNTHETIC_FORMS)
-    n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1, most=MOST_PICTURES)
+    form: str = option(
+        "pairs",
+        "pairs: SynPAIN's; expression: single faces by class; skin-conductance: BioVid's windows of signals.",
+        choices=SYNTHETIC_FORMS,
+    )
+    n: int = option(
+        360, "Files: pairs of faces, single faces, or windows of signals, 40 a person.", least=1, most=MOST_PICTURES
+    )
     seed: int = seed("Seed of the identities; sets with different seeds share nobody.", 1)
     height: int = option(
         0,

@@ -65,8 +65,14 @@ def index_command(**values: Any) -> None:
 @config_options("align")
 def align_command(**values: Any) -> None:
     """Find every face once and warp it to the template."""
-    session = Session("align", values)
-    session.make(session.inputs)
+    _prepare("align", values)
+
+
+@cli.command("window")
+@config_options("window")
+def window_command(**values: Any) -> None:
+    """Clean every recorded signal and bring all to one rate, length and scale."""
+    _prepare("window", values)
 
 
 @cli.command("split")
@@ -224,7 +230,7 @@ def predict_command(source: Path, out: Path, model: Path | None, device: str, **
 @field_options(SynthesizeConfig)
 @click.option("--out", type=params.Place(), required=True, help="Folder of the pictures and truth.csv.")
 def synthesize_command(out: Path, **values: Any) -> None:
-    """Render synthetic faces with known action units, in pairs or in a folder per expression."""
+    """Make a synthetic set with its truth: faces with known action units, or signals of people in pain."""
     click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
 
 
@@ -284,6 +290,19 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
     nodes = [graph.pretrained(family, presets.DEMO_NETWORKS, config) for family in presets.DEMO_NETWORKS]
     for artifact in store.build(*nodes):
         click.echo(housekeeping.shown(pretrain.export(artifact, out)))
+
+
+def _prepare(stage: str, values: dict[str, Any]) -> None:
+    """Prepare the inputs of a task, if it is this stage that does it."""
+    session = Session(stage, values)
+    task = session.preset.task
+    if task.prepare != stage:
+        others = " or ".join(f"TASK={name}" for name, other in TASKS.items() if other.prepare == stage)
+        raise ConfigError(
+            f"TASK={task.name} reads {task.samples}, which `{task.prepare}` prepares, not `{stage}`. Run "
+            f"make {task.prepare} TASK={task.name}" + (f", or choose another task: {others}" if others else "")
+        )
+    session.make(session.inputs)
 
 
 def _report(session: Session) -> None:

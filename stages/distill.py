@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 4
+VERSION = 5
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -47,7 +47,7 @@ def run(
     """
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
-    from pipeline.inputs.faces.card import prepared
+    from pipeline.inputs import prepared
     from pipeline.inputs.views.plan import Plan
     from pipeline.training import supervised
 
@@ -85,7 +85,7 @@ def run(
         "temperature": config.temperature,
         "seed": config.seed,
         "inputs_fingerprint": inputs.fingerprint,
-        "prepare": prepared(inputs),
+        "prepare": prepared.entry(inputs),
         "split_fingerprint": split.fingerprint,
         "labels_fingerprints": {name: one.fingerprint for name, one in teachers.items()},
     }
@@ -108,6 +108,7 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
         samples.summary["dataset"],
         arrays.read_table(split.file("split.csv")),
         summary["best"],
+        modelcard.fold_of(split.config),
     )
     (work.path / "MODEL_CARD.md").write_text(modelcard.render(cards.read(work.path), facts), encoding="utf-8")
 

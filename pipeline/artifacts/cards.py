@@ -18,6 +18,7 @@ from pipeline.artifacts.files import read_regular
 from pipeline.artifacts.record import Digest, checksum_of
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
+from pipeline.fields import MOST_CHANNELS, MOST_STEPS
 
 CARD = "model.json"
 MOST_BYTES = 2**20
@@ -62,8 +63,8 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
 class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a ``SignalSpec``."""
 
-    length: Annotated[int, Meta(ge=1, le=2**20)]  # steps
-    channels: Annotated[int, Meta(ge=1, le=64)]
+    length: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    channels: Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
 
 
 class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,16 +74,31 @@ class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
     signal: Signal | UnsetType = UNSET
 
 
-class Prepare(Struct, frozen=True, forbid_unknown_fields=True):
-    """The stage and version that prepared the inputs, and the fields of a ``Preparation``."""
+class Faces(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="align"):
+    """The version of the stage that prepared the inputs, and the fields of its ``Preparation``."""
 
-    kind: Name
     version: Count
     align: Literal["mtcnn", "none"]
     face_size: Annotated[int, Meta(ge=32, le=4096)]
     margin: Annotated[float, Meta(ge=0, le=10)]
     min_face: Annotated[float, Meta(gt=0, le=1)]
     fine_min_face_px: Annotated[int, Meta(ge=1, le=4096)]
+
+
+class Windows(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="window"):
+    """The version of the stage that prepared the inputs, and the fields of its ``Preparation``."""
+
+    version: Count
+    channels: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MOST_CHANNELS)]
+    rate_hz: Annotated[float, Meta(gt=0, le=1e6)]
+    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    smooth_window: Annotated[int, Meta(ge=1, le=10_001)]
+    smooth_order: Annotated[int, Meta(ge=0, le=20)]
+    outliers: Annotated[float, Meta(ge=0, le=1000)]
+    scaling: Literal["window", "subject", "none"]
+
+
+Prepare = Faces | Windows  # told apart by their ``kind``
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +171,15 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
         rgb = self.inputs.rgb
         if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
             raise ValueError("architecture and inputs are not those of its network")
+        if self.prepare is not UNSET and not _makes(self.prepare, self.inputs):
+            raise ValueError("its inputs are not what its preparation makes")
+
+
+def _makes(prepare: Prepare, inputs: Inputs) -> bool:
+    """Whether what is prepared is what is read."""
+    if isinstance(prepare, Windows):
+        return inputs == Inputs(signal=Signal(prepare.steps, len(prepare.channels)))
+    return inputs.rgb is not UNSET
 
 
 def text(card: Mapping[str, Any]) -> str:

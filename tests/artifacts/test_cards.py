@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
 from pipeline.errors import ArtifactError
 from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
+from pipeline.inputs.signals import card as signals
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
 from pipeline.tasks import PAIN, Task
@@ -25,6 +26,8 @@ from tests.helpers import records, specials
 NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
 OWNER = "0123456789abcdef" * 4
 PREPARE = {"kind": STAGE, "version": VERSION, **dataclasses.asdict(Preparation.of(as_dict(AlignConfig())))}
+SIGNALS = signals.Preparation.of(as_dict(WindowConfig(channel="gsr,ecg")), 64.0, 352)
+WINDOWS = {"kind": signals.STAGE, "version": signals.VERSION, **as_dict(SIGNALS)}
 CARD = {
     "architecture": NETWORK.name,
     "label": NETWORK.name,
@@ -41,6 +44,8 @@ CARD = {
     "labels_fingerprints": {"labels_teacher": OWNER},
     "temperature": 4.0,
 }
+
+OF_SIGNALS = CARD | {"inputs": {"signal": {"length": 352, "channels": 2}}, "prepare": WINDOWS}
 
 
 def refused(folder, content: str | bytes) -> str:
@@ -77,8 +82,9 @@ def test_what_is_written_is_read(tmp_path):
     [
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
+        (cards.Faces, Preparation, {"version"}),
+        (cards.Windows, signals.Preparation, {"version"}),
         (cards.Signal, SignalSpec, set()),
-        (cards.Prepare, Preparation, {"kind", "version"}),
         (cards.Question, Task, set()),
     ],
 )
@@ -88,21 +94,47 @@ def test_the_schema_has_the_fields_of_what_it_describes(schema, kind, more):
 
 
 def test_a_card_of_signals_has_no_picture(tmp_path):
-    (tmp_path / cards.CARD).write_text(cards.text(changed("inputs", {"signal": {"length": 176, "channels": 2}})))
-    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 176, "channels": 2}}
+    (tmp_path / cards.CARD).write_text(cards.text(OF_SIGNALS))
+    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 352, "channels": 2}}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"signal": {"length": 351, "channels": 2}},
+        {"signal": {"length": 352, "channels": 1}},
+        CARD["inputs"],
+        CARD["inputs"] | OF_SIGNALS["inputs"],
+    ],
+)
+def test_a_network_reads_what_its_preparation_makes(inputs, tmp_path):
+    assert "not what its preparation makes" in refused(tmp_path, cards.text(OF_SIGNALS | {"inputs": inputs}))
+    assert "not what its preparation makes" in refused(tmp_path, cards.text(CARD | {"inputs": OF_SIGNALS["inputs"]}))
 
 
 def test_the_schema_knows_every_modality():
     assert set(cards.Inputs.__struct_fields__) == set(MODALITIES)
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Preparation), ids=lambda field: field.name)
-def test_no_option_makes_a_card_that_is_refused(field, tmp_path):
-    option = next(one for one in dataclasses.fields(AlignConfig) if one.name == field.name)
-    bounds = (option.metadata.get(name) for name in ("least", "most", "default"))
-    for value in [bound for bound in (*bounds, option.default) if bound is not None] + list(option.metadata["choices"]):
-        (tmp_path / cards.CARD).write_text(cards.text(changed(f"prepare.{field.name}", value)))
-        assert cards.read(tmp_path)["prepare"][field.name] == value
+OPTIONS = [(PREPARE, AlignConfig, field.name) for field in dataclasses.fields(Preparation)] + [
+    (WINDOWS, WindowConfig, field.name)
+    for field in dataclasses.fields(signals.Preparation)
+    if field.name in WindowConfig.__dataclass_fields__
+]
+
+
+@pytest.mark.parametrize(("prepare", "config", "name"), OPTIONS, ids=lambda value: str(value)[:20])
+def test_no_option_makes_a_card_that_is_refused(prepare, config, name, tmp_path):
+    option = config.__dataclass_fields__[name]
+    bounds = [option.metadata.get(bound) for bound in ("least", "most")] + [option.default]
+    values = [bound for bound in bounds if bound is not None] + list(option.metadata["choices"])
+    if name == "rate_hz":
+        values = [value for value in values if value]  # 0 leaves it to the recordings
+    base = CARD if prepare is PREPARE else OF_SIGNALS
+    for value in values:
+        card = base | {"prepare": prepare | {name: value}}
+        (tmp_path / cards.CARD).write_text(cards.text(card))
+        assert cards.read(tmp_path)["prepare"][name] == value
 
 
 NESTED = json.loads("[" * 200 + "]" * 200)
@@ -131,6 +163,10 @@ CRAFTED = [
     ("prepare.fine_min_face_px", 0),
     ("prepare.align", "magic"),
     ("prepare", []),
+    ("prepare", {}),
+    ("prepare", PREPARE | {"kind": "resize"}),
+    ("prepare", PREPARE | {"kind": "window"}),
+    ("prepare", WINDOWS),
     ("classes", [["no_pain", "pain"]]),
     ("classes", []),
     ("classes", ["pain", "pain"]),
@@ -159,6 +195,29 @@ CRAFTED = [
 @pytest.mark.parametrize(("path", "value"), CRAFTED, ids=lambda value: str(value)[:30])
 def test_what_no_network_can_be_is_named_with_its_place(path, value, tmp_path):
     assert "train again" in refused(tmp_path, cards.text(changed(path, value)))
+
+
+OF_WINDOWS = [
+    {"kind": "align"},
+    {"channels": []},
+    {"channels": ["gsr\n", "ecg"]},
+    {"channels": "gs"},
+    {"rate_hz": 0},
+    {"rate_hz": float("inf")},
+    {"steps": 0},
+    {"steps": 2**40},
+    {"smooth_window": 0},
+    {"smooth_order": -1},
+    {"scaling": "magic"},
+    {"outliers": float("nan")},
+    {"surprise": 1},
+]
+
+
+@pytest.mark.parametrize("change", OF_WINDOWS, ids=str)
+def test_what_no_window_can_be_is_named_with_its_place(change, tmp_path):
+    message = refused(tmp_path, cards.text(OF_SIGNALS | {"prepare": WINDOWS | change}))
+    assert "prepare" in message or "malformed" in message  # JSON has neither NaN nor infinity
 
 
 @pytest.mark.parametrize("name", ["architecture", "network", "classes", "inputs", "fingerprint", "sha256"])
