@@ -158,7 +158,7 @@ class AlignConfig:
 @dataclass(frozen=True)
 class WindowConfig:
     data: str = raw_data()
-    channel: str = option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+    channel: str = channel()
     rate_hz: int = option(
         0,
         "Signals: steps a second, resampled with a filter against aliasing; 0: the rate that most files have.",

@@ -126,7 +126,7 @@ def test_labels_of_nought_and_one_are_levels_where_the_files_are_signals(tmp_pat
 def test_a_table_may_not_say_what_is_measured(tmp_path):
     write(tmp_path / "a.csv", content(table()))
     (tmp_path / "index.csv").write_text("path,label,Rate_Hz\na.csv,0,64\n")
-    with pytest.raises(DataError, match="Rate_Hz must be renamed: of signals it is read off themselves"):
+    with pytest.raises(DataError, match="rate_hz must be renamed: of signals it is read off themselves"):
         build(tmp_path, tmp_path / "index.csv")
 
 
