@@ -2,19 +2,20 @@
 
 Where the network's windows were scaled by subject, all windows of a subject that are given are read before the first is
 predicted: mean and deviation come from them, and no labels. Of few windows they say little of the person, so that each
-row says how many there were. Whose a file is, its name says where it has BioVid's form; otherwise files of one folder
-are one person's.
+row says how many there were. Whose a file is, its name says where it has BioVid's form; an ``.npz`` is one person's,
+and so are other files of one folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.inputs.datasets import biovid
 from pipeline.inputs.signals import clean, files, windows
 from pipeline.inputs.signals.card import Preparation
 from pipeline.serving.network import Network, probabilities
@@ -41,8 +42,10 @@ def rows(network: Network, found: Found) -> Iterator[list[Row]]:
 
 
 def subject_of(name: str) -> str:
-    """Whose a file is, by its name below the folder that was given."""
-    return files.subject_of(name) or Path(name).parent.as_posix()
+    """Whose a file is, by its name below the folder that was given: BioVid's, an ``.npz``'s own, or its folder's."""
+    path = PurePosixPath(name)
+    own = path.stem if path.suffix.lower() == ".npz" else path.parent.as_posix()
+    return biovid.subject_of(name) or own
 
 
 def _of_subject(network: Network, subject: str, given: list[Picture]) -> list[Row]:

@@ -11,12 +11,13 @@ import pytest
 from scipy import signal as scipy_signal
 
 from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, Work
-from pipeline.config import WindowConfig, option
+from pipeline.config import IndexConfig, WindowConfig, option
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.signals import clean
 from pipeline.inputs.signals.card import Preparation
-from stages import window
+from stages import index, window
 from tests.fakes import recordings
 
 SUBJECTS, TURNS = 4, 5  # 100 windows: two blocks
@@ -28,13 +29,14 @@ class Listed:
     """The config of a stage that writes a sample table as it is given."""
 
     rows: tuple[tuple[str, str, str, float, int], ...] = option((), "File, region, subject, rate and steps.")
+    channels: tuple[str, ...] = option(recordings.COLUMNS, "Of the files.")
 
 
 def listed(config: Listed, work: Work) -> dict:
     table = pd.DataFrame(config.rows, columns=["file", "region", "subject_id", "rate_hz", "steps"])
     table.insert(0, "sample_id", table["file"] + "#" + table["region"])
     arrays.write_table(work.path / "samples.csv", table)
-    return {}
+    return {"channels": list(config.channels)}
 
 
 def row(file: str, rate_hz: float = recordings.RATE_HZ, steps: int = 352) -> tuple:
@@ -233,8 +235,24 @@ def test_a_file_that_went_bad_is_named(data, tmp_path):
 
 
 def test_a_channel_that_is_not_there_is_named_with_those_that_are(data, tmp_path):
-    with pytest.raises(DataError, match=r"eda.*gsr"):
+    with pytest.raises(ConfigError, match=r"CHANNEL=gsr,eda: .* have no eda, they have gsr, ecg, .*CHANNEL=gsr"):
         ArtifactStore(tmp_path).build(node(data, channel="gsr,eda"))
+
+
+def test_pictures_are_no_signals(data, tmp_path):
+    pictures = Node("listed", "samples", 1, Listed((row("a.png"),), ()), {}, listed)
+    config = WindowConfig(data=str(data))
+    with pytest.raises(DataError, match="holds no signals"):
+        ArtifactStore(tmp_path).build(Node("window", "inputs", 1, config, {"samples": pictures}, window.run))
+
+
+def test_an_indexed_dataset_passes(data, tmp_path):
+    samples = Node("index", "samples", index.VERSION, IndexConfig(data=str(data)), {"raw": RawData(data)}, index.run)
+    made = Node("window", "inputs", window.VERSION, WindowConfig(data=str(data)), {"samples": samples}, window.run)
+    built, inputs = ArtifactStore(tmp_path).build(samples, made)
+    table = arrays.read_table(built.file("samples.csv"))
+    assert len(table) == 100
+    assert arrays.open_inputs(inputs).sample_ids == list(table["sample_id"])
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
     return Listing(entries, skipped)
 
 
+def subject_of(file: str) -> str:
+    """Who was measured, by a file's name; empty where it has not BioVid's form."""
+    match = _NAME.fullmatch(_stem(file))
+    return match["subject"] if match else ""
+
+
 def _window(
     folder: Path, file: str, vocabulary: Vocabulary, folds: Mapping[str, str], listed: Mapping[str, str]
 ) -> Entry:

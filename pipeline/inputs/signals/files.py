@@ -90,6 +90,16 @@ def read(path: Path, region: str = WHOLE, channels: Sequence[str] = ()) -> Recor
     return Recording(recording.values[:, places], recording.rate_hz, tuple(channels))
 
 
+def regions(path: Path) -> list[str]:
+    """The windows of a file: the whole of a table, the numbers of an ``.npz``.
+
+    Raises
+    ------
+    DataError : as ``read``; a table is not looked into.
+    """
+    return list(map(str, range(len(_windows(_opened(path)))))) if suffix_of(path.name) == ".npz" else [WHOLE]
+
+
 def check(recording: Recording) -> None:
     """Refuse a recording of which nothing can be learned.
 
