@@ -55,6 +55,11 @@ def raw_data() -> Any:
     return option(str(DEMO_DATA), help, affects=False, form="data")
 
 
+def channel() -> Any:
+    """The option of the signals that are read: what cannot be used is told by them, too."""
+    return option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+
+
 def fingerprinted(config: Any) -> dict[str, Any]:
     """The fields of a config that can change the result, those of nested dataclasses too, as plain values."""
     return _plain(config, "affects")
@@ -110,10 +115,11 @@ class IndexConfig:
     dataset: str = option(
         "auto",
         "Form of the raw dataset.",
-        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet", "biovid"),
+        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz"),
     )
+    channel: str = channel()
     max_skipped: float = option(
-        0.05, "Largest share of pictures or recordings that may be unusable before it is an error.", least=0, most=1
+        0.05, "Largest share of pictures or signals that may be unusable before it is an error.", least=0, most=1
     )
     workers: int = workers()
     max_files: int = option(
@@ -152,7 +158,7 @@ class AlignConfig:
 @dataclass(frozen=True)
 class WindowConfig:
     data: str = raw_data()
-    channel: str = option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+    channel: str = channel()
     rate_hz: int = option(
         0,
         "Signals: steps a second, resampled with a filter against aliasing; 0: the rate that most files have.",

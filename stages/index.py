@@ -1,7 +1,7 @@
-"""Read the raw dataset once: which pictures or recordings there are, of whom, and which cannot be used.
+"""Read the raw dataset once: which pictures or signals there are, of whom, and which cannot be used.
 
-Writes ``samples.csv``, a row for each face or window, and ``skipped.csv``, a row with the reason for each that cannot be
-used.
+Writes ``samples.csv``, a row for each face or window, and ``skipped.csv``, a row with the reason for each picture or
+recording that cannot be used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pipeline.config import IndexConfig
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.artifacts.raw_data import RawData
@@ -31,11 +32,11 @@ log = logging.getLogger(__name__)
 
 
 def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
-    """List the dataset, read every picture or recording once, and write the sample table.
+    """List the dataset, decode every file once, and write the sample table.
 
     Raises
     ------
-    DataError : the dataset is in no known form, has nothing usable, or too much that cannot be used.
+    DataError : the dataset is in no known form, nothing in it is usable, or too much of it is not.
     """
     import pandas as pd
 
@@ -44,35 +45,36 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     from pipeline.inputs import likeness
 
     forms, listing = _listing(config, work, raw)
-    medium = indexing.medium_of(listing)
+    medium = indexing.RECORDING if listing.of_signals else indexing.PICTURE
     digests = {entry.file: f"{entry.source}:{_digest(entry.file, listing, raw)}" for entry in listing.entries}
-    firsts = indexing.first_files(listing.entries, digests)
-    inspected = _inspect(firsts, raw, work.path, config.workers, compared=len(forms) > 1)
+    files = indexing.first_files(listing.entries, digests)
+    tasks = _inspections(config, listing, files, compared=len(forms) > 1)
+    inspected = _inspected(tasks, raw, work.path, config.workers, medium.word)
     entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
     listing = replace(listing, entries=entries)
-    measured = {file: found for file, (found, _) in inspected.items()}
-    rows, skipped = indexing.sample_rows(listing, digests, measured)
+    rows, skipped = indexing.sample_rows(
+        listing, digests, {file: result for file, (result, _) in inspected.items()}, medium
+    )
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
     arrays.write_table(work.path / "skipped.csv", reasons)
-    files = len(listing.entries) + len(listing.skipped)
-    indexing.check_skipped(len(rows), skipped, files, config.max_skipped, work.path / "skipped.csv", medium)
+    total = indexing.units(listing, medium)
+    indexing.check_skipped(len(rows), skipped, total, config.max_skipped, work.path / "skipped.csv", medium)
     samples = pd.DataFrame(rows)
     arrays.write_table(work.path / "samples.csv", samples)
     name = "+".join(dict.fromkeys(forms.values()))
-    log.info("index: %d samples of %d %ss, %d skipped (%s)", len(rows), files, medium, len(skipped), name)
-    channels = indexing.channels_of(measured)
+    log.info("index: %d samples of %d %s, %d skipped (%s)", len(rows), total, medium.words, len(skipped), name)
     return {
         "counts": {
-            f"{medium}s": files,
+            medium.words: total,
             "samples": len(samples),
             "skipped": len(skipped),
+            **({"repaired": sum(bool(row["repairs"]) for row in rows)} if "repairs" in medium.columns else {}),
             "subjects": int(samples["subject_id"].nunique()),
             **({"shared": shared} if len(forms) > 1 else {}),
         },
         "targets": indexing.targets_of(listing),
         "attributes": indexing.attributes_of(listing),
         "dataset": name,
-        **({"channels": channels} if channels else {}),
         **({"sources": forms} if len(forms) > 1 else {}),
         "skipped": [vars(item) for item in skipped],
     }
@@ -115,22 +117,31 @@ def _digest(file: str, listing: Listing, raw: RawData) -> str:
     return listing.digests.get(file) or raw.files[file] or f"unread {file}"
 
 
-def _inspect(
-    files: dict[str, tuple[str, ...]], raw: RawData, folder: Path, workers: int, compared: bool
-) -> dict[str, tuple]:
-    """What ``inspect`` says of each file, in processes of this machine."""
+def _inspections(config: IndexConfig, listing: Listing, files: dict[str, bool], compared: bool) -> dict[str, Callable]:
+    """How each file is looked at, whatever process takes it: from its path to its measures and its likeness."""
+    from functools import partial
+
+    from pipeline.inputs.index import inspect, inspect_recordings
+    from pipeline.inputs.signals.card import channels_of
+
+    if not listing.of_signals:
+        return {file: partial(inspect, paired=paired, compared=compared) for file, paired in files.items()}
+    channels = channels_of(config.channel)
+    regions = {entry.file: tuple(entry.regions) for entry in listing.entries}
+    return {file: partial(inspect_recordings, regions=regions[file], channels=channels) for file in files}
+
+
+def _inspected(tasks: dict[str, Callable], raw: RawData, folder: Path, workers: int, unit: str) -> dict[str, tuple]:
+    """What is found out about each file, in processes of this machine."""
     import joblib
     from tqdm import tqdm
 
     from pipeline.compute import cluster
     from pipeline.inputs import archives
-    from pipeline.inputs.index import inspect
 
-    processes = max(1, min(workers or joblib.cpu_count(), len(files) // FILES_A_PROCESS))
+    processes = max(1, min(workers or joblib.cpu_count(), len(tasks) // FILES_A_PROCESS))
     archive = folder / archives.NAME
-    paths = archives.locate(files, raw, archive if archive.exists() else None)
-    tasks = [
-        joblib.delayed(inspect)(path, regions, compared) for path, regions in zip(paths, files.values(), strict=True)
-    ]
-    bar = tqdm(cluster.ordered(tasks, processes), total=len(files), desc="index", unit="file", disable=None)
-    return dict(zip(files, bar, strict=True))
+    paths = archives.locate(tasks, raw, archive if archive.exists() else None)
+    calls = [joblib.delayed(task)(path) for path, task in zip(paths, tasks.values(), strict=True)]
+    bar = tqdm(cluster.ordered(calls, processes), total=len(tasks), desc="index", unit=unit, disable=None)
+    return dict(zip(tasks, bar, strict=True))

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import WindowConfig, as_dict
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import DataError
 from pipeline.inputs.signals import card
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def run(config: WindowConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     Raises
     ------
     DataError : the samples are no recordings, or a file cannot be read any more.
-    ConfigError : the config names a channel that the recordings have not, or asks for a filter that there is not.
+    ConfigError : the config names no channel, or asks for a filter that there is not.
     """
     from pipeline.artifacts import arrays
     from pipeline.inputs.signals import windows
 
     table = arrays.read_table(samples.file("samples.csv"))
-    _check_channels(config, samples)
+    if "rate_hz" not in table:
+        raise DataError(f"{config.data} holds no signals. Choose a task of pictures: TASK=, or another dataset: DATA=")
     rate_hz = windows.common_rate(table["rate_hz"].tolist(), config.rate_hz)
     steps = windows.common_steps(table["steps"].tolist(), table["rate_hz"].tolist(), rate_hz, config.seconds)
     preparation = card.Preparation.of(as_dict(config), rate_hz, steps)
@@ -70,19 +71,6 @@ def run(config: WindowConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     summary = _summary(cleaned, preparation, table)
     raw.unlink()
     return summary
-
-
-def _check_channels(config: WindowConfig, samples: Artifact) -> None:
-    """Refuse pictures, and channels that most recordings have not."""
-    there = samples.summary.get("channels", [])
-    if not there:
-        raise DataError(f"{config.data} holds no signals. Choose a task of pictures: TASK=, or another dataset: DATA=")
-    lacking = [name for name in card.channels_of(config.channel) if name not in there]
-    if lacking:
-        raise ConfigError(
-            f"CHANNEL={config.channel}: the recordings of {config.data} have no {lacking[0]}, they have "
-            f"{', '.join(there)}. Choose from these: CHANNEL={there[0]}"
-        )
 
 
 def _rows(config: WindowConfig, table: pd.DataFrame) -> list[Row]:

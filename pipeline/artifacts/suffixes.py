@@ -9,9 +9,8 @@ PICTURES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
 )
 TABLES = frozenset({".csv", ".tsv", ".txt"})
-PACKED = ".gz"  # behind a table's own suffix
-# Recordings: a table with a row a step, packed or not, or the windows of a subject together.
-SIGNALS = TABLES | {f"{suffix}{PACKED}" for suffix in TABLES} | {".npz"}
+PACKED = frozenset({".csv.gz", ".tsv.gz", ".txt.gz", ".npz"})  # signals, and nothing else
+SIGNALS = TABLES | PACKED
 # Pictures, signals, tables and fold files; notes, weights and recipes beside them are not data.
 DATA = PICTURES | SIGNALS | {".parquet"}
 
@@ -21,10 +20,10 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def suffix_of(path: str) -> str:
-    """How a path ends, in lower case: ``.jpg`` also for ``..jpg``, which has nothing else; ``.csv.gz`` of a table."""
+    """How a path ends, in lower case: ``.jpg`` also for ``..jpg``, which has nothing else, and ``.csv.gz`` whole."""
     stem, suffix = os.path.splitext(f"_{os.path.basename(path)}".lower())
-    inner = os.path.splitext(stem)[1] if suffix == PACKED else ""
-    return f"{inner}{suffix}" if inner in TABLES else suffix
+    packed = os.path.splitext(stem)[1] + suffix
+    return packed if packed in PACKED else suffix
 
 
 def fault_of(path: str) -> str | None:

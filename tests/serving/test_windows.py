@@ -84,6 +84,7 @@ def test_what_cannot_be_predicted_is_a_row_with_the_reason(model, data, tmp_path
     empty = recordings.recording(0, 0, 0)
     empty[:, 0] = np.nan
     recordings.write(folder / "anna" / "empty.csv", empty)
+    recordings.write(folder / "anna" / "flat.csv", np.full_like(empty, 3.0))
     table = predicted(model, folder, tmp_path).set_index("file")
     reasons = table["reason"].fillna("").str.partition(":")[0]
     assert reasons.to_dict() == {
@@ -91,9 +92,10 @@ def test_what_cannot_be_predicted_is_a_row_with_the_reason(model, data, tmp_path
         "anna/1.csv": "",
         "anna/2.csv": "",
         "anna/3.csv.gz": "",
-        "anna/4.csv.gz": "damaged",
+        "anna/4.csv.gz": "unreadable",
         "anna/empty.csv": "no value",
-        "broken.csv": reasons["broken.csv"],
+        "anna/flat.csv": "constant",
+        "broken.csv": reasons["broken.csv"],  # the reader's business
         "link.csv": "missing",
     }
     assert reasons["broken.csv"]
@@ -105,7 +107,7 @@ def test_what_cannot_be_predicted_is_a_row_with_the_reason(model, data, tmp_path
 def test_the_windows_of_an_archive_are_one_persons(model, tmp_path):
     every = np.stack([recordings.recording(0, level, 0)[:, 0] for level in range(5)])
     (tmp_path / "in").mkdir()
-    np.savez(tmp_path / "in" / "s01.npz", x=every)
+    np.savez(tmp_path / "in" / "s01.npz", x=every, y=np.arange(5), rate_hz=64.0)
     table = predicted(model, tmp_path / "in", tmp_path)
     assert table["region"].astype(str).tolist() == ["0", "1", "2", "3", "4"]
     assert (table["scaled_by"] == 5).all()

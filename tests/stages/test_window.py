@@ -29,14 +29,13 @@ class Listed:
     """The config of a stage that writes a sample table as it is given."""
 
     rows: tuple[tuple[str, str, str, float, int], ...] = option((), "File, region, subject, rate and steps.")
-    channels: tuple[str, ...] = option(recordings.COLUMNS, "Of the files.")
 
 
 def listed(config: Listed, work: Work) -> dict:
     table = pd.DataFrame(config.rows, columns=["file", "region", "subject_id", "rate_hz", "steps"])
     table.insert(0, "sample_id", table["file"] + "#" + table["region"])
     arrays.write_table(work.path / "samples.csv", table)
-    return {"channels": list(config.channels)}
+    return {}
 
 
 def row(file: str, rate_hz: float = recordings.RATE_HZ, steps: int = 352) -> tuple:
@@ -234,16 +233,23 @@ def test_a_file_that_went_bad_is_named(data, tmp_path):
         store.build(wanted)
 
 
-def test_a_channel_that_is_not_there_is_named_with_those_that_are(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"CHANNEL=gsr,eda: .* have no eda, they have gsr, ecg, .*CHANNEL=gsr"):
-        ArtifactStore(tmp_path).build(node(data, channel="gsr,eda"))
-
-
 def test_pictures_are_no_signals(data, tmp_path):
-    pictures = Node("listed", "samples", 1, Listed((row("a.png"),), ()), {}, listed)
+    def pictures(config, work):
+        arrays.write_table(work.path / "samples.csv", pd.DataFrame({"sample_id": ["a.png#full"], "file": ["a.png"]}))
+        return {}
+
+    samples = Node("listed", "samples", 1, Listed(), {}, pictures)
     config = WindowConfig(data=str(data))
     with pytest.raises(DataError, match="holds no signals"):
-        ArtifactStore(tmp_path).build(Node("window", "inputs", 1, config, {"samples": pictures}, window.run))
+        ArtifactStore(tmp_path).build(Node("window", "inputs", 1, config, {"samples": samples}, window.run))
+
+
+@pytest.mark.parametrize("channel", ["", "gsr,gsr"])
+def test_an_index_refuses_a_list_of_channels_that_is_none(data, tmp_path, channel):
+    config = IndexConfig(data=str(data), channel=channel)
+    samples = Node("index", "samples", index.VERSION, config, {"raw": RawData(data)}, index.run)
+    with pytest.raises(ConfigError, match="CHANNEL=gsr,ecg"):
+        ArtifactStore(tmp_path).build(samples)
 
 
 def test_an_indexed_dataset_passes(data, tmp_path):

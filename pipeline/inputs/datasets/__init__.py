@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets import affectnet, biovid, ferplus, folders, parquet, rafdb, synpain, table, truth
+from pipeline.inputs.datasets import affectnet, biovid, ferplus, folders, npz, parquet, rafdb, synpain, table, truth
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
 __all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
@@ -19,6 +19,7 @@ READERS = {
     "rafdb": rafdb.read,
     "affectnet": affectnet.read,
     "biovid": biovid.read,
+    "npz": npz.read,
 }
 UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
 
@@ -28,7 +29,7 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
 
     Raises
     ------
-    DataError : there is neither picture nor signal, or the dataset is in none of these forms.
+    DataError : there is no picture and no signal, or the dataset is in none of these forms.
     """
     if table.recognises(path):
         return "csv"
@@ -37,13 +38,15 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
             return name
     if affectnet.recognises(path, files):
         return "affectnet"
-    shown = pictures(files)
-    if not shown and biovid.recognises(list(files)):
+    if biovid.recognises(files):
         return "biovid"
+    shown = pictures(files)
+    if not shown and npz.recognises(files):
+        return "npz"
     if not shown:
         raise DataError(
-            f"There is no picture and no window of signals in {path}. Give a folder of them or a CSV file: "
-            "DATA=/path/to/it"
+            f"There is no picture in {path}, and no signal under a name of BioVid's form ({biovid.FORM}). "
+            "Give a folder of either, or a CSV file: DATA=/path/to/it"
         )
     for name, module in (("synpain", synpain), ("folders", folders)):
         if module.recognises(shown):
@@ -51,13 +54,13 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
     raise DataError(
         f"The dataset {path} is in no known form; it has {len(shown)} pictures, the first is {shown[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, BioVid's windows, or a CSV file "
+        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, or a CSV file "
         "with path and label: DATA=table.csv"
     )
 
 
 def read(name: str, path: Path, files: Mapping[str, str], unpack: Unpack) -> Listing:
-    """List a dataset of a known form; what a ``truth.csv`` beside its pictures tells joins.
+    """List a dataset of a known form; what a ``truth.csv`` beside its files tells joins.
 
     Parameters
     ----------

@@ -1,43 +1,44 @@
-"""BioVid's part A: a window of biosignals a file, its name saying who was measured and at which level.
+"""BioVid's heat pain, part A: a file of signals for each stimulus, ``072414_m_23-PA2-034_bio.csv``.
 
-``072414_m_23-PA2-034_bio.csv`` is subject ``072414_m_23``, a man of 23, at level PA2. The files lie in a folder per
-level (``0`` … ``4``, or ``BL1`` … ``PA4``), per subject, or any other; where the name has no level, the folder of one
-says it. Lists ``train_fold1.txt`` and ``test_fold1.txt`` … beside them are official folds: a window is of the fold in
-whose test list it stands. Instead of tables there may be an ``.npz`` per subject, with ``x``, the windows, and ``y``.
+The name says who (``072414_m_23``, with sex and age) and at which level. Files lie in a folder for each level (``0`` to
+``4``), in one for each subject, or anywhere, and may be gzipped. Lists ``train_fold1.txt``, ``test_fold1.txt`` … (first
+column the name, fourth the level) bring official folds: a file is of the fold whose test list names it.
+
+Source: Walter et al. 2013, "The BioVid Heat Pain Database", CYBCONF.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts.suffixes import SIGNALS, quoted, suffix_of
 from pipeline.artifacts.tables import read_text
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped
-from pipeline.inputs.datasets.truth import FILE as TRUTH
-from pipeline.inputs.datasets.vocabulary import Vocabulary, vocabularies
-from pipeline.inputs.signals import files as signals
-from pipeline.inputs.signals.files import WHOLE
+from pipeline.inputs.datasets import truth
+from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Region, Skipped
 
 TARGET = "level"
-LEVELS = ("BL1", "PA1", "PA2", "PA3", "PA4")
-NAME_COLUMN, LABEL_COLUMN = 0, 3  # of a list
-SAMPLES = "samples.csv"  # the database's own table of its windows
+LEVELS = ("BL1", "PA1", "PA2", "PA3", "PA4")  # by the number that lists and folders give them
+SUFFIXES = SIGNALS - {".npz", ".txt"}
+_PERSON = r"([0-9a-z]+)_([wmf])_([0-9]{1,3})"
+_SUBJECT = re.compile(rf"{_PERSON}(?=[-.]|$)", re.IGNORECASE)
+_NAME = re.compile(rf"({_PERSON})-(bl1|pa[1-4])-[0-9]{{1,6}}(_bio)?", re.IGNORECASE)
+_LIST = re.compile(r"(train|test)_fold([0-9]{1,4})\.txt", re.IGNORECASE)
+_COLUMNS = 4  # of a list, at least
+FORM = "ID_sex_age-level-number_bio.csv, such as 072414_m_23-PA2-034_bio.csv"
 
-_NAME = re.compile(r"(?P<subject>[^-/]+)-(?P<level>BL1|PA[1-4])-(?P<number>[0-9]{1,6})(_bio)?", re.IGNORECASE)
-_PERSON = re.compile(r".*_(?P<sex>[wm])_(?P<age>[0-9]{1,3})", re.IGNORECASE)
-_LIST = re.compile(r"(?P<part>train|test)_?fold_?(?P<fold>[0-9]{1,4})\.txt", re.IGNORECASE)
 
-
-def recognises(files: Sequence[str]) -> bool:
-    """Whether any file is a window by its name, or lies in a folder of a level, or any is an ``.npz``."""
-    return any(suffix_of(file) == ".npz" or _NAME.fullmatch(_stem(file)) or _is_level_table(file) for file in files)
+def recognises(files: Iterable[str]) -> bool:
+    """Whether any file of signals bears such a name."""
+    return any(suffix_of(file) in SUFFIXES and _NAME.fullmatch(stem_of(file)) for file in files)
 
 
 def read(folder: Path, files: Mapping[str, str]) -> Listing:
-    """List the windows.
+    """List BioVid's windows.
 
     Parameters
     ----------
@@ -46,118 +47,153 @@ def read(folder: Path, files: Mapping[str, str]) -> Listing:
 
     Raises
     ------
-    DataError : a list of folds cannot be read, or two contradict each other.
+    DataError : a list cannot be read, there are two of one name, or one names a file for training and for the test.
     """
-    vocabulary = vocabularies().get(TARGET) or Vocabulary(TARGET, {level.casefold(): level for level in LEVELS})
-    lists = [file for file in files if _LIST.fullmatch(PurePosixPath(file).name)]
-    folds, listed = _folds(folder, lists, vocabulary)
+    lists = _Lists.of(folder, files)
     entries, skipped = [], []
     for file in files:
-        if file in lists or PurePosixPath(file).name in (TRUTH, SAMPLES) or suffix_of(file) not in SIGNALS:
+        if suffix_of(file) not in SUFFIXES or file == truth.FILE:
             continue
         try:
-            make = _archive if suffix_of(file) == ".npz" else _window
-            entries.append(make(folder, file, vocabulary, folds, listed))
+            entries.append(lists.joined(parse(file)))
         except DataError as error:
             skipped.append(Skipped(file, str(error)))
+    there = {_key(file) for file in files if suffix_of(file) in SUFFIXES}
+    skipped += [Skipped(lists.names[key], "missing: there is no such file") for key in lists.names if key not in there]
     return Listing(entries, skipped)
 
 
-def subject_of(file: str) -> str:
-    """Who was measured, by a file's name; empty where it has not BioVid's form."""
-    match = _NAME.fullmatch(_stem(file))
-    return match["subject"] if match else ""
+def parse(file: str) -> Entry:
+    """The entry of one file, from its name and its folder alone.
+
+    Raises
+    ------
+    DataError : the name is not BioVid's, or its folder is another level's or subject's; the message is the reason.
+    """
+    match = _NAME.fullmatch(stem_of(file))
+    if match is None:
+        looks_like = "_bio" in file.lower() or "-" in PurePosixPath(file).name
+        raise DataError(f"{'name' if looks_like else DROPPED}: not {FORM}")
+    subject_id, _, sex, age, level = (part.lower() for part in match.groups()[:5])
+    above = PurePosixPath(file).parent.name.lower()
+    if above in map(str, range(len(LEVELS))) and LEVELS[int(above)] != level.upper():
+        raise DataError(f"contradiction: the folder says {LEVELS[int(above)]}, the name {level.upper()}")
+    if _SUBJECT.fullmatch(above) and above != subject_id:
+        raise DataError(f"contradiction: the folder says {above}, the name {subject_id}")
+    return Entry(
+        file=file,
+        subject_id=subject_id,
+        regions={"full": Region({TARGET: level.upper()})},
+        attributes={"sex": "w" if sex == "f" else sex, "age": age},
+    )
 
 
-def _window(
-    folder: Path, file: str, vocabulary: Vocabulary, folds: Mapping[str, str], listed: Mapping[str, str]
-) -> Entry:
-    """A table of one window."""
-    stem = _stem(file)
-    named = _NAME.fullmatch(stem)
-    said = {
-        "its name": vocabulary.word(named["level"]) if named else None,
-        "its folder": _folder_level(file, vocabulary),
-        "the lists": listed.get(_key(stem)),
-    }
-    found = {where: level for where, level in said.items() if level}
-    if not found:
-        raise DataError(
-            "no level: its name is none of BioVid's (072414_m_23-PA2-034_bio.csv) and its folder none of a level (0 to 4)"
-        )
-    if len(set(found.values())) > 1:
-        raise DataError(f"contradiction: {', '.join(f'{level} by {where}' for where, level in found.items())}")
-    subject = named["subject"] if named else stem.partition("-")[0]
-    region = Region({TARGET: next(iter(found.values()))})
-    return Entry(file, subject, {WHOLE: region}, _person(subject), folds.get(_key(stem), ""))
+def person_of(file: str) -> tuple[str, dict[str, str]]:
+    """The subject and its attributes as a name of BioVid's begins with them; both empty for another name."""
+    match = _SUBJECT.match(PurePosixPath(file).name)
+    if match is None:
+        return "", {}
+    sex = match[2].lower()
+    return match[0].lower(), {"sex": "w" if sex == "f" else sex, "age": match[3]}
 
 
-def _archive(
-    folder: Path, file: str, vocabulary: Vocabulary, folds: Mapping[str, str], listed: Mapping[str, str]
-) -> Entry:
-    """The windows of a subject; one whose level is no level says nothing of it."""
-    subject = _stem(file)
-    words = [vocabulary.word(text) for text in signals.levels(folder / file)]
-    if not any(words):
-        raise DataError(f"no level: none of its {len(words)} windows has one of {', '.join(LEVELS)}, or 0 to 4")
-    regions = {str(number): Region({TARGET: word}) for number, word in enumerate(words) if word}
-    return Entry(file, subject, regions, _person(subject), folds.get(_key(subject), ""))
-
-
-def _folds(folder: Path, lists: Sequence[str], vocabulary: Vocabulary) -> tuple[dict[str, str], dict[str, str]]:
-    """By window, the fold in whose test list it stands, and the level that the lists give it."""
-    folds: dict[str, str] = {}
-    levels: dict[str, str] = {}
-    for file in sorted(lists):
-        match = _LIST.fullmatch(PurePosixPath(file).name)
-        for line, row in enumerate(read_text(folder / file).splitlines(), 1):
-            cells = row.split()
-            if not cells:
-                continue
-            where = f"{folder / file}, line {line}"
-            level = vocabulary.word(cells[LABEL_COLUMN]) if len(cells) > LABEL_COLUMN else None
-            if level is None:
-                raise DataError(
-                    f"{where}: {quoted(row.strip())} has no level from 0 to 4 in its column {LABEL_COLUMN + 1}. Correct "
-                    "the line, or move the lists away."
-                )
-            key, fold = _key(_stem(cells[NAME_COLUMN])), str(int(match["fold"]))
-            if levels.setdefault(key, level) != level:
-                raise DataError(
-                    f"{where}: {quoted(cells[NAME_COLUMN])} is {level} here, {levels[key]} before. Keep one."
-                )
-            if match["part"].lower() == "test" and folds.setdefault(key, fold) != fold:
-                raise DataError(
-                    f"{where}: {quoted(cells[NAME_COLUMN])} is in the test lists of fold {folds[key]} and of {fold}. "
-                    "Keep it in one."
-                )
-    return folds, levels
-
-
-def _person(subject: str) -> dict[str, str]:
-    """Sex and age as the subject's name has them."""
-    match = _PERSON.fullmatch(subject)
-    return {"sex": match["sex"].lower(), "age": str(int(match["age"]))} if match else {}
-
-
-def _folder_level(file: str, vocabulary: Vocabulary) -> str | None:
-    """The level of the nearest folder that is called like one."""
-    parents = reversed(PurePosixPath(file).parts[:-1])
-    return next(filter(None, map(vocabulary.word, parents)), None)
-
-
-def _is_level_table(file: str) -> bool:
-    parents = PurePosixPath(file).parts[:-1]
-    return suffix_of(file) in SIGNALS and bool(parents) and parents[-1].upper() in ("0", "1", "2", "3", "4", *LEVELS)
-
-
-def _stem(file: str) -> str:
-    """The name without folders and suffix."""
+def stem_of(file: str) -> str:
+    """The name of a file without its suffix, ``.csv.gz`` being one."""
     name = PurePosixPath(file).name
-    suffix = suffix_of(name)
-    return name[: -len(suffix)] if suffix in SIGNALS else name
+    return name[: len(name) - len(suffix_of(name))]
 
 
-def _key(stem: str) -> str:
-    """What lists and files have in common: the name without case and ``_bio``."""
-    return stem.casefold().removesuffix("_bio")
+def _key(name: str) -> str:
+    """What a list and a file of one window have in common."""
+    name = PurePosixPath(name.replace("\\", "/")).name
+    name = stem_of(name) if suffix_of(name) in SUFFIXES else name
+    return name.casefold().removesuffix("_bio")
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What the lists say of each window; without lists nothing.
+
+    Attributes
+    ----------
+    names : as the lists write them, by ``_key``.
+    levels : of each, more than one where lists differ.
+    folds : the official fold or part of each, empty where no test list names it.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    folds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, folder: Path, files: Mapping[str, str]) -> _Lists:
+        found: dict[tuple[str, str], str] = {}
+        for file in files:
+            if match := _LIST.fullmatch(PurePosixPath(file).name):
+                key = match[1].lower(), str(int(match[2]))
+                if key in found:
+                    raise DataError(f"{folder} has two lists of one name: {found[key]} and {file}. Keep one.")
+                found[key] = file
+        lists, numbers = cls(), {number for _, number in found}
+        for (part, number), file in found.items():
+            fold = part if len(numbers) == 1 else number if part == "test" else ""
+            lists._add(folder / file, fold)
+        for number in numbers if {("train", n) for n in numbers} & set(found) else ():
+            both = [found[part, number] for part in ("train", "test") if (part, number) in found]
+            _check_apart(folder, both)
+        return lists
+
+    def _add(self, path: Path, fold: str) -> None:
+        for name, level in _rows(path):
+            key = _key(name)
+            self.names.setdefault(key, name)
+            self.levels[key].add(level)
+            if fold:
+                self.folds[key].add(fold)
+
+    def joined(self, entry: Entry) -> Entry:
+        """The entry with its official fold.
+
+        Raises
+        ------
+        DataError : no list names it, or they contradict its name or each other; the message is the reason.
+        """
+        if not self.names:
+            return entry
+        key = _key(entry.file)
+        if key not in self.names:
+            raise DataError(f"{DROPPED}: no list names it")
+        levels = {region.targets[TARGET] for region in entry.regions.values()}
+        if self.levels[key] != levels:
+            raise DataError(f"contradiction: lists say {', '.join(sorted(self.levels[key]))}, the name {levels.pop()}")
+        folds = sorted(self.folds[key])
+        if len(folds) > 1:
+            raise DataError(f"contradiction: it is in the test lists of {', '.join(folds)}")
+        return replace(entry, fold=folds[0] if folds else "")
+
+
+def _rows(path: Path) -> Iterable[tuple[str, str]]:
+    """Name and level of each line of a list; a first line that names columns is none."""
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        words = line.split()
+        if not words or (number == 1 and not _NAME.fullmatch(_key(words[0]))):
+            continue
+        level = words[_COLUMNS - 1] if len(words) >= _COLUMNS else ""
+        if level not in map(str, range(len(LEVELS))):
+            raise DataError(
+                f"{path}, line {number}: {quoted(line.strip())} has no level from 0 (BL1) to 4 (PA4) in column four. "
+                "Correct the line, or remove the lists to split by person at random."
+            )
+        yield words[0], LEVELS[int(level)]
+
+
+def _check_apart(folder: Path, both: list[str]) -> None:
+    """Refuse lists of one fold that train on what they test."""
+    if len(both) < 2:
+        return
+    trained, tested = ({_key(name): name for name, _ in _rows(folder / file)} for file in both)
+    if shared := [name for key, name in trained.items() if key in tested]:
+        raise DataError(
+            f"{folder}: {both[0]} and {both[1]} share {len(shared):,} files, the first is {quoted(shared[0])}. "
+            "What is tested must not be trained on: correct the lists."
+        )
