@@ -122,10 +122,11 @@ def _inspections(config: IndexConfig, listing: Listing, files: dict[str, bool], 
     from functools import partial
 
     from pipeline.inputs.index import inspect, inspect_recordings
+    from pipeline.inputs.signals.card import channels_of
 
     if not listing.of_signals:
         return {file: partial(inspect, paired=paired, compared=compared) for file, paired in files.items()}
-    channels = tuple(name.strip() for name in config.channel.split(","))
+    channels = channels_of(config.channel)
     regions = {entry.file: tuple(entry.regions) for entry in listing.entries}
     return {file: partial(inspect_recordings, regions=regions[file], channels=channels) for file in files}
 

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import WindowConfig, as_dict
+from pipeline.errors import DataError
 from pipeline.inputs.signals import card
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ def run(config: WindowConfig, work: Work, samples: Artifact) -> dict[str, Any]:
 
     Raises
     ------
-    DataError : a file cannot be read any more, or has no channel of that name.
+    DataError : the samples are no recordings, or a file cannot be read any more.
     ConfigError : the config names no channel, or asks for a filter that there is not.
     """
     from pipeline.artifacts import arrays
     from pipeline.inputs.signals import windows
 
     table = arrays.read_table(samples.file("samples.csv"))
+    if "rate_hz" not in table:
+        raise DataError(f"{config.data} holds no signals. Choose a task of pictures: TASK=, or another dataset: DATA=")
     rate_hz = windows.common_rate(table["rate_hz"].tolist(), config.rate_hz)
     steps = windows.common_steps(table["steps"].tolist(), table["rate_hz"].tolist(), rate_hz, config.seconds)
     preparation = card.Preparation.of(as_dict(config), rate_hz, steps)

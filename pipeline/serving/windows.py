@@ -2,21 +2,22 @@
 
 Where the network's windows were scaled by subject, all windows of a subject that are given are read before the first is
 predicted: mean and deviation come from them, and no labels. Of few windows they say little of the person, so that each
-row says how many there were. Whose a file is, its name says where it has BioVid's form; otherwise files of one folder
-are one person's.
+row says how many there were. Whose a file is, its name says where it has BioVid's form; an ``.npz`` is one person's,
+and so are other files of one folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.inputs.datasets import biovid
 from pipeline.inputs.signals import clean, files, windows
-from pipeline.inputs.signals.card import Preparation
+from pipeline.inputs.signals.files import Recording
 from pipeline.serving.network import Network, probabilities
 from pipeline.serving.pictures import Found, Picture
 
@@ -41,30 +42,32 @@ def rows(network: Network, found: Found) -> Iterator[list[Row]]:
 
 
 def subject_of(name: str) -> str:
-    """Whose a file is, by its name below the folder that was given."""
-    return files.subject_of(name) or Path(name).parent.as_posix()
+    """Whose a file is, by its name below the folder that was given: BioVid's, an ``.npz``'s own, or its folder's."""
+    path = PurePosixPath(name)
+    own = path.stem if path.suffix.lower() == ".npz" else path.parent.as_posix()
+    return biovid.person_of(name)[0] or own
 
 
 def _of_subject(network: Network, subject: str, given: list[Picture]) -> list[Row]:
     """The rows of one subject."""
     table: list[Row] = []
-    kept: list[tuple[Row, dict[str, np.ndarray]]] = []
+    usable: list[tuple[Row, Recording]] = []
     for file in given:
-        for region, columns in _read(file, network.preparation):
+        for region, recording in _read(file, network.preparation.channels):
             row = {"file": file.shown, "region": region, "subject_id": subject}
             table.append(row)
-            if isinstance(columns, str):
-                row["reason"] = columns
+            if isinstance(recording, str):
+                row["reason"] = recording
             else:
-                kept.append((row, columns))
-    if kept:
-        columns = {name: np.concatenate([one[name] for _, one in kept]) for name in kept[0][1]}
-        _predict(network, [row for row, _ in kept], columns)
+                usable.append((row, recording))
+    if usable:
+        of_one, recordings = zip(*usable, strict=True)
+        _predict(network, of_one, windows.cleaned(recordings, network.preparation))
     return table
 
 
-def _read(file: Picture, preparation: Preparation) -> Iterator[tuple[str, dict[str, np.ndarray] | str]]:
-    """The windows of a file before scaling, or the reason why there are none."""
+def _read(file: Picture, channels: tuple[str, ...]) -> Iterator[tuple[str, Recording | str]]:
+    """By region the recordings of a file, or the reason why one cannot be used: that for which ``index`` refuses it."""
     if file.reason:
         yield "", file.reason
         return
@@ -75,16 +78,14 @@ def _read(file: Picture, preparation: Preparation) -> Iterator[tuple[str, dict[s
         return
     for region in regions:
         try:
-            columns = windows.cleaned([(file.path, region)], preparation)
+            recording = files.read(file.path, region, channels)
+            files.check(recording)
+            yield region, recording
         except DataError as error:
             yield region, str(error)
-            continue
-        empty = np.isnan(columns["signal"][0]).all(axis=0)
-        missing = [name for name, nothing in zip(preparation.channels, empty, strict=True) if nothing]
-        yield region, f"no value: nothing was measured of {', '.join(missing)}" if missing else columns
 
 
-def _predict(network: Network, table: list[Row], columns: dict[str, np.ndarray]) -> None:
+def _predict(network: Network, table: Sequence[Row], columns: dict[str, np.ndarray]) -> None:
     """Add to each row of one subject what the network says of its window."""
     preparation = network.preparation
     signal, lengths = columns["signal"], columns["length"]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from pipeline import models
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
 from pipeline.inputs import prepared
 from pipeline.inputs.faces import card
+from pipeline.inputs.signals import card as signals
 from pipeline.tasks import Task
 
 FINGERPRINT = "0123456789abcdef" * 4
+NARROW = Architecture("conv1d_narrow", weights="random")
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
     options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
@@ -27,4 +29,17 @@ def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0, fingerpri
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
     entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
     models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, fingerprint)
+    return folder
+
+
+def saved_of_signals(folder: Path, task: Task, config: WindowConfig, rate_hz: float, steps: int, seed: int = 0) -> Path:
+    """The same of signals: windows prepared as the config says, of so many steps at a rate."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = {"rate_hz": rate_hz, "steps": steps}
+    record = {"stage": signals.STAGE, "version": signals.VERSION, "config": as_dict(config), "summary": summary}
+    inputs = Artifact(folder, record)
+    read = models.reads(NARROW, {"signal": (steps, len(signals.channels_of(config.channel)))})
+    network = models.build(NARROW, task.outputs, seed, read)
+    entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
+    models.save_model(folder, network, models.describe(network, NARROW, task.outputs, read) | entries, FINGERPRINT)
     return folder

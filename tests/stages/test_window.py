@@ -11,12 +11,13 @@ import pytest
 from scipy import signal as scipy_signal
 
 from pipeline.artifacts import arrays
+from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, Work
-from pipeline.config import WindowConfig, option
+from pipeline.config import IndexConfig, WindowConfig, option
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.signals import clean
 from pipeline.inputs.signals.card import Preparation
-from stages import window
+from stages import index, window
 from tests.fakes import recordings
 
 SUBJECTS, TURNS = 4, 5  # 100 windows: two blocks
@@ -232,9 +233,32 @@ def test_a_file_that_went_bad_is_named(data, tmp_path):
         store.build(wanted)
 
 
-def test_a_channel_that_is_not_there_is_named_with_those_that_are(data, tmp_path):
-    with pytest.raises(DataError, match=r"eda.*gsr"):
-        ArtifactStore(tmp_path).build(node(data, channel="gsr,eda"))
+def test_pictures_are_no_signals(data, tmp_path):
+    def pictures(config, work):
+        arrays.write_table(work.path / "samples.csv", pd.DataFrame({"sample_id": ["a.png#full"], "file": ["a.png"]}))
+        return {}
+
+    samples = Node("listed", "samples", 1, Listed(), {}, pictures)
+    config = WindowConfig(data=str(data))
+    with pytest.raises(DataError, match="holds no signals"):
+        ArtifactStore(tmp_path).build(Node("window", "inputs", 1, config, {"samples": samples}, window.run))
+
+
+@pytest.mark.parametrize("channel", ["", "gsr,gsr"])
+def test_an_index_refuses_a_list_of_channels_that_is_none(data, tmp_path, channel):
+    config = IndexConfig(data=str(data), channel=channel)
+    samples = Node("index", "samples", index.VERSION, config, {"raw": RawData(data)}, index.run)
+    with pytest.raises(ConfigError, match="CHANNEL=gsr,ecg"):
+        ArtifactStore(tmp_path).build(samples)
+
+
+def test_an_indexed_dataset_passes(data, tmp_path):
+    samples = Node("index", "samples", index.VERSION, IndexConfig(data=str(data)), {"raw": RawData(data)}, index.run)
+    made = Node("window", "inputs", window.VERSION, WindowConfig(data=str(data)), {"samples": samples}, window.run)
+    built, inputs = ArtifactStore(tmp_path).build(samples, made)
+    table = arrays.read_table(built.file("samples.csv"))
+    assert len(table) == 100
+    assert arrays.open_inputs(inputs).sample_ids == list(table["sample_id"])
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,16 @@ def read(path: Path, region: str = FULL, channels: Sequence[str] = ("gsr",)) -> 
     return Recording(values, whole.rate_hz, tuple(wanted), (*whole.repairs, *more), whole.missing)
 
 
+def regions(path: Path) -> list[str]:
+    """The recordings of a file: all of a text, or the numbers of the windows of an ``.npz``.
+
+    Raises
+    ------
+    DataError, OSError : as ``windows``; a text is not looked into.
+    """
+    return [str(number) for number in range(len(windows(path)["x"]))] if is_archive(path) else [FULL]
+
+
 def check(recording: Recording) -> None:
     """Refuse a recording of which a channel says nothing.
 

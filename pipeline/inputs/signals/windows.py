@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.inputs.signals import clean, files
 from pipeline.inputs.signals.card import Preparation
+from pipeline.inputs.signals.files import Recording
 
 Row = tuple[Path, str]  # a file of signals, and which part of it
 FEW = 128  # windows: of fewer, starting another process would take longer than it saves
@@ -53,17 +54,11 @@ def common_steps(steps: Sequence[int], rates_hz: Sequence[float], rate_hz: float
     return max(1, min(longest, round(seconds * rate_hz)) if seconds else longest)
 
 
-def cleaned(rows: Sequence[Row], preparation: Preparation) -> dict[str, np.ndarray]:
-    """The columns of ``raw_layout`` for some recordings.
-
-    Raises
-    ------
-    DataError : one cannot be read, or lacks a channel; the message is the reason alone, as ``kind: detail``.
-    """
-    steps, channels = preparation.steps, len(preparation.channels)
-    columns = {name: np.empty(shape, kind) for name, (shape, kind) in raw_layout(len(rows), steps, channels).items()}
-    for number, (path, region) in enumerate(rows):
-        recording = files.read(path, region, preparation.channels)
+def cleaned(recordings: Sequence[Recording], preparation: Preparation) -> dict[str, np.ndarray]:
+    """The columns of ``raw_layout`` for some recordings of the preparation's channels."""
+    layout = raw_layout(len(recordings), preparation.steps, len(preparation.channels))
+    columns = {name: np.empty(shape, kind) for name, (shape, kind) in layout.items()}
+    for number, recording in enumerate(recordings):
         window = clean.cleaned(
             recording.values,
             recording.rate_hz,
@@ -72,8 +67,8 @@ def cleaned(rows: Sequence[Row], preparation: Preparation) -> dict[str, np.ndarr
             preparation.smooth_order,
             preparation.outliers,
         )
-        columns["signal"][number] = clean.padded(window.values, steps)
-        columns["length"][number] = min(len(window.values), steps)
+        columns["signal"][number] = clean.padded(window.values, preparation.steps)
+        columns["length"][number] = min(len(window.values), preparation.steps)
         columns["recorded"][number] = len(recording.values)
         for share in ("repaired", "interpolated", "clipped"):
             columns[share][number] = getattr(window, share)
@@ -87,21 +82,17 @@ def cleaned_block(block: slice, rows: Sequence[Row], preparation: Preparation) -
     ------
     DataError : a file that was indexed cannot be read any more.
     """
-    return block, _joined([_indexed(row, preparation) for row in rows])
+    return block, cleaned([_indexed(row, preparation) for row in rows], preparation)
 
 
-def _indexed(row: Row, preparation: Preparation) -> dict[str, np.ndarray]:
+def _indexed(row: Row, preparation: Preparation) -> Recording:
     try:
-        return cleaned([row], preparation)
+        return files.read(*row, preparation.channels)
     except DataError as error:
         raise DataError(
             f"{row[0]} could be read when it was indexed and cannot now: {error}. "
             "Restore it, or leave it out, and run the command again."
         ) from error
-
-
-def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def facts(columns: Mapping[str, Any], preparation: Preparation, rates_hz: np.ndarray) -> dict[str, np.ndarray]:
