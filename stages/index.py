@@ -50,7 +50,8 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     files = indexing.first_files(listing.entries, digests)
     tasks = _inspections(config, listing, files, compared=len(forms) > 1)
     inspected = _inspected(tasks, raw, work.path, config.workers, medium.word)
-    entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
+    alike = {file: like for file, (_, like) in inspected.items() if like} if len(forms) > 1 else {}
+    entries, shared = (likeness.marked if listing.of_signals else likeness.grouped)(listing.entries, alike)
     listing = replace(listing, entries=entries)
     rows, skipped = indexing.sample_rows(
         listing, digests, {file: result for file, (result, _) in inspected.items()}, medium
@@ -121,14 +122,19 @@ def _inspections(config: IndexConfig, listing: Listing, files: dict[str, bool], 
     """How each file is looked at, whatever process takes it: from its path to its measures and its likeness."""
     from functools import partial
 
-    from pipeline.inputs.index import inspect, inspect_recordings
+    from pipeline.inputs.datasets.biovid import person_of
+    from pipeline.inputs.index import inspect
+    from pipeline.inputs.signals import inspection
     from pipeline.inputs.signals.card import channels_of
 
     if not listing.of_signals:
         return {file: partial(inspect, paired=paired, compared=compared) for file, paired in files.items()}
     channels = channels_of(config.channel)
     regions = {entry.file: tuple(entry.regions) for entry in listing.entries}
-    return {file: partial(inspect_recordings, regions=regions[file], channels=channels) for file in files}
+    return {
+        file: partial(inspection.inspect, regions=regions[file], channels=channels, person=person_of(file)[0])
+        for file in files
+    }
 
 
 def _inspected(tasks: dict[str, Callable], raw: RawData, folder: Path, workers: int, unit: str) -> dict[str, tuple]:

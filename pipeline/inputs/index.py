@@ -61,11 +61,6 @@ def inspect(path: Path, paired: bool, compared: bool = False) -> tuple[dict[str,
     return _boxes(image, paired), likeness(image) if compared else None
 
 
-def inspect_recordings(path: Path, regions: Sequence[str], channels: Sequence[str]) -> tuple[Measures, None]:
-    """As ``inspection.inspect``; recordings are not compared."""
-    return inspection.inspect(path, regions, channels), None
-
-
 def _boxes(image: np.ndarray, paired: bool) -> dict[str, Box] | str:
     """The boxes of a decoded picture's regions, or that they are too small."""
     height, width = image.shape[:2]

@@ -1,5 +1,7 @@
 """The same picture in two datasets: equal pixels, or nearly equal ones after another compression or size.
 
+Recordings are not compared: of one person are those that bear a common mark.
+
 A picture's hash holds the signs of 64 low frequencies against their median. Two pictures are the same whose hashes
 differ in at most ``MOST_BITS`` and whose thumbnails, which tell aligned faces better apart, are alike.
 
@@ -104,7 +106,28 @@ def grouped(entries: Sequence[Entry], likenesses: Mapping[str, Likeness]) -> tup
     """
     usable = [entry for entry in entries if entry.file in likenesses]
     pairs = same([(entry.source, likenesses[entry.file]) for entry in usable]) if usable else ()
-    head = _heads(entries, ((usable[a].subject_id, usable[b].subject_id) for a, b in pairs))
+    return _joined(entries, ((usable[a].subject_id, usable[b].subject_id) for a, b in pairs))
+
+
+def marked(entries: Sequence[Entry], marks: Mapping[str, Iterable[str]]) -> tuple[list[Entry], int]:
+    """As ``grouped``, of all files of different sources that have a mark in common.
+
+    Parameters
+    ----------
+    entries : with their sources.
+    marks : by file; equal ones are of one person.
+    """
+    bearers: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        for mark in marks.get(entry.file, ()):
+            bearers[mark].append(entry)
+    several = [found for found in bearers.values() if len({entry.source for entry in found}) > 1]
+    return _joined(entries, ((found[0].subject_id, other.subject_id) for found in several for other in found[1:]))
+
+
+def _joined(entries: Sequence[Entry], pairs: Iterable[tuple[str, str]]) -> tuple[list[Entry], int]:
+    """The entries with the subjects of all pairs as one, and how many subjects several had become one."""
+    head = _heads(entries, pairs)
     members: dict[str, set[str]] = defaultdict(set)
     folds: dict[str, set[str]] = defaultdict(set)
     for entry in entries:

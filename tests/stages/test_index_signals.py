@@ -228,3 +228,24 @@ def test_hidden_recordings_are_named(tmp_path, windows):
 def test_two_processes_say_what_one_says(tmp_path, windows):
     one = build(tmp_path, windows).file("samples.csv").read_bytes()
     assert build(tmp_path / "other", windows, workers=2).file("samples.csv").read_bytes() == one
+
+
+def test_one_person_in_two_sources_is_one_subject(tmp_path, windows):
+    """By BioVid's name of the person, and by equal recordings under any name: no one is in two parts."""
+    low, high, other = (tmp_path / name for name in ("low", "high", "other"))
+    for path in windows.rglob("*.csv"):
+        place = low if "-BL1-" in path.name else high
+        write(place / path.name, path.read_bytes())
+    copied = next(windows.rglob("*071002*-PA1-*.csv"))
+    write(other / "a.csv", recordings.gzip.compress(copied.read_bytes()))
+    write(other / "b.csv", content(table(77)))
+    (other / "t.csv").write_text("path,label,subject\na.csv,PA1,x\nb.csv,BL1,y\n")
+    raw = RawData.of(f"{low},{high},{other / 't.csv'}")
+    node = Node("index", "samples", index.VERSION, IndexConfig(workers=1), {"raw": raw}, index.run)
+    artifact = ArtifactStore(tmp_path / "cache").build(node)[0]
+    made = rows_of(artifact)
+    assert artifact.summary["counts"]["subjects"] == 5
+    assert artifact.summary["counts"]["shared"] == 4
+    same = made[made["file"].str.contains("071002") | made["file"].str.endswith("a.csv")]
+    assert same["subject_id"].nunique() == 1
+    assert made.loc[made["file"].str.endswith("b.csv"), "subject_id"].item() == "t/y"

@@ -26,6 +26,7 @@ from pipeline.inputs.signals.sheet import MAX_NAME, TIME, channel_name
 FULL = "full"  # the region of a file that is one recording
 BIOVID_STEPS, BIOVID_HZ = 2816, 512.0
 ARRAYS = ("x", "y", "rate_hz", "channels")
+MAX_WINDOWS = 10_000  # of a subject, who has a hundred
 MOST = 1e9  # what is larger is no measurement, and its square no float32
 CONSTANT = 1e-9  # of its size: what varies less is a number that was rounded in different ways
 
@@ -123,8 +124,10 @@ def windows(path: Path) -> Mapping[str, np.ndarray]:
     DataError : it is no such file, one of the two is missing, or they do not fit each other.
     OSError : as ``raw_files.open_raw``.
     """
-    status = os.stat(path)
-    return _arrays(path, status.st_mtime_ns, status.st_size)
+    file, size = open_raw(path)
+    with file:
+        modified = os.fstat(file.fileno()).st_mtime_ns
+    return _arrays(path, modified, size)
 
 
 @lru_cache(maxsize=2)  # a subject's windows are asked for one after the other
@@ -135,6 +138,8 @@ def _arrays(path: Path, modified: int, size: int) -> Mapping[str, np.ndarray]:
     x, y = found["x"], found["y"]
     if x.ndim not in (2, 3) or x.dtype.kind not in "iuf":
         raise DataError(f"wrong array: x is {x.dtype} of shape {x.shape}, expected numbers of (windows, steps)")
+    if len(x) > MAX_WINDOWS:
+        raise DataError(f"too large: {len(x):,} windows, at most {MAX_WINDOWS:,} are read")
     if y.shape not in ((len(x),), (len(x), 1)):
         raise DataError(f"wrong array: y is of shape {y.shape}, expected one level for each of {len(x)} windows")
     return found

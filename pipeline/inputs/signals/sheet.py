@@ -159,14 +159,13 @@ def _without_empty(line: str, separator: str, columns: int) -> str:
 def _numbers(body: list[str], separator: str, columns: int) -> np.ndarray:
     """The cells as float64, shape (rows, columns)."""
     text = separator.join(body)
-    cells = [cell.strip() for cell in text.split(separator)]
+    cells = text.split(separator)
     plain = text.isascii() and "_" not in text and max(map(len, cells)) <= MAX_NUMBER
     try:
-        values = np.array(cells).astype(np.float64) if plain else np.empty(0)
+        numbers = list(map(float, cells)) if plain else []
     except ValueError:
-        values = np.empty(0)
-    if len(values) != len(cells):
-        values = np.array([_number(cell, separator) for cell in cells])
+        numbers = []
+    values = np.array(numbers or [_number(cell.strip(), separator) for cell in cells])
     with np.errstate(invalid="ignore"):
         values[~(np.abs(values) <= MOST)] = np.nan
     return values.reshape(-1, columns)
