@@ -201,7 +201,8 @@ def check_skipped(
     kinds = Counter(kind_of(item) for item in skipped)
     reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "the dataset lists none"
     share = f"at most {most:.0%} may be" if samples else "none is usable"
+    first = f" The first is {counted[0].file}: {counted[0].reason}." if counted else ""
     raise DataError(
-        f"{len(lost)} of {total} {medium.words} cannot be used, {share}: {reasons}. All are named in {table}. "
+        f"{len(lost)} of {total} {medium.words} cannot be used, {share}: {reasons}.{first} All are named in {table}. "
         "Mend or remove them, or allow more: MAX_SKIPPED="
     )
