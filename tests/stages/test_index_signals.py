@@ -249,3 +249,9 @@ def test_one_person_in_two_sources_is_one_subject(tmp_path, windows):
     same = made[made["file"].str.contains("071002") | made["file"].str.endswith("a.csv")]
     assert same["subject_id"].nunique() == 1
     assert made.loc[made["file"].str.endswith("b.csv"), "subject_id"].item() == "t/y"
+
+
+def test_files_that_are_all_useless_are_still_called_recordings(tmp_path):
+    write(tmp_path / "d/a.npz", b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"1 of 1 recordings cannot be used, .* The first is a\.npz: unreadable: "):
+        build(tmp_path, tmp_path / "d")

@@ -84,8 +84,8 @@ class Listing:
 
     @property
     def of_signals(self) -> bool:
-        """Whether the files are signals: most of them decide."""
-        return of_signals(entry.file for entry in self.entries)
+        """Whether the files are signals: most of them decide, of those that cannot be used if there are no others."""
+        return of_signals(item.file for item in self.entries or self.skipped)
 
 
 def of_signals(files: Iterable[str]) -> bool:
