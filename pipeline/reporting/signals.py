@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import matplotlib
@@ -36,7 +37,7 @@ def windows(material: Material) -> Section | None:
     return section(
         "Windows: recorded and prepared",
         "Windows",
-        tables=[preparation(inputs)],
+        tables=[preparation(inputs, repairs(material.samples))],
         figures=list(panels(material)),
         channels=[(name, plain(f"windows-{name}-")) for name in inputs.summary["channels"]],
         scaled=SCALED[inputs.config["scaling"]],
@@ -46,11 +47,24 @@ def windows(material: Material) -> Section | None:
     )
 
 
-def preparation(inputs: Artifact) -> Table:
-    """What was done to how many windows, and by which rule."""
+def repairs(samples: Artifact) -> Counter[str]:
+    """How many recordings the index had to repair, by the kind of repair, which stands before its colon."""
+    table = arrays.read_table(samples.file("samples.csv"), repairs=str)
+    texts = table["repairs"].dropna() if "repairs" in table else []
+    return Counter(kind for text in texts for kind in {part.partition(":")[0].strip() for part in text.split(";")})
+
+
+def preparation(inputs: Artifact, repaired: Counter[str]) -> Table:
+    """What was done to how many windows, and by which rule.
+
+    Parameters
+    ----------
+    repaired : of ``repairs``.
+    """
     config, counts, summary = inputs.config, inputs.summary["counts"], inputs.summary
     rate, every = f"{summary['rate_hz']:g} Hz", counts["windows"]
-    rows = [
+    rows = [(f"Repaired as a file: {kind}", n, "column repairs of samples.csv") for kind, n in repaired.most_common()]
+    rows += [
         ("Gaps interpolated", counts["interpolated"], "a straight line between the neighbours; held at the ends"),
         ("Smoothed", every * (config["smooth_window"] > 1), _smoothing(config)),
         ("Outliers clipped", counts["clipped"], _clipping(config)),

@@ -88,7 +88,7 @@ def test_a_card_without_it_is_refused_and_says_what_it_lacks(stage, entry):
         prepared.of_card({"prepare": entry}, MODEL)
 
 
-@pytest.mark.parametrize("text", ["", " , ", "gsr,gsr", "gsr, gsr"])
+@pytest.mark.parametrize("text", ["", " , ", "gsr,gsr", "gsr, GSR", ",".join(map(str, range(65)))])
 def test_a_list_of_channels_names_each_once(text):
     with pytest.raises(ConfigError, match="CHANNEL=gsr,ecg"):
         channels_of(text)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from pipeline.artifacts import arrays
+from pipeline.artifacts.store import Artifact
 from pipeline.config import WindowConfig, as_dict
 from pipeline.reporting import checklist, contents, page, signals
 from pipeline.tasks import TASKS
 from tests.fakes.classify import Fakes
+from tests.helpers import records
 from tests.reporting.conftest import gathered, material_of
 
 
@@ -51,14 +56,22 @@ def test_of_pictures_there_is_no_such_section(material):
 def test_the_table_says_what_was_done_by_which_rule(made):
     config = as_dict(WindowConfig(smooth_window=1, outliers=0.0))
     inputs = replace(made.inputs, record=made.inputs.record | {"config": config})
-    plain, other = (signals.preparation(one).shown.set_index("Step") for one in (made.inputs, inputs))
+    plain, other = (signals.preparation(one, Counter()).shown.set_index("Step") for one in (made.inputs, inputs))
     assert plain.loc["Outliers clipped"].tolist() == ["20", "at 3 standard deviations of the window, on both sides"]
     assert plain.loc["Smoothed"].tolist() == ["240", "Savitzky-Golay, 5 steps, order 2"]
     assert other.loc["Smoothed"].tolist() == ["0", "not at all"]
     assert other.loc["Outliers clipped", "Rule"] == "none is an outlier"
     assert signals.in_words(inputs).startswith("Gaps interpolated, scaled")
-    numbers = signals.preparation(made.inputs).numbers.set_index("Step")
+    numbers = signals.preparation(made.inputs, Counter()).numbers.set_index("Step")
     assert numbers.loc["Gaps interpolated", "Share"] == 3 / 240
+
+
+def test_what_the_index_repaired_is_counted_by_its_kind(tmp_path):
+    table = pd.DataFrame({"sample_id": list("abc"), "repairs": ["unit: ms; gap: 3 rows", "unit: us", None]})
+    arrays.write_table(tmp_path / "samples.csv", table)
+    samples = Artifact(tmp_path, {"files": records.described(tmp_path)})
+    counted = signals.repairs(samples)
+    assert counted == {"unit": 2, "gap": 1}
 
 
 def test_a_line_of_many_steps_keeps_its_peaks_and_its_gaps():

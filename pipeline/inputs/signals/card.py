@@ -74,13 +74,13 @@ class Preparation:
 
 
 def channels_of(text: str) -> tuple[str, ...]:
-    """The names between commas, in their order.
+    """The names between commas, in their order; case means nothing in them.
 
     Raises
     ------
     ConfigError : there is none, one twice, or more than anybody records.
     """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
     fault = ""
     if not names or len(names) > MOST_CHANNELS:
         fault = f"names {len(names)} channels, from 1 to {MOST_CHANNELS} are possible"
