@@ -103,13 +103,14 @@ class Session:
 
         Raises
         ------
-        ConfigError : timm has no network of a name.
+        ConfigError : timm has no network of a name, or labels of more subjects are asked for than there are.
         DataError : the dataset says nothing of what the task asks.
         """
         pending = self.store.pending(*nodes)
         self._check_names(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
+        self._check_budgets(pending)
         return self.store.build(*nodes)
 
     def _check_names(self, pending: list[Node]) -> None:
@@ -134,6 +135,16 @@ class Session:
                 f"{self.preset.data} says nothing of {task.target}, which TASK={task.name} asks for; it knows "
                 f"{', '.join(targets)}. Choose another dataset, or {' or '.join(f'TASK={name}' for name in others)}"
             )
+
+    def _check_budgets(self, pending: list[Node]) -> None:
+        """Refuse budgets of more subjects than a split has to train on, before teachers are trained."""
+        students = [node for node in pending if getattr(node.config, "labelled", 0)]
+        for split in {node.inputs["split"].folder_name: node.inputs["split"] for node in students}.values():
+            from pipeline.inputs import budget  # imports numpy
+
+            (made,) = self.store.build(split)
+            for labelled in {node.config.labelled for node in students}:
+                budget.count(labelled, made.summary["counts"]["train"]["subjects"])
 
     def make(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes and print where their artifacts are."""

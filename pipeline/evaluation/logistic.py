@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 STEPS = 60  # Newton's at most; six to ten are usual
 TOLERANCE = 1e-9  # of intercept and slope on a standardised variable
 ROUNDING = 1e-13  # of a loss
+NEAR = 1e-12  # of the spread of x: what rounding makes of equal values, no overlap
 
 
 def regress(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +84,8 @@ def _overlap(positive: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.nda
     """Under which weightings the classes overlap, bool, shape (R,)."""
     low, high = _ends(x, (weights > 0) & positive)
     other_low, other_high = _ends(x, (weights > 0) & ~positive)
-    return (low < other_high) & (other_low < high)
+    near = NEAR * np.ptp(x) if len(x) else 0.0
+    return (low + near < other_high) & (other_low + near < high)
 
 
 def _ends(x: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

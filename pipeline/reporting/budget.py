@@ -85,16 +85,22 @@ def budgets(methods: list[Method]) -> list[Budget]:
     return found
 
 
-def sentences(found: Iterable[Budget]) -> list[str]:
-    """What each teacher's answers are worth, wherever a student without a teacher knew more labels, in words."""
-    return [_sentence(one) for one in found if one.worth and one.subjects < one.curve[-1].labelled_subjects]
+def sentences(found: Iterable[Budget], against: bool = True) -> list[str]:
+    """What each teacher's answers are worth, wherever a student without a teacher knew more labels, in words.
+
+    Parameters
+    ----------
+    against : whether they say what the answers change.
+    """
+    told = [one for one in found if one.worth and one.subjects < one.curve[-1].labelled_subjects]
+    return [" ".join([_worth(one), *([_gain(one.gain)] if against and one.gain else [])]) for one in told]
 
 
 def in_brief(methods: list[Method]) -> str:
     """The sentences on the smallest number of labelled subjects; empty where there is no curve."""
     found = [one for one in budgets(methods) if one.worth]
     least = min((one.subjects for one in found), default=0)
-    return " ".join(sentences(one for one in found if one.subjects == least))
+    return " ".join(sentences((one for one in found if one.subjects == least), against=False))
 
 
 def known_labels(material: Material) -> Section | None:
@@ -195,21 +201,22 @@ def _rows(method: Method, seeds: set[int]) -> np.ndarray:
     return bootstrap.over_seeds(values, bootstrap.seed_draws(sorted(seeds), values.shape[1] - 1))
 
 
-def _sentence(one: Budget) -> str:
+def _worth(one: Budget) -> str:
     """What a teacher's answers are worth beside some labels."""
     method, reached = one.taught, one.taught.estimate(one.taught.headline).value
-    text = (
+    return (
         f"With {_count(one.subjects)} labelled subjects and the {pretty(method.teacher)} teacher’s answers the "
         f"{pretty(method.student)} student reaches {100 * reached:.1f}% {lowered(method.headline_metric.title)}, "
-        f"{_in_words(one)}"
+        f"{_in_words(one)}."
     )
-    if one.gain is None:
-        return f"{text}."
-    estimate = one.gain.estimate
+
+
+def _gain(e: Effect) -> str:
+    """What the answers change where the same labels are known."""
+    estimate = e.estimate
     interval = "no interval" if math.isnan(estimate.low) else f"{signed(estimate.low)} to {signed(estimate.high)}"
     chance = "" if estimate.excludes_zero else ", which may be chance"
-    against = f"Against the same labels without a teacher that is {signed(estimate.value)} points ({interval}{chance})."
-    return f"{text}. {against}"
+    return f"Against the same labels without a teacher that is {signed(estimate.value)} points ({interval}{chance})."
 
 
 def _in_words(one: Budget) -> str:

@@ -56,6 +56,11 @@ def facts(material: Material) -> dict[str, Any]:
         f"{PARTS.get(part, part)} {row['nunique']} subjects, {row['size']} {task.samples}"
         for part, row in counts.iterrows()
     )
+    if material.folds > 1:
+        parts = (
+            f"{material.folds} outer folds: each is the test part once, the next one validates, the others are learned "
+            f"from; {material.test['subjects']} subjects, {material.test['samples']} {task.samples} are tested"
+        )
     weighting = {run.model.config["class_weights"] for run in material.runs}
     return {
         "subject": task.subject or task.name,
@@ -71,11 +76,19 @@ def facts(material: Material) -> dict[str, Any]:
         "headline": lowered(described(task)[task.headline].title),
         "test_subjects": material.test["subjects"],
         "parts": parts,
+        "divided": f"{parts}; {_divided(material)}",
         "networks": ", ".join(dict.fromkeys(method.architecture for method in material.methods)),
         "confidence": material.confidence,
         "replicates": f"{material.config.replicates:,}",
         "class_weights": " and ".join(sorted(weighting)),
     } | _places(material)
+
+
+def _divided(material: Material) -> str:
+    """Whether a subject can be in two parts."""
+    if material.leaks:
+        return f"by {material.task.sample}, so that the same people are in training and test: a leak, shown on purpose"
+    return "by subject, nobody is in two parts"
 
 
 def _places(material: Material) -> dict[str, str]:

@@ -57,6 +57,7 @@ def test_fits_nearly_separated_classes_on_any_scale():
         ([0, 0, 1, 1], [1, 2, 3, 4]),  # separated
         ([0, 0, 1, 1], [4, 3, 2, 1]),  # separated, the wrong way round
         ([0, 0, 1, 1], [1, 2, 2, 3]),  # separated but for a tie
+        ([0, 0, 1, 1], [1, np.nextafter(2, 3), 2, 3]),  # a tie but for rounding
         ([0, 1, 0, 1], [2, 2, 2, 2]),  # nothing to go by
         ([1, 1, 1, 1], [1, 2, 3, 4]),  # one class
     ],
