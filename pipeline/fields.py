@@ -23,6 +23,7 @@ MOST_PICTURES = 1_000_000
 MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
 MOST_SECONDS = 3600.0
 MOST_SMOOTH = 10_001  # steps of a filter
+MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 
 
 def option(

@@ -235,7 +235,16 @@ class Fakes:
             windows = np.stack([signals.record(row, self.task) for _, row in some.iterrows()])
             writer.write(rows, signal=windows, length=some["steps"], repaired=np.zeros(len(some)), sample_id=ids[rows])
         writer.finish()
-        return {"counts": {"windows": n}, "skipped": []}
+        arrays.write_table(work.path / "examples.csv", signals.examples(self.table, self.task))
+        done = {"interpolated": 3, "clipped": 20, "resampled": 0, "shorter": n // 7, "cut": 0, "constant": 1}
+        return {
+            "counts": {"windows": n, **done},
+            "rate_hz": signals.RATE_HZ,
+            "steps": signals.STEPS,
+            "channels": ["gsr"],
+            "repaired": 0.0012,
+            "skipped": [],
+        }
 
     def _split(self, config, work, samples) -> dict:
         pair = self.table["subject_id"].astype(int) // 2 % 20  # two subjects, of one class and of the other
