@@ -69,7 +69,8 @@ def build(
 def check_name(name: str, families: Iterable[str] = ()) -> None:
     """Raise ConfigError, with the nearest names of families and networks, unless there is a network of the name."""
     if name not in OF_SIGNALS and not timm.is_model(name):
-        near = difflib.get_close_matches(name.lower(), [*families, *OF_SIGNALS, *timm.list_models()], n=3)
+        there = dict.fromkeys((*families, *OF_SIGNALS, *timm.list_models()))  # a family may have its network's name
+        near = difflib.get_close_matches(name.lower(), there, n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
         raise ConfigError(f"timm has no network named {name}. {hint} Of signals there are {', '.join(OF_SIGNALS)}.")
 

@@ -264,6 +264,11 @@ def test_no_hub_has_weights_of_them():
         network(replace(WIDE, trained="lora:8"))
 
 
+def test_a_name_that_is_nearly_one_is_suggested_once():
+    with pytest.raises(ConfigError, match=r"Did you mean conv1d[^,?]*(, (?!conv1d[,?])[^,?]+)*\? Of signals"):
+        core.check_name("conv1f", families=("conv1d", "painattn"))
+
+
 def test_no_name_is_anothers():
     assert set(core.OF_SIGNALS) == {"conv1d", "conv1d_narrow", "painattn"}
     assert not [name for name in core.OF_SIGNALS if core.timm.is_model(name)]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pipeline.inputs import keyed_random
 from pipeline.inputs.views import image as views
 from pipeline.inputs.views.image import DRAWS, GROUP, IDENTITY, PARAMETERS, InputSpec
-from pipeline.inputs.views.plan import Drawn, Plan, Views, teacher_seed
+from pipeline.inputs.views.plan import Drawn, Plan, Views
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -155,11 +155,6 @@ def test_points_move_with_the_picture():
 KEYS = keyed_random.keys([f"{i}.jpg#full" for i in range(40)])
 
 
-def test_an_epoch_sees_its_view_or_a_new_one():
-    assert [Plan(0, views=3).number(epoch) for epoch in range(5)] == [0, 1, 2, 0, 1]
-    assert [Plan(0).number(epoch) for epoch in range(5)] == [0, 1, 2, 3, 4]
-
-
 def test_views_of_several_numbers_are_drawn_at_once():
     drawer = Views(Plan(3, 5), KEYS, DRAWS)
     index, view = np.array([7, 7, 2]), np.array([0, 4, 1])
@@ -172,41 +167,6 @@ def test_without_augmentation_a_view_is_the_face_itself(faces):
     drawn = Views(Plan(0, augment=False), KEYS, DRAWS).draw(np.arange(3), 2)
     spec = InputSpec(64, **PLAIN)
     assert torch.equal(views.make(faces, drawn, spec), views.normalise(faces, spec))
-
-
-def test_teachers_learn_from_other_views_than_they_label():
-    seeds = {teacher_seed(seed) for seed in range(50)}
-    assert len(seeds) == 50
-    assert not seeds & set(range(10_000))
-
-
-@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
-def test_partners_and_boxes_depend_on_seed_sample_and_view_and_not_on_the_order(mix):
-    order = np.random.default_rng(0).permutation(40)
-    one = Views(Plan(3, 5, mix), KEYS, DRAWS)
-    other = Views(Plan(3, 5, mix), KEYS[order], DRAWS)
-    place = np.argsort(order)
-    first, second = one.draw(np.arange(40), 2), other.draw(place, 2)
-    assert np.array_equal(KEYS[first.partners], KEYS[order][second.partners])
-    for name in ("kept", "boxes", "spans"):
-        assert np.array_equal(getattr(first, name), getattr(second, name))
-    for name in ("parameters", "partner_parameters"):
-        assert np.array_equal(getattr(first, name)[GROUP], getattr(second, name)[GROUP])
-    assert np.array_equal(first.partner_parameters[GROUP], views.view_parameters(3, KEYS[first.partners], 2))
-    assert not np.array_equal(first.partners, one.draw(np.arange(40), 3).partners)
-
-
-def test_mixtures_fill_their_range():
-    many = keyed_random.keys(map(str, range(4000)))
-    mixed = Views(Plan(0, 2, "mixup"), many, DRAWS).draw(np.arange(4000), 0)
-    assert np.histogram(mixed.kept, 4, (0, 1))[0] == pytest.approx(1000, abs=120)
-    assert not mixed.boxes.any()
-    assert len(np.unique(mixed.partners)) > 2000
-    cut = Views(Plan(0, 2, "cutmix"), many, DRAWS).draw(np.arange(4000), 0)
-    sides = cut.boxes[:, 2:] - cut.boxes[:, :2]
-    assert (cut.boxes >= 0).all()
-    assert (cut.boxes <= 1).all()
-    np.testing.assert_allclose(cut.kept, 1 - sides.prod(axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -232,23 +192,6 @@ def test_an_average_is_weighed_by_its_share(faces):
 
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
-def test_so_large_a_share_of_the_views_is_mixed(mix):
-    many, index = keyed_random.keys(map(str, range(4000))), np.arange(4000)
-    by_probability = {}
-    for probability in (0.25, 0.7, 1.0):
-        plan = Plan(1, 2, mix, mix_probability=probability)
-        by_probability[probability] = Views(plan, many, DRAWS).draw(index, 0)
-        mixed = by_probability[probability].kept < 1
-        assert mixed.mean() == pytest.approx(probability, abs=0.03)
-    some, all_ = by_probability[0.7], by_probability[1.0]
-    mixed = some.kept < 1
-    for name in ("kept", "boxes"):
-        assert np.array_equal(getattr(some, name)[mixed], getattr(all_, name)[mixed])
-    fewer = by_probability[0.25].kept < 1
-    assert (mixed[fewer]).all()  # what a lower probability mixes, a higher one does too
-
-
-@pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_views_that_are_not_mixed_are_the_plain_ones_bit_for_bit(mix):
     pictures = torch.randint(0, 256, (40, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     spec, index = InputSpec(32, **IMAGENET), np.arange(40)
@@ -261,32 +204,3 @@ def test_views_that_are_not_mixed_are_the_plain_ones_bit_for_bit(mix):
     expected = views.make(pictures, plain, spec)
     assert torch.equal(made[unmixed], expected[unmixed])
     assert all(not torch.equal(made[i], expected[i]) for i in np.flatnonzero(~unmixed & (drawn.partners != index)))
-
-
-# Labels of mixed views that were kept before a part of them could stay unmixed are of these very views.
-ALWAYS_MIXED = {
-    "cutmix": (
-        [0.84301573, 0.61016196, 0.81569797],
-        [
-            [0.3376926, 0, 0.7948517, 0.3433909],
-            [0.3047273, 0, 1, 0.5606981],
-            [0.4457594, 0.097674, 0.8750635, 0.5269781],
-        ],
-    ),
-    "mixup": ([0.79100555, 0.44643828, 0.81569797], [[0, 0, 0, 0]] * 3),
-}
-
-
-@pytest.mark.parametrize("mix", ALWAYS_MIXED)
-def test_by_default_every_view_is_mixed_as_it_always_was(mix):
-    drawn = Views(Plan(3, 5, mix), KEYS, DRAWS).draw(np.arange(40), 2)
-    kept, boxes = ALWAYS_MIXED[mix]
-    assert drawn.partners[:3].tolist() == [11, 10, 19]
-    np.testing.assert_allclose(drawn.kept[:3], kept, atol=1e-6)
-    np.testing.assert_allclose(drawn.boxes[:3], boxes, atol=1e-6)
-    assert (drawn.kept < 1).all()
-    certain = Views(Plan(3, 5, mix, mix_probability=1.0), KEYS, DRAWS).draw(np.arange(40), 2)
-    for name in ("partners", "kept", "boxes", "spans"):
-        assert np.array_equal(getattr(certain, name), getattr(drawn, name))
-    for name in ("parameters", "partner_parameters"):
-        assert np.array_equal(getattr(certain, name)[GROUP], getattr(drawn, name)[GROUP])
