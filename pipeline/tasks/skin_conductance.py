@@ -14,7 +14,7 @@ CLASSIC = ("soft:0.25+label:0.75", "cosine:0.25+label:0.75", "hint:0.25+label:0.
 TEMPERATURE = 2.0
 
 # As published for PainAttnNet, with a course of the learning rate and an end; the published Conv1D learned at 1e-4 by
-# plain descent and stayed at chance. Five folds of people, as the literature's lists have them; CV=subject leaves one out.
+# plain descent and stayed at chance. Five folds of people, as the literature's lists; CV=subject leaves out one by one.
 PAPER_SCHEDULE = {
     "epochs": 100,
     "batch_size": 128,
