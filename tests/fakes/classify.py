@@ -263,9 +263,10 @@ class Fakes:
         rng = np.random.default_rng(config.seed + len(work.node.slug))
         architecture, parameters, _ = NETWORKS[getattr(config, "student", config.teacher)]
         task = self.task
-        rgb = {"size": architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}
+        read = {"rgb": {"size": architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}}
+        read = {"signal": {"length": signals.STEPS, "channels": 1}} if task.prepare == "window" else read
         card = {"architecture": architecture.name, "label": architecture.label, "weights": "shipped"}
-        card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": {"rgb": rgb}}
+        card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": read}
         card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
         card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
         (work.path / "model.json").write_text(cards.text(card))

@@ -75,7 +75,6 @@ def seven(seven_fakes):
 @pytest.fixture(scope="package")
 def leveled(tmp_path_factory):
     """The report's material of a task of five levels: three losses of each of two teachers, fixed labels and views."""
-    seen = {"teacher_inputs": ("rgb",), "student_inputs": ("rgb",)}
-    task = replace(TASKS["skin-conductance"], prepare="align", **seen)
+    task = TASKS["skin-conductance"]
     fakes = Fakes(tmp_path_factory.mktemp("levels"), subjects=160, size=32, task=task)
     return material_of(fakes, gathered(fakes, fakes.sweep(seeds=2)))
