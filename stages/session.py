@@ -14,8 +14,9 @@ from pipeline.config import EACH_SUBJECT
 from pipeline.errors import ConfigError, DataError
 from pipeline.tasks import TASKS
 from pipeline.tasks.objective import FEATURES
-from stages import folds, housekeeping, split
-from stages.folds import Folds
+from stages import housekeeping
+from stages import split as splitting
+from stages.folds import Folds, count_of
 from stages.graph import Graph
 from stages.options import MOST_RUNS, configured, listed, selection, store_for
 
@@ -32,7 +33,7 @@ class Session:
 
     def __init__(self, stage: str, values: dict[str, Any], makes: bool = True):
         self.preset = configured(values, stage)
-        split.check(self.preset.split)
+        splitting.check(self.preset.split)
         self.store = store_for(self.preset, values["cache"])
         memo, index = self.store.root / ".hashes.json", self.preset.index
         raw = RawData.of(self.preset.data, memo, max_files=index.max_files)
@@ -61,7 +62,7 @@ class Session:
         cv = self.preset.split.cv
         if self._makes and cv == EACH_SUBJECT:
             self.store.build(self.samples)
-        made = Folds(self._first, folds.count_of(cv, self.samples, self.store))
+        made = Folds(self._first, count_of(cv, self.samples, self.store))
         if (count := len(self.selection) * len(made.graphs)) > MOST_RUNS:
             raise ConfigError(
                 f"CV={cv} asks for {count:,} students in {len(made.graphs)} folds, at most {MOST_RUNS:,} go together. "
