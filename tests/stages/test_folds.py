@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.artifacts.raw_data import RawData
-from pipeline.artifacts.store import ArtifactStore, topological
+from pipeline.artifacts.store import ArtifactStore, Node, topological
 from pipeline.errors import ConfigError, DataError
 from stages.cli import cli
 from stages.folds import Folds, count_of
@@ -14,7 +14,8 @@ from stages.graph import Graph, Recipe, Selection
 from tests.fakes.classify import Fakes
 from tests.helpers.nodes import Config, run
 from tests.helpers.presets import PRESETS
-from tests.stages.test_graph import SELECTION
+
+SELECTION = Selection(("resnet", "swin", "none"), ("deit",), (0, 1, 2))
 
 
 @pytest.fixture
@@ -105,8 +106,6 @@ def test_with_each_subject_left_out_the_index_says_how_many_folds_there_are(tmp_
 
 @pytest.mark.parametrize(("subjects", "message"), [(2, "Give a number of folds: CV=0"), (501, "CV=10"), (3, None)])
 def test_few_subjects_and_many_are_not_left_out_one_by_one(tmp_path, subjects, message):
-    from pipeline.artifacts.store import Node
-
     def index(config, work):
         return run(config, work) | {"counts": {"subjects": subjects}}
 
