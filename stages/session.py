@@ -105,13 +105,14 @@ class Session:
         Raises
         ------
         ConfigError : timm has no network of a name, or labels of more subjects are asked for than there are.
-        DataError : the dataset says nothing of what the task asks.
+        DataError : the dataset says nothing of what the task asks, at all or in an outer fold.
         """
         pending = self.store.pending(*nodes)
         self._check_names(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
         self._check_budgets(pending)
+        self._check_folds(pending)
         return self.store.build(*nodes)
 
     def _check_names(self, pending: list[Node]) -> None:
@@ -146,6 +147,32 @@ class Session:
             (made,) = self.store.build(split)
             for labelled in {node.config.labelled for node in students}:
                 budget.count(labelled, made.summary["counts"]["train"]["subjects"])
+
+    def _check_folds(self, pending: list[Node]) -> None:
+        """Refuse outer folds that nothing could be tested on, before their teachers are trained.
+
+        Raises
+        ------
+        DataError : the test or validation part of a fold has no sample that answers the task's question.
+        """
+        splits = {
+            node.inputs["split"].folder_name: node.inputs["split"] for node in pending if node.stage == "evaluate"
+        }
+        if not self.preset.split.crossed or not splits:
+            return
+        from pipeline.artifacts import arrays  # imports numpy and pandas
+        from pipeline.evaluation import predictions
+
+        task, cv = self.preset.task, self.preset.split.cv
+        samples, *made = self.store.build(self.samples, *splits.values())
+        table = arrays.read_table(samples.file("samples.csv"))
+        for split in made:
+            parts = predictions.samples_table(table, arrays.read_table(split.file("split.csv")), None, task)["part"]
+            if empty := {"test", "val"} - set(parts):
+                raise DataError(
+                    f"CV={cv}: the {' and the '.join(sorted(empty))} part of {split.slug} have no {task.sample} that "
+                    f"answers what TASK={task.name} asks. Give fewer folds, so that each has people who do: CV=5"
+                )
 
     def make(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes and print where their artifacts are."""

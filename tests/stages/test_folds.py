@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node, topological
@@ -150,3 +153,20 @@ def test_a_leak_is_refused_by_every_command_before_anything_is_made(tmp_path, na
     said = command(name, tmp_path, "--split-by", "window")
     assert "I_KNOW_IT_LEAKS=1" in str(said.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fold_whose_people_answer_nothing_is_refused_before_faces_are_looked_for(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = []
+    for number in range(12):
+        picture = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{number:02d}.png")
+        pain = "" if number == 7 else ("no_pain", "pain")[number % 2]
+        rows.append((f"{number:02d}.png", pain, ("anger", "fear")[number % 2], f"s{number}"))
+    frame = pd.DataFrame(rows, columns=["path", "pain", "expression", "subject"])
+    frame.to_csv(folder / "faces.csv", index=False)
+    given = ("--data", str(folder / "faces.csv"), "--teacher", "none")
+    said = command("report", tmp_path / "cache", "--cv", "subject", *given)
+    assert "no face that answers what TASK=pain asks" in str(said.exception)
+    assert not list((tmp_path / "cache").glob("*/inputs-*"))
