@@ -14,8 +14,9 @@ from pipeline.config import EACH_SUBJECT
 from pipeline.errors import ConfigError, DataError
 from pipeline.tasks import TASKS
 from pipeline.tasks.objective import FEATURES
-from stages import folds, housekeeping, split
-from stages.folds import Folds
+from stages import housekeeping
+from stages import split as splitting
+from stages.folds import Folds, count_of
 from stages.graph import Graph
 from stages.options import MOST_RUNS, configured, listed, selection, store_for
 
@@ -32,7 +33,7 @@ class Session:
 
     def __init__(self, stage: str, values: dict[str, Any], makes: bool = True):
         self.preset = configured(values, stage)
-        split.check(self.preset.split)
+        splitting.check(self.preset.split)
         self.store = store_for(self.preset, values["cache"])
         memo, index = self.store.root / ".hashes.json", self.preset.index
         raw = RawData.of(self.preset.data, memo, max_files=index.max_files)
@@ -61,7 +62,7 @@ class Session:
         cv = self.preset.split.cv
         if self._makes and cv == EACH_SUBJECT:
             self.store.build(self.samples)
-        made = Folds(self._first, folds.count_of(cv, self.samples, self.store))
+        made = Folds(self._first, count_of(cv, self.samples, self.store))
         if (count := len(self.selection) * len(made.graphs)) > MOST_RUNS:
             raise ConfigError(
                 f"CV={cv} asks for {count:,} students in {len(made.graphs)} folds, at most {MOST_RUNS:,} go together. "
@@ -104,13 +105,14 @@ class Session:
         Raises
         ------
         ConfigError : timm has no network of a name, or labels of more subjects are asked for than there are.
-        DataError : the dataset says nothing of what the task asks.
+        DataError : the dataset says nothing of what the task asks, at all or in an outer fold.
         """
         pending = self.store.pending(*nodes)
         self._check_names(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
         self._check_budgets(pending)
+        self._check_folds(pending)
         return self.store.build(*nodes)
 
     def _check_names(self, pending: list[Node]) -> None:
@@ -145,6 +147,32 @@ class Session:
             (made,) = self.store.build(split)
             for labelled in {node.config.labelled for node in students}:
                 budget.count(labelled, made.summary["counts"]["train"]["subjects"])
+
+    def _check_folds(self, pending: list[Node]) -> None:
+        """Refuse outer folds that nothing could be tested on, before their teachers are trained.
+
+        Raises
+        ------
+        DataError : the test or validation part of a fold has no sample that answers the task's question.
+        """
+        splits = {
+            node.inputs["split"].folder_name: node.inputs["split"] for node in pending if node.stage == "evaluate"
+        }
+        if not self.preset.split.crossed or not splits:
+            return
+        from pipeline.artifacts import arrays  # imports numpy and pandas
+        from pipeline.evaluation import predictions
+
+        task, cv = self.preset.task, self.preset.split.cv
+        samples, *made = self.store.build(self.samples, *splits.values())
+        table = arrays.read_table(samples.file("samples.csv"))
+        for split in made:
+            parts = predictions.samples_table(table, arrays.read_table(split.file("split.csv")), None, task)["part"]
+            if empty := {"test", "val"} - set(parts):
+                raise DataError(
+                    f"CV={cv}: the {' and the '.join(sorted(empty))} part of {split.slug} have no {task.sample} that "
+                    f"answers what TASK={task.name} asks. Give fewer folds, so that each has people who do: CV=5"
+                )
 
     def make(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes and print where their artifacts are."""

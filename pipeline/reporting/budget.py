@@ -109,7 +109,6 @@ def known_labels(material: Material) -> Section | None:
     if not any(method.recipe.labelled for method in methods):
         return None
     found = budgets(methods)
-    everyone = material.everyone
     return section(
         "Label budget: what true labels are worth",
         "Label budget",
@@ -118,7 +117,7 @@ def known_labels(material: Material) -> Section | None:
         figures=[figures.curves(lines, methods) for lines in _lines(methods, found)],
         sentences=sentences(found),
         numbers=joined([_count(n) for n in sorted({m.labelled_subjects for m in methods if not m.is_teacher})]),
-        validation=everyone.loc[everyone["part"] == "val", "subject_id"].nunique(),
+        validation=material.validation_subjects,
         curve=any(one.worth for one in found),
     )
 

@@ -59,6 +59,11 @@ def words(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """A text with a capital first letter; an abbreviation stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def lowered(title: str) -> str:
     """A title inside a sentence: an abbreviation stays as it is."""
     return title[0].lower() + title[1:] if title[1:2].islower() else title

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.artifacts.arrays import read_table
 from pipeline.evaluation.metrics.weighted import RANKINGS
-from pipeline.reporting.cells import Table, joined, measured, words
+from pipeline.reporting.cells import Table, capital, joined, measured, words
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.modelcard import PARTS
 from pipeline.reporting.runs import described, figures, held_out
@@ -138,7 +138,7 @@ def data(material: Material) -> Table:
 
 def _classes(labels: pd.Series, task: Task) -> dict[str, int]:
     """How many samples have each class."""
-    return {words(name).capitalize(): int((labels == number).sum()) for number, name in enumerate(task.outputs)}
+    return {capital(words(name)): int((labels == number).sum()) for number, name in enumerate(task.outputs)}
 
 
 def _value(value: float | None, percent: bool) -> str:

@@ -95,6 +95,7 @@ def _table(name: str, group: list[Method], methods: list[Method]) -> Table:
         f"over seeds ± their SD. Against alone: difference of {lowered(first.headline_metric.title)} to the student "
         "without a teacher, in percentage points, over subjects and seeds; not corrected for the number of losses."
     )
+    caption += first.in_one_list(chosen)
     return Table(name, caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 

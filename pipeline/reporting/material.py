@@ -133,6 +133,12 @@ class Material:
         inside = self.everyone[self.everyone["part"] == "test"]
         return {"samples": len(inside), "subjects": inside["subject_id"].nunique()}
 
+    @cached_property
+    def validation_subjects(self) -> str:
+        """How many subjects chose a network's epoch; with several folds as few and as many as in any."""
+        counts = self.runs[0].validation.groupby("fold")["subject_id"].nunique()
+        return "–".join(str(count) for count in dict.fromkeys((counts.min(), counts.max())))
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of the datasets where there are several."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import subgroups
-from pipeline.reporting.cells import Table, lowered, percent, points, words
+from pipeline.reporting.cells import Table, capital, lowered, percent, points, words
 from pipeline.reporting.methods import Method, outcomes, tested
 from pipeline.reporting.tables import identity, level, numbers_of
 from pipeline.tasks import Task
@@ -50,11 +50,11 @@ def hard_negatives(samples: pd.DataFrame, task: Task) -> pd.Series:
 
 def _kinds(samples: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
     """The columns of the table of data: masks of samples by what they are called."""
-    classes = {words(name).capitalize(): samples["label"] == number for number, name in enumerate(task.outputs)}
+    classes = {capital(words(name)): samples["label"] == number for number, name in enumerate(task.outputs)}
     hard = hard_negatives(samples, task)
     if not hard.any():
         return classes
-    positive = words(task.outputs[task.positive_output]).capitalize()
+    positive = capital(words(task.outputs[task.positive_output]))
     kinds = {positive: classes.pop(positive)}
     for name, inside in classes.items():
         kinds |= {f"{name}, not {words(task.hard_negatives)}": inside & ~hard}

@@ -1,4 +1,5 @@
-"""What commands take when there is nothing to do: help, a fresh report, and the status of a thousand artifacts."""
+"""What commands take when there is nothing to do: help, a fresh report, and the status of a thousand artifacts,
+of one split and of many folds."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Node, topological
 from pipeline.config import NO_TEACHER, REPOSITORY
 from pipeline.presets import Preset
+from stages.folds import Folds
 from stages.graph import Graph, Selection, all_stages
 from stages.options import store_for
 from tests.benchmarks import pictures
@@ -37,9 +39,10 @@ def finished(cache: Path, preset: Preset = DEMO) -> list[Node]:
     store = store_for(preset, cache)
     graph = Graph(preset, RawData(Path(preset.data), store.root / ".hashes.json"), store.root / ".weights.json", stages)
     chosen = Selection(
-        (*preset.teachers, NO_TEACHER), preset.students, preset.seeds, preset.losses, preset.views, preset.folds
+        teachers=(*preset.teachers, NO_TEACHER),
+        **{name: getattr(preset, name) for name in ("students", "seeds", "losses", "views", "folds", "labelled")},
     )
-    report = graph.report(chosen)
+    report = Folds(graph, max(1, int(preset.split.cv))).report(chosen)
     store.build(report)
     return topological([report])
 
@@ -48,8 +51,10 @@ def run(quick: bool) -> Iterator[Figure]:
     """Seconds from start to end of whole commands."""
     rounds = 1 if quick else 5
     with TemporaryDirectory(dir=pictures.scratch()) as scratch:
-        small, large = Path(scratch) / "small", Path(scratch) / "large"
+        small, large, crossed = (Path(scratch) / name for name in ("small", "large", "crossed"))
         finished(small)
+        folds = 3 if quick else 24
+        every = len(finished(crossed, DEMO.changed({"split": {"cv": str(folds)}})))
         seeds = tuple(range(5 if quick else 100))
         count = len(finished(large, replace(DEMO, seeds=seeds)))
         named = ("--seed", ",".join(map(str, seeds)))
@@ -59,6 +64,8 @@ def run(quick: bool) -> Iterator[Figure]:
             "make report, all fresh": _make("report", f"CACHE={small}"),
             f"status of {count} artifacts": _command("status", "--cache", large, *named),
             f"report over {count} artifacts, all fresh": _command("report", "--cache", large, *named),
+            f"status of {folds} folds, {every} artifacts": _command("status", "--cache", crossed, "--cv", folds),
+            f"report over {folds} folds, all fresh": _command("report", "--cache", crossed, "--cv", folds),
             "import torch": _python("-c", "import torch"),
         }
         rates = interleaved(ways, rounds)

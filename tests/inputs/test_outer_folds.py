@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs import outer_folds
-from tests.inputs.test_split import ATTRIBUTES, CLASSES, SUMMARY, pairs
+from tests.helpers.tables import ATTRIBUTES, CLASSES, SUMMARY, pairs
 
 
 def deal(table: pd.DataFrame, cv: str, seed: int = 0, official: bool = False) -> dict[str, int]:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from pipeline.tasks import TASKS
 from stages.cli import cli
-from tests.stages.test_tasks import demo_part
+from tests.helpers.demo_sets import demo_part
 
 
 def run(*words):

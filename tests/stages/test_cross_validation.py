@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pipeline.artifacts import arrays
 from pipeline.tasks import TASKS
 from stages.cli import cli
-from tests.stages.test_tasks import demo_part
+from tests.helpers.demo_sets import demo_part
 
 pytestmark = pytest.mark.slow
 SMALL = ("--preset", "smoke", "--workers", 1, "--min-face", 0.3, "--replicates", 20, "--max-skipped", 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pipeline.artifacts.raw_data import RawData
-from pipeline.artifacts.store import ArtifactStore, topological
+from pipeline.artifacts.store import ArtifactStore, Node, topological
 from pipeline.errors import ConfigError, DataError
 from stages.cli import cli
 from stages.folds import Folds, count_of
@@ -14,7 +17,8 @@ from stages.graph import Graph, Recipe, Selection
 from tests.fakes.classify import Fakes
 from tests.helpers.nodes import Config, run
 from tests.helpers.presets import PRESETS
-from tests.stages.test_graph import SELECTION
+
+SELECTION = Selection(("resnet", "swin", "none"), ("deit",), (0, 1, 2))
 
 
 @pytest.fixture
@@ -105,8 +109,6 @@ def test_with_each_subject_left_out_the_index_says_how_many_folds_there_are(tmp_
 
 @pytest.mark.parametrize(("subjects", "message"), [(2, "Give a number of folds: CV=0"), (501, "CV=10"), (3, None)])
 def test_few_subjects_and_many_are_not_left_out_one_by_one(tmp_path, subjects, message):
-    from pipeline.artifacts.store import Node
-
     def index(config, work):
         return run(config, work) | {"counts": {"subjects": subjects}}
 
@@ -151,3 +153,20 @@ def test_a_leak_is_refused_by_every_command_before_anything_is_made(tmp_path, na
     said = command(name, tmp_path, "--split-by", "window")
     assert "I_KNOW_IT_LEAKS=1" in str(said.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fold_whose_people_answer_nothing_is_refused_before_faces_are_looked_for(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = []
+    for number in range(12):
+        picture = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{number:02d}.png")
+        pain = "" if number == 7 else ("no_pain", "pain")[number % 2]
+        rows.append((f"{number:02d}.png", pain, ("anger", "fear")[number % 2], f"s{number}"))
+    frame = pd.DataFrame(rows, columns=["path", "pain", "expression", "subject"])
+    frame.to_csv(folder / "faces.csv", index=False)
+    given = ("--data", str(folder / "faces.csv"), "--teacher", "none")
+    said = command("report", tmp_path / "cache", "--cv", "subject", *given)
+    assert "no face that answers what TASK=pain asks" in str(said.exception)
+    assert not list((tmp_path / "cache").glob("*/inputs-*"))

@@ -70,6 +70,25 @@ def test_what_is_made_first_is_named(store):
     )
 
 
+def test_a_run_of_folds_is_there_when_all_are_and_its_time_is_theirs(store):
+    grid = [[run_node(10 * seed + fold) for fold in range(3)] for seed in range(2)]
+    store.build(*grid[0][:2])
+    every = [node for models in grid for node in models]
+    said = sweep.announce(store, grid, every)
+    assert said == "2 runs of 3 folds each, 0 of them there, 2 to make; about 80 s left."
+    store.build(grid[0][2])
+    assert sweep.announce(store, grid, every).startswith(
+        "2 runs of 3 folds each, 1 of them there, 1 to make; about 60 s"
+    )
+
+
+def test_of_many_that_are_made_first_some_are_named(store):
+    teachers = [replace(run_node(fold), stage="train_teacher", slug=f"teacher-cv20-{fold}") for fold in range(20)]
+    said = sweep.announce(store, [[run_node(0)]], [*teachers, run_node(0)])
+    assert "teacher-cv20-7, 12 more;" in said
+    assert "teacher-cv20-8" not in said
+
+
 def test_the_table_has_a_row_for_each_run_and_is_whole_after_each(tmp_path):
     fakes = Fakes(tmp_path, subjects=40, size=64)
     table = sweep.RunTable(tmp_path / "runs.csv")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -23,6 +21,7 @@ from pipeline.tasks import TASKS, Task
 from stages import distill, teacher_labels, train_teacher
 from stages.cli import cli
 from tests.fakes.classify import Fakes
+from tests.helpers.demo_sets import demo_part
 
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 VIEWS = {"views": 3, "view_seed": 5, "mix": "cutmix", "mix_probability": 0.5}
@@ -60,22 +59,6 @@ def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, t
     built = fakes.store.build(*(student(fakes, task, online) for online in (False, True)))
     cached, online = (load_file(artifact.file("weights.safetensors")) for artifact in built)
     assert all(torch.equal(cached[name], online[name]) for name in cached)
-
-
-def demo_part(folder: Path, task: Task, subjects: int) -> Path:
-    """So many of the demo set's people for each word of the target, or so many who show all, as a set of its own."""
-    source = DEMO_SETS / task.demo
-    truth = pd.read_csv(source / "truth.csv", dtype=str)
-    last = truth.groupby("file").tail(1)  # of pictures of two halves the one that shows something
-    if task.prepare == "window":
-        some = last[last["subject_id"].isin(last["subject_id"].unique()[:subjects])]
-    else:
-        some = last.groupby(last["expression"].where(last["expression"].isin(task.outputs), "no_pain")).head(subjects)
-    for file in some["file"]:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, folder / file)
-    shutil.copyfile(source / "truth.csv", folder / "truth.csv")
-    return folder
 
 
 @pytest.mark.slow
