@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
+COMMANDS := index align window split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.

@@ -22,8 +22,11 @@ from pipeline.fields import (
     MOST_PICTURES,
     MOST_PROCESSES,
     MOST_RATE,
+    MOST_RATE_HZ,
     MOST_REPLICATES,
+    MOST_SECONDS,
     MOST_SIDE,
+    MOST_SMOOTH,
     MOST_VIEWS,
     device,
     option,
@@ -41,6 +44,8 @@ SHIPPED_WEIGHTS = DEMO_SETS / "weights"
 DEMO_SEEDS = {"pain": 1, "expression": 2}  # of the identities rendered for each shipped set
 SYNTHETIC_FORMS = ("pairs", "expression")
 NO_TEACHER = "none"
+ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
+UNITS = ("subject", "window")  # what a split may divide
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
@@ -145,12 +150,71 @@ class AlignConfig:
 
 
 @dataclass(frozen=True)
+class WindowConfig:
+    data: str = raw_data()
+    channel: str = option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+    rate_hz: int = option(
+        0,
+        "Signals: steps a second, resampled with a filter against aliasing; 0: the rate that most files have.",
+        least=1,
+        most=MOST_RATE_HZ,
+        or_zero=True,
+    )
+    seconds: float = option(
+        0.0, "Signals: longest window, later steps are cut; 0: the longest there is.", least=0, most=MOST_SECONDS
+    )
+    smooth_window: int = option(
+        5, "Signals: steps of the Savitzky-Golay filter, odd; 1: none is used.", least=1, most=MOST_SMOOTH
+    )
+    smooth_order: int = option(2, "Signals: order of the Savitzky-Golay filter's polynomial.", least=0, most=20)
+    outliers: float = option(
+        3.0,
+        "Signals: deviations from a window's mean at which steps are clipped, both sides; 0: none are, as ECG and EMG "
+        "need it, whose peaks are no errors.",
+        least=0,
+        most=1000,
+    )
+    scaling: str = option(
+        "subject",
+        "Signals: subject, by mean and deviation of all that was recorded of the person, which needs no labels and "
+        "keeps levels and sizes of responses comparable; window, from 0 to 1 each, which loses both; none.",
+        choices=("subject", "window", "none"),
+    )
+    workers: int = workers()
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     seed: int = seed("Seed of the random split.")
     train: float = option(0.70, "Share of subjects for training.", above=0, below=1)
     val: float = option(0.15, "Share of subjects for validation; the rest is for the test.", above=0, below=1)
     official: bool = option(True, "Use the dataset's official folds when it brings them.")
     unseen: str = option("", "Of several datasets, the source that is for the test alone; empty: all are divided.")
+    cv: str = option(
+        ONE_SPLIT,
+        "Outer cross-validation: so many folds, each the test part once; subject: each subject once; 0: one split.",
+        form="folds",
+    )
+    fold: int = field(default=0)  # of the outer folds, the test part; the graph says which
+    by: str = option("subject", "What is divided; window: samples, whoever they show, which leaks.", choices=UNITS)
+    i_know_it_leaks: bool = option(
+        False, "Let SPLIT_BY=window put the same people into training and test.", affects=False
+    )
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the split is one of several outer folds."""
+        return self.cv != ONE_SPLIT
+
+    @property
+    def study(self) -> str:
+        """What ends the names of what all outer folds share in the end; empty for one split."""
+        return f"-cv{self.cv}" if self.crossed else ""
+
+    @property
+    def suffix(self) -> str:
+        """What ends the names of the artifacts of an outer fold; empty for one split."""
+        return f"{self.study}-{self.fold}" if self.crossed else ""
 
 
 @dataclass(frozen=True)

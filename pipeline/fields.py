@@ -15,10 +15,14 @@ LEAST_SIDE, MOST_SIDE = 32, 4096  # pixels; networks cut pictures into pieces of
 MOST_VIEWS = 10_000
 MOST_FOLDS = 100
 MOST_LABELLED = 10_000_000  # subjects
+LEAST_OUTER_FOLDS = 3  # of cross-validation: one for the test, one for validation, and one to learn from
 MOST_PROCESSES = 1024
 MOST_REPLICATES = 100_000
 MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied with a loss
 MOST_PICTURES = 1_000_000
+MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
+MOST_SECONDS = 3600.0
+MOST_SMOOTH = 10_001  # steps of a filter
 
 
 def option(
@@ -41,7 +45,8 @@ def option(
     affects : whether it can change the result.
     least, above, most, below : bounds of a number, two of them without the bound itself.
     or_zero : whether a whole number may be 0, too, which then has a meaning of its own.
-    form : of a text: ``text``, ``device``, ``data`` (paths with commas) or ``weights`` (a word or a path).
+    form : of a text: ``text``, ``device``, ``data`` (paths with commas), ``weights`` (a word or a path) or ``folds`` (of
+        cross-validation).
     """
     bounds = {"least": least, "above": above, "most": most, "below": below}
     metadata = {"help": help, "affects": affects, "choices": choices, "form": form, "or_zero": or_zero}

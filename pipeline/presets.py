@@ -22,6 +22,7 @@ from pipeline.config import (
     ReportConfig,
     SplitConfig,
     TeacherConfig,
+    WindowConfig,
 )
 from pipeline.tasks import PAIN, Task
 
@@ -37,6 +38,7 @@ class Preset:
     student_networks: Mapping[str, Architecture] = field(default_factory=dict)
     index: IndexConfig = field(default_factory=IndexConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     train_teacher: TeacherConfig = field(default_factory=TeacherConfig)
     teacher_labels: LabelsConfig = field(default_factory=LabelsConfig)

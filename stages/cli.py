@@ -58,15 +58,21 @@ def main() -> None:
 def index_command(**values: Any) -> None:
     """List the samples of the raw dataset with all that it knows of them."""
     session = Session("index", values)
-    session.make(session.graph.samples)
+    session.make(session.samples)
 
 
 @cli.command("align")
 @config_options("align")
 def align_command(**values: Any) -> None:
     """Find every face once and warp it to the template."""
-    session = Session("align", values)
-    session.make(session.graph.inputs)
+    _prepare("align", values)
+
+
+@cli.command("window")
+@config_options("window")
+def window_command(**values: Any) -> None:
+    """Clean every recorded signal and bring all to one rate, length and scale."""
+    _prepare("window", values)
 
 
 @cli.command("split")
@@ -74,7 +80,7 @@ def align_command(**values: Any) -> None:
 def split_command(**values: Any) -> None:
     """Divide the subjects into training, validation and test."""
     session = Session("split", values)
-    session.make(session.graph.split)
+    session.make(*session.graph.splits)
 
 
 @cli.command("teacher")
@@ -82,8 +88,8 @@ def split_command(**values: Any) -> None:
 def teacher_command(**values: Any) -> None:
     """Train the teachers."""
     session = Session("train_teacher", values)
-    grid = product(session.teachers, session.selection.folds)
-    session.make(*[node for name, folds in grid for node in session.graph.teachers(name, folds).values()])
+    grid = product(session.graph.graphs, session.teachers, session.selection.folds)
+    session.make(*[node for graph, name, folds in grid for node in graph.teachers(name, folds).values()])
 
 
 @cli.command("teacher-labels")
@@ -111,10 +117,9 @@ def labels_command(**values: Any) -> None:
 def verify_command(share: float, **values: Any) -> None:
     """Ask each teacher again for some samples and compare with its cached labels."""
     session = Session("teacher_labels", values)
-    graph = session.graph
-    samples, inputs, split = session.store.build(graph.samples, graph.inputs, graph.split)
     for node in session.label_caches():
-        teachers = session.build(*graph.teachers(node.config.teacher, node.config.folds).values())
+        samples, inputs, split = session.store.build(*(node.inputs[name] for name in ("samples", "inputs", "split")))
+        teachers = session.build(*[made for name, made in node.inputs.items() if name.startswith("teacher")])
         (labels,) = session.build(node)
         rows = labels_stage.verify(node.config, labels, samples, inputs, split, teachers, share=share)
         click.echo(f"{labels.path.name}: {rows} rows asked again, all labels equal")
@@ -149,14 +154,15 @@ def sweep_command(**values: Any) -> None:
     """Train and measure a grid of students from the caches, one row a run in runs.csv, and report on it."""
     session = Session("report", values)
     graph, store, chosen = session.graph, session.store, session.selection
-    models = graph.runs(chosen)
-    click.echo(sweep.announce(store, models, [graph.report(chosen)]))
+    grid = graph.pooled_runs(chosen)
+    click.echo(sweep.announce(store, grid, [graph.report(chosen)]))
     session.build(*graph.caches(chosen))
     table = sweep.RunTable(store.root / "runs.csv")
-    for number, model in enumerate(models, 1):
-        log.info("run %d of %d, %s", number, len(models), sweep.left(store, models))
-        evaluation, student = session.build(graph.evaluation(model), model)
-        table.add(student, evaluation)
+    for number, models in enumerate(grid, 1):
+        log.info("run %d of %d, %s", number, len(grid), sweep.left(store, grid))
+        students = session.build(*models)
+        evaluations = session.build(*map(graph.evaluation, models))
+        table.add(list(zip(students, evaluations, strict=True)))
     click.echo(housekeeping.shown(table.path))
     _report(session)
 
@@ -166,7 +172,7 @@ def sweep_command(**values: Any) -> None:
 @click.option("--verify", type=params.Switch(), default=False, help="Read every file and compare it with its record.")
 def status_command(verify: bool, **values: Any) -> None:
     """Show every artifact: fresh, missing, partial, damaged, stale or foreign, its size and why."""
-    session = Session("report", values)
+    session = Session("report", values, makes=False)
     housekeeping.status(session.store, session.graph.report(session.selection), verify)
 
 
@@ -174,7 +180,7 @@ def status_command(verify: bool, **values: Any) -> None:
 @config_options("report", models="students")
 def plan_command(**values: Any) -> None:
     """Show what `report` would run and why; run nothing."""
-    session = Session("report", values)
+    session = Session("report", values, makes=False)
     housekeeping.plan(session.store, session.graph.report(session.selection))
 
 
@@ -183,10 +189,12 @@ def plan_command(**values: Any) -> None:
 @click.option("--yes", type=params.Switch(), default=False, help="Remove without asking.")
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
-    asked = Session("report", values)
-    same = values | {"data": asked.preset.data, "preset": asked.preset.name}
-    sessions = [Session("report", same | {"task": name}) for name in TASKS]
-    housekeeping.collect(asked.store, [session.graph.report(session.selection) for session in sessions], yes)
+    asked = Session("report", values, makes=False)
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None}
+    if values["losses"] is not None:  # the name of a sweep is one task's
+        same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
+    sessions = [asked, *(Session("report", same | {"task": name}, makes=False) for name in TASKS)]
+    housekeeping.collect(asked.store, [session.wanted() for session in sessions], yes)
 
 
 @cli.command("predict")
@@ -284,6 +292,19 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
         click.echo(housekeeping.shown(pretrain.export(artifact, out)))
 
 
+def _prepare(stage: str, values: dict[str, Any]) -> None:
+    """Prepare the inputs of a task, if it is this stage that does it."""
+    session = Session(stage, values)
+    task = session.preset.task
+    if task.prepare != stage:
+        others = " or ".join(f"TASK={name}" for name, other in TASKS.items() if other.prepare == stage)
+        raise ConfigError(
+            f"TASK={task.name} reads {task.samples}, which `{task.prepare}` prepares, not `{stage}`. Run "
+            f"make {task.prepare} TASK={task.name}" + (f", or choose another task: {others}" if others else "")
+        )
+    session.make(session.inputs)
+
+
 def _report(session: Session) -> None:
     """Make the report, let ``report`` point to it, and say where it is."""
     (artifact,) = session.build(session.graph.report(session.selection))
@@ -295,7 +316,7 @@ def _report(session: Session) -> None:
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
-    student = predict.newest_student(cache, find(values["task"]).name, distill.VERSION)
+    student = predict.newest_student(cache, find(values["task"], values["levels"]), distill.VERSION)
     if student:
         return student
     session = Session("distill", values)

@@ -47,8 +47,8 @@ def run(
     """
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
-    from pipeline.inputs.faces.card import prepared
-    from pipeline.inputs.views.image import Plan
+    from pipeline.inputs import prepared
+    from pipeline.inputs.views.plan import Plan
     from pipeline.training import supervised
 
     table = arrays.read_table(samples.file("samples.csv"))
@@ -85,7 +85,7 @@ def run(
         "temperature": config.temperature,
         "seed": config.seed,
         "inputs_fingerprint": inputs.fingerprint,
-        "prepare": prepared(inputs),
+        "prepare": prepared.entry(inputs),
         "split_fingerprint": split.fingerprint,
         "labels_fingerprints": {name: one.fingerprint for name, one in teachers.items()},
     }

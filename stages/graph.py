@@ -7,8 +7,9 @@ costs a hash; nothing runs until ``ArtifactStore.build`` is given it.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -81,6 +82,10 @@ class Selection:
     folds: tuple[int, ...] = (0,)
     labelled: tuple[float, ...] = (0.0,)
 
+    def __len__(self) -> int:
+        """The students that the lists ask for, equal ones counted as often as they are asked for."""
+        return math.prod(map(len, vars(self).values()))
+
     @property
     def real_teachers(self) -> tuple[str, ...]:
         """Every teacher that is named, alone or among several, each once."""
@@ -107,7 +112,7 @@ class Selection:
 
 
 class Graph:
-    """Nodes by what they are.
+    """Nodes by what they are, over one split; of cross-validation `stages.folds.Folds` holds a graph for each fold.
 
     Parameters
     ----------
@@ -115,6 +120,7 @@ class Graph:
     raw : the dataset.
     memo : JSON file that remembers hashes of weight files.
     modules : the stages by name; by default all that there are.
+    like : the graph of another fold, with which it shares the index and the inputs.
     """
 
     def __init__(
@@ -123,17 +129,23 @@ class Graph:
         raw: RawData,
         memo: Path | None = None,
         modules: Mapping[str, ModuleType] | None = None,
+        like: Graph | None = None,
     ):
         self.preset, self.raw, self._modules = preset, raw, modules or all_stages()
-        self._memo = HashMemo(memo)
+        self._memo = like._memo if like else HashMemo(memo)
         # One object per node: fingerprints are then computed once.
         self.teacher, self.labels, self.student = cache(self._teacher), cache(self._labels), cache(self._student)
         self._shared: dict[str, Node | RawData] = {"raw": raw}
-        self.samples = self._node("index", "samples")
+        self.samples = like.samples if like else self._node("index", "samples")
         self._shared["samples"] = self.samples
-        self.inputs = self._node(preset.task.prepare, "inputs")
-        self.split = self._node("split", "split")
+        self.inputs = like.inputs if like else self._node(preset.task.prepare, "inputs")
+        self.split = self._node("split", f"split{preset.split.suffix}")
         self._shared |= {"inputs": self.inputs, "split": self.split}
+
+    def of_fold(self, fold: int) -> Graph:
+        """The graph of another outer fold."""
+        preset = self.preset.changed({"split": {"fold": fold}})
+        return Graph(preset, self.raw, modules=self._modules, like=self)
 
     def _node(
         self, stage: str, slug: str, config: Any = None, grows: tuple[str, ...] = (), **inputs: Node | RawData
@@ -199,8 +211,15 @@ class Graph:
 
         Raises
         ------
+        ConfigError : a size of pictures is given where none are read.
         WeightsError : the weights are a file that is not there.
         """
+        task = self.preset.task
+        if config.image_size and "rgb" not in (*task.teacher_inputs, *task.student_inputs):
+            raise ConfigError(
+                f"IMAGE_SIZE={config.image_size} is of pictures, and TASK={task.name} reads "
+                f"{', '.join(task.student_inputs)}. Leave IMAGE_SIZE out"
+            )
         weights, size = config.weights or network.weights, config.image_size or network.image_size
         network = replace(network, weights=weights, image_size=size)
         file = weights_file(network)
@@ -215,10 +234,10 @@ class Graph:
         self._memo.save()
         return replace(network, digest=digest)
 
-    def _slug(self, *parts: str) -> str:
-        """A readable name; other tasks than the first say which they are."""
+    def _slug(self, *parts: str, end: str = "") -> str:
+        """A readable name; other tasks than the first say which they are, and folds of cross-validation which."""
         task = [] if self.preset.task.name == DEFAULT else [self.preset.task.name]
-        return bounded("-".join(_plain(part) for part in (*task, *parts) if part))
+        return bounded("-".join(_plain(part) for part in (*task, *parts) if part) + (end or self.preset.split.suffix))
 
     def evaluation(self, model: Node) -> Node:
         """The evaluation of a teacher or student; agreement and a teacher's own outputs come from the label caches."""
@@ -250,12 +269,24 @@ class Graph:
         """The evaluation of every selected model."""
         return [self.evaluation(model) for model in self.models(selection)]
 
-    def report(self, selection: Selection) -> Node:
-        """The report over every selected model and the labels that they learned from."""
+    def reported(self, selection: Selection) -> dict[str, Node]:
+        """What a report reads of this split: every selected model and the labels that they learned from."""
         inputs = {node.slug: node for node in self.caches(selection)}
         for model in self.models(selection):
             inputs |= {f"model-{model.slug}": model, f"evaluation-{model.slug}": self.evaluation(model)}
-        return self._node("report", self._slug("report"), **inputs)
+        return inputs
+
+    def report(self, selection: Selection, also: Sequence[Graph] = ()) -> Node:
+        """The report over every selected model and the labels that they learned from.
+
+        Parameters
+        ----------
+        also : the graphs of the other outer folds, whose models are tested on other subjects.
+        """
+        inputs = self.reported(selection)
+        for other in also:
+            inputs |= {other.split.slug: other.split, **other.reported(selection)}
+        return self._node("report", self._slug("report", end=self.preset.split.study), **inputs)
 
     def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
         """A member of a family, pretrained from random weights; a ResNet leads the transformers."""

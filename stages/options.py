@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +28,8 @@ from stages.graph import Selection, upstream
 PREFIXES = {"split": "split_", "train_teacher": "teacher_", "teacher_labels": "labels_"}
 # One command's stages have seeds of different meaning.
 RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
+# The whole study is divided so: these have one name in every command.
+RENAMED |= {("split", "cv"): "cv", ("split", "by"): "split_by", ("split", "i_know_it_leaks"): "i_know_it_leaks"}
 # Chosen by options that select models rather than by fields.
 SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task"}
 # Labels and students must agree on these: one option sets both.
@@ -41,6 +42,7 @@ LISTED = {
     "VIEWS": (ViewsConfig, "views", "1,6"),
     "FOLDS": (ViewsConfig, "folds", "0,2,4"),
 }
+SWEEPS = ", ".join(f"{name} (TASK={task.name})" for task in TASKS.values() for name in task.sweeps)
 MOST_RUNS = 10_000  # students that one command may ask for
 SHOWN = {name: presets.preset(PAIN, name) for name in presets.PRESETS}  # whose defaults the help shows
 
@@ -94,7 +96,7 @@ def config_options(stage: str, *, models: str = "") -> Callable:
 
 
 def common_options(command: Callable) -> Callable:
-    """Decorate a command with the options of all commands: task, preset and cache."""
+    """Decorate a command with the options of all commands: task, levels, preset and cache."""
     for option in reversed(_common_options()):
         command = option(command)
     return command
@@ -147,6 +149,11 @@ def _common_options() -> list[Callable]:
             help=f"What is asked: {', '.join(TASKS)}.  [default: {DEFAULT}]",
         ),
         click.option(
+            "--levels",
+            type=params.Text(),
+            help="Of a task of levels, those that are asked: 0,4; or, joined to classes, 0|1,2|3,4.  [default: all]",
+        ),
+        click.option(
             "--preset",
             type=params.OneOf(presets.PRESETS),
             help="Models and schedules.  [default: demo, paper with DATA]",
@@ -182,7 +189,10 @@ def _selection_options(models: str) -> list[Callable]:
         option("--teacher", "--teachers", help=f"{teacher}, or none for no teacher.  [default: resnet,swin,none]"),
         option("--student", "--students", help="Students: families (deit) or timm names.  [default: deit]"),
         option("--loss", help="One loss: a name or a sum such as soft:0.7,hint:0.3.  [default: hard]"),
-        option("--losses", help="Several, separated by commas; sums with a plus: hard,soft:0.7+hint:0.3."),
+        option(
+            "--losses",
+            help=f"Several, separated by commas, sums with a plus: hard,soft:0.7+hint:0.3; or a named sweep: {SWEEPS}.",
+        ),
         views,
         folds,
         option(
@@ -200,11 +210,11 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
 
     Raises
     ------
-    ConfigError : there is no such task, or a preset that needs data has none.
+    ConfigError : there is no such task, it has no such levels, or a preset that needs data has none.
     """
     data = values.get("data")
     name = values["preset"] or (presets.NEEDS_DATA if data else "demo")
-    preset = presets.preset(find(values["task"]), name)
+    preset = presets.preset(find(values["task"], values.get("levels")), name)
     values = {**values, "data": data or preset.data}
     if not values["data"]:
         raise ConfigError(f"PRESET={preset.name} needs a dataset: give its folder or CSV file as DATA=/path/to/it")
@@ -224,21 +234,20 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
     ConfigError : a list that names nothing; seeds, views, folds or labelled subjects that are no numbers within their
         bounds; a loss that nobody knows; more students than anybody means.
     """
-    losses = _names("LOSSES", values) or preset.losses
+    losses = [loss for name in _names("LOSSES", values) for loss in preset.task.sweeps.get(name.lower(), (name,))]
     if values.get("loss") is not None:
-        losses = (values["loss"],)
+        losses = [values["loss"]]
     chosen = Selection(
         teachers=_names("TEACHER", values) or (*preset.teachers, NO_TEACHER),
         students=_names("STUDENT", values) or preset.students,
         seeds=_numbers("SEED", values) or preset.seeds,
-        losses=tuple(map(canonical, losses)),
+        losses=tuple(dict.fromkeys(map(canonical, losses or preset.losses))),
         views=_numbers("VIEWS", values) or preset.views,
         folds=_numbers("FOLDS", values, wrong=(1,)) or preset.folds,
         labelled=_budgets(values) or preset.labelled,
     )
-    runs = math.prod(map(len, vars(chosen).values()))
-    if runs > MOST_RUNS:
-        raise ConfigError(f"These lists ask for {runs:,} students, at most {MOST_RUNS:,} go together. Shorten them.")
+    if len(chosen) > MOST_RUNS:
+        raise ConfigError(f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them.")
     return chosen
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import click
 
+from pipeline.config import EACH_SUBJECT, ONE_SPLIT
 from pipeline.errors import ConfigError
-from pipeline.fields import read_number, read_whole
+from pipeline.fields import LEAST_OUTER_FOLDS, MOST_FOLDS, read_number, read_whole
 
 MOST_TEXT = 1000  # characters
 MOST_PATH, MOST_NAME = 4095, 255  # bytes: Linux's PATH_MAX without its NUL, and NAME_MAX
@@ -124,7 +125,26 @@ class Place(_Checked, click.Path):
         return path_fault(text)
 
 
-FORMS = {"text": Text, "device": Device, "data": Data, "weights": Weights}
+class Folds(Text):
+    """``0``, a number of outer folds, or ``subject``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text as everybody writes it."""
+        text = super().convert(value, param, ctx)
+        return text if text == EACH_SUBJECT else str(read_whole(text))
+
+    def fault(self, text: str) -> str:
+        """What is wrong with a text."""
+        number = read_whole(text)
+        if text == EACH_SUBJECT or number == 0 or (number and LEAST_OUTER_FOLDS <= number <= MOST_FOLDS):
+            return ""
+        return (
+            f"is no number of outer folds. Choose {ONE_SPLIT} (one split), {LEAST_OUTER_FOLDS} to {MOST_FOLDS}, or "
+            f"{EACH_SUBJECT} (each subject is the test part once)"
+        )
+
+
+FORMS = {"text": Text, "device": Device, "data": Data, "weights": Weights, "folds": Folds}
 
 
 def of(field: dataclasses.Field) -> click.ParamType:

@@ -1,8 +1,8 @@
-"""Recognise what a task asks in a picture or a folder of pictures.
+"""Recognise what a task asks in a picture or a folder of pictures, or in files of signals.
 
-Writes ``predictions.csv``, a row per face, and ``annotated/``, the pictures with boxes and classes. A picture without a
-face, or one that cannot be read, is a row with the reason. A row is on disk as soon as its picture is done: whatever
-ends a run, what it has predicted is there.
+Writes ``predictions.csv``: a row per face, and ``annotated/``, the pictures with boxes and classes; or a row per window
+of a signal. A picture without a face, or a file that cannot be read, is a row with the reason. A row is on disk as soon
+as its picture, or all of its subject, is done: whatever ends a run, what it has predicted is there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import errno
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
 from pipeline.artifacts.raw_files import SURROUNDINGS
@@ -21,13 +21,15 @@ from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
 from pipeline.errors import ArtifactError, DataError
-from pipeline.inputs.faces.card import Preparation
+from pipeline.inputs import prepared
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from pipeline.serving.pictures import Picture
+    from pipeline.serving.network import Network
+    from pipeline.serving.pictures import Found, Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
+    from pipeline.tasks import Task
 
 BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions.csv"
@@ -38,12 +40,28 @@ HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 log = logging.getLogger(__name__)
 
 
+class Way(NamedTuple):
+    """How files of a kind are predicted.
+
+    Attributes
+    ----------
+    files : what they are called.
+    find : of a source, and a folder that is left out: the files.
+    begin : of a model's folder, a device, the files and the folder of the results: the network, the columns before the
+        class, and the rows, as many at once as are done together.
+    """
+
+    files: str
+    find: Callable[[Path, Path], Found]
+    begin: Callable[[Path, str, Found, Path], tuple[Network, tuple[str, ...], Iterator[list[dict[str, Any]]]]]
+
+
 def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
-    """Predict every face of every picture.
+    """Predict every face of every picture, or every window of every signal: whatever the model was trained on.
 
     Parameters
     ----------
-    source : a picture, or a folder of pictures.
+    source : a picture or a file of signals, or a folder of such.
     model : folder of a teacher or a student; one that another process is making is waited for.
     out : folder of the results; made when missing.
     device : cpu, cuda, cuda:N, or auto.
@@ -54,36 +72,77 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
 
     Raises
     ------
-    DataError : the source is missing or holds no picture, or is among the results.
+    DataError : the source is missing or holds nothing that the model reads, or is among the results.
     ArtifactError : ``model`` is not a trained model.
     """
     from tqdm import tqdm
 
-    from pipeline.artifacts import results, uses
+    from pipeline.artifacts import cards, results, uses
     from pipeline.compute import devices
-    from pipeline.serving import pictures
-    from pipeline.serving.predictor import Predictor
 
-    found = pictures.find(source, out)
-    _check_apart(source, out)
-    if found.others:
-        log.info("%d files of %s are no pictures by their names", found.others, source)
     with uses.using(_awaited(model)):
-        predictor = Predictor(model, devices.pick(device))
+        card = cards.read(model)
+        prepared.of_card(card, model)
+        way = WAYS[card["prepare"]["kind"]]
+        found = way.find(source, out)
+        _check_apart(source, out)
+        if found.others:
+            log.info("%d files of %s are no %s by their names", found.others, source, way.files)
+        network, columns, parts = way.begin(model, devices.pick(device), found, out)
     log.info("predict: %s", model)
-    probabilities = [f"prob_{output}" for output in predictor.outputs]
-    columns = ["file", "half", "face", *BOX, "detection_probability", "class", *probabilities, "reason"]
-    names = {picture.name for picture in found.pictures}
+    probabilities = [f"prob_{output}" for output in network.outputs]
+    columns = [*columns, "class", *probabilities, "reason"]
     predicted = without = 0
-    with results.filling(out), results.Table(out / TABLE, columns) as table:
-        for picture in tqdm(found.pictures, desc="predict", unit="picture", disable=None, leave=False):
-            for row in _rows(predictor, picture, out, names):
+    bar = tqdm(total=len(found.pictures), desc="predict", unit="file", disable=None, leave=False)
+    with results.filling(out), results.Table(out / TABLE, columns) as table, bar:
+        for rows in parts:
+            for row in rows:
                 table.add(row)
                 predicted += "class" in row
                 without += "class" not in row
-    words = predictor.task["samples"]
-    log.info("%d %s in %d pictures, %d without a prediction", predicted, words, len(found.pictures), without)
+            bar.update(len({row["file"] for row in rows}))
+    words, files = network.task["samples"], len(found.pictures)
+    log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, way.files, without)
     return out / TABLE
+
+
+def _find_pictures(source: Path, out: Path) -> Found:
+    from pipeline.serving import pictures
+
+    return pictures.find(source, out)
+
+
+def _find_signals(source: Path, out: Path) -> Found:
+    from pipeline.artifacts.suffixes import SIGNALS
+    from pipeline.serving import pictures
+
+    return pictures.find(source, out, SIGNALS, "file of signals")
+
+
+def _begin_faces(model: Path, device: str, found: Found, out: Path):
+    """A row for each face, and the annotated copies."""
+    from pipeline.serving.predictor import Predictor
+
+    predictor = Predictor(model, device)
+    names = {picture.name for picture in found.pictures}
+    parts = (list(_rows(predictor, picture, out, names)) for picture in found.pictures)
+    return predictor.network, ("file", "half", "face", *BOX, "detection_probability"), parts
+
+
+def _begin_windows(model: Path, device: str, found: Found, out: Path):
+    """A row for each window."""
+    from pipeline.serving import windows
+    from pipeline.serving.network import Network
+
+    network = Network(model, device)
+    return network, windows.COLUMNS, windows.rows(network, found)
+
+
+# By the stage that prepared what a model reads.
+WAYS = {
+    "align": Way("pictures", _find_pictures, _begin_faces),
+    "window": Way("files of signals", _find_signals, _begin_windows),
+}
 
 
 def _check_apart(source: Path, out: Path) -> None:
@@ -122,13 +181,13 @@ def _fault(folder: Path) -> str:
     return "has not been finished" if folder.with_name(folder.name + PARTIAL).is_dir() else "is not there"
 
 
-def newest_student(cache: Path, task: str, version: int) -> Path | None:
+def newest_student(cache: Path, task: Task, version: int) -> Path | None:
     """The folder of the student that was made last, one with a teacher if there is; None when there is none.
 
     Parameters
     ----------
     cache : where to look: the cache of one dataset, or the folder of several.
-    task : the name of the task that it must have learned.
+    task : that it must have learned, with the same outputs.
     version : of the stage ``distill``; a student of another version is out of date.
     """
     from pipeline.artifacts import cards  # builds its schemas, which no other command needs
@@ -139,9 +198,10 @@ def newest_student(cache: Path, task: str, version: int) -> Path | None:
             continue  # it is being finished at this moment, or whoever did was killed
         try:
             artifact = Artifact.load(record.parent)
-            made_by = artifact.record["stage"], artifact.record["version"]
-            if made_by == ("distill", version) and artifact.config["task"]["name"] == task:
-                Preparation.of_card(cards.read(artifact), artifact.path)
+            made_by, learned = (artifact.record["stage"], artifact.record["version"]), artifact.config["task"]
+            same = (learned["name"], tuple(learned["outputs"])) == (task.name, task.outputs)
+            if made_by == ("distill", version) and same:
+                prepared.of_card(cards.read(artifact), artifact.path)
                 students.append(artifact)
         except ArtifactError:
             continue  # damaged, or prepared by another version: the commands that make it say so
@@ -168,10 +228,10 @@ def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) ->
     if not reason and copy not in (picture.name, f"{picture.name}.jpg"):
         reason = f"annotated copy: {escaped(copy)}"
     if not faces:
-        nothing = f"no {predictor.task['sample']} found"
+        nothing = f"no {predictor.network.task['sample']} found"
         yield file | {"reason": f"{nothing}; {reason}" if reason else nothing}
     for number, face in enumerate(faces, 1):
-        yield file | {"reason": reason} | _prediction(number, face, predictor.outputs)
+        yield file | {"reason": reason} | _prediction(number, face, predictor.network.outputs)
 
 
 def _save(image: Image, place: Path, draft: Path) -> str:

@@ -26,16 +26,17 @@ def run(
     Parameters
     ----------
     artifacts : for every model its ``model-<slug>`` and its ``evaluation-<slug>``; of the cached answers that they
-        learned from, ``labels-<slug>``.
+        learned from, ``labels-<slug>``; the splits of further outer folds, ``split-<slug>``.
     """
     from pipeline.reporting import contents, methods, page, runs
     from pipeline.reporting.material import Material
 
-    models = {name: artifact for name, artifact in artifacts.items() if not name.startswith("labels-")}
-    caches = [artifact for name, artifact in artifacts.items() if name.startswith("labels-")]
-    gathered = runs.gather(models)
+    models = {name: artifact for name, artifact in artifacts.items() if name.startswith(("model-", "evaluation-"))}
+    splits = [split, *(artifact for artifact in artifacts.values() if artifact.record["stage"] == "split")]
+    caches = [artifact for artifact in artifacts.values() if artifact.record["stage"] == "teacher_labels"]
+    gathered = runs.gather(models, splits)
     compared = methods.compare(gathered, config.replicates, config.confidence, config.seed)
-    material = Material(config, compared, gathered, samples, inputs, split, list(models.values()), caches)
+    material = Material(config, compared, gathered, samples, inputs, splits, list(models.values()), caches)
     report = contents.collect(material)
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)

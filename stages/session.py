@@ -1,7 +1,8 @@
-"""One run of a command: its preset, graph, store and selection of models."""
+"""One run of a command: its preset, graphs, store and selection of models."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -9,24 +10,69 @@ import click
 
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, Node
+from pipeline.config import EACH_SUBJECT
 from pipeline.errors import ConfigError, DataError
 from pipeline.tasks import TASKS
 from pipeline.tasks.objective import FEATURES
-from stages import housekeeping
+from stages import folds, housekeeping, split
+from stages.folds import Folds
 from stages.graph import Graph
-from stages.options import configured, listed, selection, store_for
+from stages.options import MOST_RUNS, configured, listed, selection, store_for
 
 
 class Session:
-    """One command's preset, graph, store and selection of models."""
+    """One command's preset, graphs, store and selection of models.
 
-    def __init__(self, stage: str, values: dict[str, Any]):
+    Parameters
+    ----------
+    stage : of the command.
+    values : of its options.
+    makes : whether the command may make the index, where that has to say how many folds there are.
+    """
+
+    def __init__(self, stage: str, values: dict[str, Any], makes: bool = True):
         self.preset = configured(values, stage)
+        split.check(self.preset.split)
         self.store = store_for(self.preset, values["cache"])
         memo, index = self.store.root / ".hashes.json", self.preset.index
         raw = RawData.of(self.preset.data, memo, max_files=index.max_files)
-        self.graph = Graph(self.preset, raw, self.store.root / ".weights.json")
+        self._makes, self._first = makes, Graph(self.preset, raw, self.store.root / ".weights.json")
         self.selection = selection(self.preset, values)
+
+    @property
+    def samples(self) -> Node:
+        """The index, known before the folds are."""
+        return self._first.samples
+
+    @property
+    def inputs(self) -> Node:
+        """The prepared inputs, known before the folds are."""
+        return self._first.inputs
+
+    @cached_property
+    def graph(self) -> Folds:
+        """The graphs of all folds.
+
+        Raises
+        ------
+        ConfigError : they have more students than anybody means.
+        DataError : the index has to say how many there are, and is not there.
+        """
+        cv = self.preset.split.cv
+        if self._makes and cv == EACH_SUBJECT:
+            self.store.build(self.samples)
+        made = Folds(self._first, folds.count_of(cv, self.samples, self.store))
+        if (count := len(self.selection) * len(made.graphs)) > MOST_RUNS:
+            raise ConfigError(
+                f"CV={cv} asks for {count:,} students in {len(made.graphs)} folds, at most {MOST_RUNS:,} go together. "
+                "Give fewer folds, or shorten the lists."
+            )
+        return made
+
+    def wanted(self) -> Node:
+        """All that the command's options ask for: the report, or, while no index says who its folds are, the inputs."""
+        unknown = self.preset.split.cv == EACH_SUBJECT and not self.store.find(self.samples)
+        return self.inputs if unknown else self.graph.report(self.selection)
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -49,8 +95,8 @@ class Session:
                 f"FEATURES={features} names {', '.join(sorted(unknown))}: there are {', '.join(FEATURES)}."
             )
         wanted = tuple(name for name in FEATURES if name in wanted)
-        grid = product(self.teachers, chosen.views, chosen.folds)
-        return [self.graph.labels(name, views, folds, wanted) for name, views, folds in grid]
+        grid = list(product(self.teachers, chosen.views, chosen.folds))
+        return [graph.labels(name, views, folds, wanted) for graph in self.graph.graphs for name, views, folds in grid]
 
     def build(self, *nodes: Node) -> list[Artifact]:
         """Build the nodes; what cannot be is said before anything long runs.
@@ -81,7 +127,7 @@ class Session:
 
     def _check_target(self) -> None:
         """Refuse a task that the dataset says nothing of, before its inputs are prepared."""
-        (samples,) = self.store.build(self.graph.samples)
+        (samples,) = self.store.build(self.samples)
         task, targets = self.preset.task, samples.summary["targets"]
         if task.target not in targets:
             others = [name for name, other in TASKS.items() if other.target in targets]

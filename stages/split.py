@@ -1,6 +1,7 @@
 """Divide the subjects into training, validation and test parts.
 
-Writes ``split.csv``: the part of each sample; all samples of a subject are in one part.
+Writes ``split.csv``: the part of each sample; all samples of a subject are in one part. With cross-validation there is
+one such artifact for each outer fold, and every subject is in the test part of one of them.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import SplitConfig
+from pipeline.config import EACH_SUBJECT, SplitConfig
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 3
+VERSION = 4
 CONFIG = SplitConfig
 INPUTS = ("samples",)
 OUTPUT = "split"
@@ -26,25 +28,28 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
 
     Raises
     ------
-    ConfigError : the shares leave a part empty, or there is no source of the name that is to stay unseen.
+    ConfigError : the shares leave a part empty, there is no source of the name that is to stay unseen, the official
+        folds are another number than those of cross-validation, or two of the options contradict each other.
     DataError : there are too few subjects, a class is missing from a part, or the official folds contradict themselves.
     """
     from pipeline.artifacts import arrays
+    from pipeline.inputs import outer_folds, strata
     from pipeline.inputs import split as splits
-    from pipeline.inputs import strata
 
+    check(config)
     table = arrays.read_table(samples.file("samples.csv"), fold=str)
     if config.unseen:
         table["fold"] = splits.folds_without(table, config.unseen)
-    official = bool(config.unseen) or (config.official and "fold" in table)
-    parts = splits.split(
-        table,
-        samples.summary,
-        splits.shares(config.train, config.val),
-        config.seed,
-        official=official,
-    )
-    table["part"] = table["subject_id"].map(parts)
+    official = config.by == "subject" and config.cv != EACH_SUBJECT
+    official = official and (bool(config.unseen) or (config.official and "fold" in table))
+    # What is divided stands in the column of subjects: where that is a sample, each is a subject of its own.
+    units = table if config.by == "subject" else table.assign(subject_id=table["sample_id"])
+    if config.crossed:
+        parts = outer_folds.split(units, samples.summary, config.cv, config.fold, config.seed, official)
+    else:
+        shares = splits.shares(config.train, config.val)
+        parts = splits.split(units, samples.summary, shares, config.seed, official=official)
+    table["part"] = units["subject_id"].map(parts)
     arrays.write_table(work.path / "split.csv", table[["sample_id", "subject_id", "part"]])
     counts = {
         part: {
@@ -56,4 +61,29 @@ def run(config: SplitConfig, work: Work, samples: Artifact) -> dict[str, Any]:
         for rows in [table[table["part"] == part]]
     }
     log.info("split: %s", ", ".join(f"{part} {count['samples']}" for part, count in counts.items()))
-    return {"counts": counts, "official": official, "skipped": []}
+    shared = int((table.groupby("subject_id")["part"].nunique() > 1).sum())
+    if shared:
+        log.warning("split: %d subjects are in several parts: a leak, for demonstration alone", shared)
+    return {"counts": counts, "official": official, "shared_subjects": shared, "skipped": []}
+
+
+def check(config: SplitConfig) -> None:
+    """Refuse what contradicts itself, and what leaks unless that is meant.
+
+    Raises
+    ------
+    ConfigError : samples are to be divided without a word that this leaks; or subjects are to be left out, or a source
+        to be unseen, where something else is divided.
+    """
+    if config.by == "window" and not config.i_know_it_leaks:
+        raise ConfigError(
+            "SPLIT_BY=window puts windows of the same person into training and test: figures are then those of people "
+            "the networks know. To show how much too good they are: I_KNOW_IT_LEAKS=1. Else leave SPLIT_BY out."
+        )
+    if config.by == "window" and config.cv == EACH_SUBJECT:
+        raise ConfigError("SPLIT_BY=window divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out.")
+    if config.unseen and (config.crossed or config.by == "window"):
+        which = f"CV={config.cv}" if config.crossed else "SPLIT_BY=window"
+        raise ConfigError(
+            f"UNSEEN={config.unseen} makes one source the test part, {which} makes others. Leave one of them out."
+        )

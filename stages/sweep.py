@@ -16,29 +16,34 @@ from pipeline.errors import ArtifactError
 
 # A run's time depends on these; of the others, the loss matters somewhat and the seed not at all.
 STAND_IN = {"distill": "train_teacher"}  # what a stage's time is judged by before this cache has seen any of it
+COUNTED = ("epochs", "views")  # with which time grows; the first that a stage has
+MOST_NAMED = 8  # artifacts that are made first: folds have hundreds
 COSTLY = ("architecture", "batch_size", "precision", "augment", "mix", "online")
 
 
-def announce(store: ArtifactStore, models: Sequence[Node], targets: Sequence[Node]) -> str:
+def announce(store: ArtifactStore, grid: Sequence[Sequence[Node]], targets: Sequence[Node]) -> str:
     """What a sweep is about to do: its runs, what it makes first, and about how long all that takes.
 
     Parameters
     ----------
-    models : the students, one for each run.
+    grid : for each run its students, one for each outer fold.
     targets : everything that the sweep makes.
     """
     pending = store.pending(*targets)
-    students = {model.folder_name for model in models}
-    left = sum(node.folder_name in students for node in pending)
+    names, folds = {node.folder_name for node in pending}, len(grid[0])
+    left = sum(any(model.folder_name in names for model in models) for models in grid)
     first = [node.slug for node in pending if node.stage in ("align", "train_teacher", "teacher_labels")]
-    text = f"{len(models)} runs, {len(models) - left} of them there, {left} to make"
+    if len(first) > MOST_NAMED:
+        first = [*first[:MOST_NAMED], f"{len(first) - MOST_NAMED} more"]
+    text = f"{len(grid)} runs{f' of {folds} folds each' if folds > 1 else ''}"
+    text += f", {len(grid) - left} of them there, {left} to make"
     text += f"; first {', '.join(first)}" if first else ""
     return f"{text}; {_about(store, pending)}."
 
 
-def left(store: ArtifactStore, models: Sequence[Node]) -> str:
+def left(store: ArtifactStore, grid: Sequence[Sequence[Node]]) -> str:
     """About how long the runs take that are not there."""
-    return _about(store, [model for model in models if not store.find(model)])
+    return _about(store, [model for models in grid for model in models if not store.find(model)])
 
 
 def _about(store: ArtifactStore, pending: Sequence[Node]) -> str:
@@ -46,7 +51,11 @@ def _about(store: ArtifactStore, pending: Sequence[Node]) -> str:
     if not pending:
         return "nothing is left to do"
     records = _records(store)
-    guesses = [_seconds(node, records) for node in pending]
+    alike: dict[str, float | None] = {}  # folds and seeds repeat each setting many times
+    for node in pending:
+        if (settings := _settings(node)) not in alike:
+            alike[settings] = _seconds(node, records)
+    guesses = [alike[_settings(node)] for node in pending]
     known = [seconds for seconds in guesses if seconds is not None]
     unknown = {node.stage for node, guess in zip(pending, guesses, strict=True) if guess is None}
     if not known:
@@ -76,9 +85,16 @@ def _seconds(node: Node, records: Sequence[dict[str, Any]]) -> float | None:
     return median(rates) * _work(wanted) if rates else None
 
 
+def _settings(node: Node) -> str:
+    """What an artifact's time is judged by, as one text."""
+    config = fingerprinted(node.config)
+    values = {name: config.get(name) for name in (*COSTLY, "loss", *COUNTED)}
+    return json.dumps([node.stage, values], sort_keys=True)
+
+
 def _work(config: dict[str, Any]) -> float:
     """What a stage's time grows with: epochs of training, or views to be labelled."""
-    counts = (config.get(name) for name in ("epochs", "views"))
+    counts = (config.get(name) for name in COUNTED)
     return next((count for count in counts if isinstance(count, (int, float)) and count > 0), 1)
 
 
@@ -89,17 +105,17 @@ def _spoken(seconds: float) -> str:
 
 
 class RunTable:
-    """``runs.csv``: a row for each finished run of a sweep, written anew by one rename after every run."""
+    """``runs.csv``: a row for each finished run of a sweep, all its folds, written anew by one rename after every run."""
 
     def __init__(self, path: Path):
         self.path, self._rows = path, []
 
-    def add(self, student: Artifact, evaluation: Artifact) -> None:
-        """Add a run."""
+    def add(self, folds: Sequence[tuple[Artifact, Artifact]]) -> None:
+        """Add a run: the student of each fold and its evaluation."""
         import pandas as pd
 
         from pipeline.artifacts.arrays import write_table
         from pipeline.reporting import runs
 
-        self._rows.append(runs.row(runs.Run.load(student, evaluation)))
+        self._rows.append(runs.row(runs.Run.load(dict(enumerate(folds)))))
         write_table(self.path, pd.DataFrame(self._rows))

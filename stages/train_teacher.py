@@ -30,9 +30,9 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     DataError : a part is empty, a class is missing from the training part, or there are fewer subjects than folds.
     """
     from pipeline.artifacts import arrays
-    from pipeline.inputs.faces.card import prepared
+    from pipeline.inputs import prepared
     from pipeline.inputs.split import fold_of
-    from pipeline.inputs.views.image import Plan, teacher_seed
+    from pipeline.inputs.views.plan import Plan, teacher_seed
     from pipeline.tasks.objective import BASELINE
     from pipeline.training import supervised
 
@@ -54,7 +54,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         "folds": config.folds,
         "fold": config.fold,
         "inputs_fingerprint": inputs.fingerprint,
-        "prepare": prepared(inputs),
+        "prepare": prepared.entry(inputs),
         "split_fingerprint": split.fingerprint,
     }
     return supervised.train(config, supervised.Lesson(config.task, train, val, plan, BASELINE), work, origin)

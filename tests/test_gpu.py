@@ -13,6 +13,7 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
 from pipeline.inputs import keyed_random, streaming
 from pipeline.inputs.views import image as views
+from pipeline.inputs.views.plan import Plan, Views
 from stages import train_teacher
 from tests.fakes.classify import Fakes
 from tests.helpers.presets import NETWORKS, SMOKE
@@ -41,7 +42,7 @@ def test_views_look_the_same_on_both_devices(size):
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_mixed_views_look_the_same_on_both_devices(mix):
-    drawer = views.Views(views.Plan(0, 4, mix), keyed_random.keys(map(str, range(50))))
+    drawer = Views(Plan(0, 4, mix), keyed_random.keys(map(str, range(50))), views.DRAWS)
     index = np.arange(24)
     drawn = drawer.draw(index, 3)
     spec = views.InputSpec(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

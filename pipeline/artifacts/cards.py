@@ -21,6 +21,7 @@ from pipeline.errors import ArtifactError
 
 CARD = "model.json"
 MOST_BYTES = 2**20
+MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 # Options that are no part of a network: timm would fetch weights or open files for them.
 FOREIGN = "pretrained|pretrained_cfg|pretrained_cfg_overlay|checkpoint_path|cache_dir|num_classes"
 
@@ -59,22 +60,45 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[Deviation, Deviation, Deviation]
 
 
+class Signal(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a ``SignalSpec``."""
+
+    length: Annotated[int, Meta(ge=1, le=2**20)]  # steps
+    channels: Annotated[int, Meta(ge=1, le=64)]
+
+
 class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is read, by modality."""
+    """What is read, by modality; one at least."""
 
-    rgb: Picture
+    rgb: Picture | UnsetType = UNSET
+    signal: Signal | UnsetType = UNSET
 
 
-class Prepare(Struct, frozen=True, forbid_unknown_fields=True):
-    """The stage and version that prepared the inputs, and the fields of a ``Preparation``."""
+class Faces(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="align"):
+    """The version of the stage that prepared the inputs, and the fields of its ``Preparation``."""
 
-    kind: Name
     version: Count
     align: Literal["mtcnn", "none"]
     face_size: Annotated[int, Meta(ge=32, le=4096)]
     margin: Annotated[float, Meta(ge=0, le=10)]
     min_face: Annotated[float, Meta(gt=0, le=1)]
     fine_min_face_px: Annotated[int, Meta(ge=1, le=4096)]
+
+
+class Windows(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="window"):
+    """The version of the stage that prepared the inputs, and the fields of its ``Preparation``."""
+
+    version: Count
+    channels: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MOST_CHANNELS)]
+    rate_hz: Annotated[float, Meta(gt=0, le=1e6)]
+    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    smooth_window: Annotated[int, Meta(ge=1, le=10_001)]
+    smooth_order: Annotated[int, Meta(ge=0, le=20)]
+    outliers: Annotated[float, Meta(ge=0, le=1000)]
+    scaling: Literal["window", "subject", "none"]
+
+
+Prepare = Faces | Windows  # told apart by their ``kind``
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +109,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     target: Name
     outputs: Names
     aliases: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=10_000)]
-    levels: Annotated[tuple[tuple[Number, Name], ...], Meta(max_length=1000)]
+    levels: Annotated[tuple[tuple[Number, Text], ...], Meta(max_length=1000)]
     prepare: Name
     teacher_inputs: Names
     student_inputs: Names
@@ -142,7 +166,10 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("two classes have one name")
         if self.task is not UNSET and self.task.outputs != self.classes:
             raise ValueError("the outputs of its task are not its classes")
-        if self.architecture != self.network.name or self.inputs.rgb.size != self.network.image_size:
+        if all(getattr(self.inputs, name) is UNSET for name in self.inputs.__struct_fields__):
+            raise ValueError("its inputs are none")
+        rgb = self.inputs.rgb
+        if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
             raise ValueError("architecture and inputs are not those of its network")
 
 

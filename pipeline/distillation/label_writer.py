@@ -19,7 +19,7 @@ from pipeline.distillation.targets import OnlineTargets
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches, keyed_random
 from pipeline.inputs.batches import Samples
-from pipeline.inputs.views.image import Drawn, Plan
+from pipeline.inputs.views.plan import Drawn, Plan
 from pipeline.tasks import Task
 from pipeline.tasks.objective import FEATURES
 

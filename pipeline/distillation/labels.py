@@ -18,7 +18,7 @@ from pipeline.artifacts.columns import Columns
 from pipeline.artifacts.store import Artifact
 from pipeline.config import ViewsConfig
 from pipeline.errors import ArtifactError
-from pipeline.inputs.views.image import Plan
+from pipeline.inputs.views.plan import Plan
 from pipeline.tasks import DEFAULT
 
 DRAWN = ("view_seed", "mix", "mix_probability")  # what says which views there are, besides their number

@@ -21,7 +21,7 @@ from pipeline.tasks import Task
 
 # Columns of a predictions table that are not attributes of the person.
 _NOT_ATTRIBUTES = {"sample_id", "subject_id", "part", "label", "hard_negative", "detected", "source", "prob"}
-_NOT_ATTRIBUTES |= {"predicted", "teacher_predicted"}
+_NOT_ATTRIBUTES |= {"predicted", "teacher_predicted", "fold"}
 _MADE_HERE = ("label_", "logit_", "prob_", "value_", "predicted_", "teacher_predicted_", "teacher_value_")
 
 

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from pipeline.artifacts.columns import Column
 from pipeline.inputs import keyed_random, streaming
-from pipeline.inputs.views import image
-from pipeline.inputs.views.image import Drawn, InputSpec, Plan, Views
+from pipeline.inputs.views import image, signal
+from pipeline.inputs.views.image import InputSpec
+from pipeline.inputs.views.plan import Draw, Drawn, Plan, Views
+from pipeline.inputs.views.signal import SignalSpec
 
 Specs = Mapping[str, Any]  # by modality, what a network reads of it
 Part = tuple[np.ndarray, Drawn]  # which samples, and the views drawn of them
@@ -31,18 +33,27 @@ class Modality(NamedTuple):
     spec : class of what a network reads, made from its entry in the model's card.
     make : of raw inputs (B, ...) on the device, drawn views and a spec: float32, as the network reads them.
     blank : one raw input of nothing that fits a spec, on a device.
+    draws : by group, what is drawn for a view of it and how; modalities that name one group show one geometry.
     """
 
     spec: Callable[..., Any]
     make: Callable[[Tensor, Drawn, Any], Tensor]
     blank: Callable[[Any, str], Tensor]
+    draws: Mapping[str, Draw]
 
 
 def _blank_picture(spec: InputSpec, device: str) -> Tensor:
     return torch.zeros((1, spec.size, spec.size, len(spec.mean)), dtype=torch.uint8, device=device)
 
 
-MODALITIES = {"rgb": Modality(InputSpec, image.make, _blank_picture)}
+def _blank_signal(spec: SignalSpec, device: str) -> Tensor:
+    return torch.zeros((1, spec.length, spec.channels), device=device)
+
+
+MODALITIES = {
+    "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS),
+    "signal": Modality(SignalSpec, signal.make, _blank_signal, signal.DRAWS),
+}
 
 
 def specs(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +87,9 @@ class Samples:
         return Samples(self.columns, self.rows[places], [self.sample_ids[i] for i in places], truth)
 
     def views(self, plan: Plan) -> Views:
-        """Their views under a plan."""
-        return Views(plan, keyed_random.keys(self.sample_ids))
+        """Their views under a plan, with all that is drawn for any of their modalities."""
+        draws = {group: draw for name in self.columns for group, draw in MODALITIES[name].draws.items()}
+        return Views(plan, keyed_random.keys(self.sample_ids), draws)
 
 
 @dataclass(frozen=True)

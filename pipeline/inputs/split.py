@@ -189,6 +189,26 @@ def _memberships(kinds: Iterable[tuple[str, ...]], place: Mapping[str, int]) -> 
     return rows
 
 
+def official_folds(table: pd.DataFrame) -> dict[str, str]:
+    """The official fold of each subject, empty where it has none.
+
+    Parameters
+    ----------
+    table : columns ``subject_id`` and ``fold``.
+
+    Raises
+    ------
+    DataError : a subject is in several.
+    """
+    folds = table["fold"].fillna("").groupby(table["subject_id"]).agg(lambda names: sorted(set(names)))
+    if torn := [subject for subject, names in folds.items() if len(names) > 1]:
+        raise DataError(
+            f"{len(torn)} subjects are in several official folds, "
+            f"the first is {torn[0]} in {listed(folds[torn[0]])}. Correct them, or split at random: {AT_RANDOM}"
+        )
+    return {subject: names[0] for subject, names in folds.items()}
+
+
 def official_parts(folds: Mapping[str, str]) -> dict[str, str]:
     """The part of each subject by the dataset's own folds.
 
@@ -248,26 +268,49 @@ def split(
     answers = answers_of(table, summary)
     groups = subject_groups(table, answers, summary)
     assigned = assign(groups, parts, seed) if not official else _with_validation(table, groups, parts, seed)
+    if official:
+        remedy = f"correct the official folds, or split at random: {AT_RANDOM}"
+    else:
+        remedy = f"add subjects, or change the shares: {OTHER_SHARES}"
+    need_classes(
+        table, summary, assigned, dict.fromkeys(PARTS, f"Each of the three parts needs one such subject: {remedy}")
+    )
+    return assigned
+
+
+def need_classes(
+    table: pd.DataFrame,
+    summary: Mapping[str, Sequence[str]],
+    assigned: Mapping[str, str],
+    remedies: Mapping[str, str],
+) -> None:
+    """Refuse parts that lack a class.
+
+    Parameters
+    ----------
+    table, summary : as in ``split``.
+    assigned : the part of each subject.
+    remedies : the parts that need every class, and what to say where one has not.
+
+    Raises
+    ------
+    DataError : there is one class alone, or a part lacks a class.
+    """
+    answers = answers_of(table, summary)
     classes = classes_of(answers, summary["targets"][0])
     if len(classes) < 2:
         raise DataError(
             f"All {answers.isin(classes).sum()} samples are of class {', '.join(classes) or 'none'}: there is nothing "
             "to tell apart. Add pictures of another class."
         )
-    if official:
-        remedy = f"correct the official folds, or split at random: {AT_RANDOM}"
-    else:
-        remedy = f"add subjects, or change the shares: {OTHER_SHARES}"
-    for part in PARTS:
-        present = set(answers[table["subject_id"].map(assigned) == part])
-        if missing := sorted(classes - present):
+    parts = table["subject_id"].map(assigned)
+    for part, remedy in remedies.items():
+        if missing := sorted(classes - set(answers[parts == part])):
             subjects = table.loc[answers == missing[0], "subject_id"].nunique()
             raise DataError(
                 f"The {part} part has no sample of class {missing[0]}, "
-                f"which {subjects} of {len(groups)} subjects have. Each of the three parts needs one such subject: "
-                f"{remedy}"
+                f"which {subjects} of {len(assigned)} subjects have. {remedy}"
             )
-    return assigned
 
 
 def folds_without(table: pd.DataFrame, unseen: str) -> pd.Series:
@@ -324,13 +367,7 @@ def _with_validation(
     table: pd.DataFrame, groups: Mapping[str, Set[str]], parts: Mapping[str, float], seed: int
 ) -> dict[str, str]:
     """The official parts; a validation part is cut from the training subjects if the folds name none."""
-    folds = table["fold"].fillna("").groupby(table["subject_id"]).agg(lambda found: sorted(set(found)))
-    if torn := [subject for subject, found in folds.items() if len(found) > 1]:
-        raise DataError(
-            f"{len(torn)} subjects are in several official folds, "
-            f"the first is {torn[0]} in {listed(folds[torn[0]])}. Correct them, or split at random: {AT_RANDOM}"
-        )
-    assigned = official_parts({subject: found[0] for subject, found in folds.items()})
+    assigned = official_parts(official_folds(table))
     if "val" in assigned.values():
         return assigned
     training = {subject: groups[subject] for subject, part in assigned.items() if part == "train"}

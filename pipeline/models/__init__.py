@@ -1,12 +1,13 @@
-"""Networks: one adapter file for each family of timm, and what all share."""
+"""Networks: one adapter file for each family of timm, one for each network of signals, and what all share."""
 
 from pipeline.inputs.views.image import InputSpec
-from pipeline.models.core import build, describe, input_spec, logits, output_layers
-from pipeline.models.features import observe, outputs, width
+from pipeline.models.core import build, describe, input_spec, logits, output_layers, reads
+from pipeline.models.features import axes, observe, outputs, width
 from pipeline.models.saved import load_model, save_model
 
 __all__ = [
     "InputSpec",
+    "axes",
     "build",
     "describe",
     "input_spec",
@@ -15,6 +16,7 @@ __all__ = [
     "observe",
     "output_layers",
     "outputs",
+    "reads",
     "save_model",
     "width",
 ]

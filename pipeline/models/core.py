@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import timm
@@ -12,14 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import Architecture, as_dict, weights_file
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, WeightsError
 from pipeline.inputs.views.image import InputSpec
-from pipeline.models import deit, generic, lora, resnet, swin, weights
+from pipeline.inputs.views.signal import SignalSpec
+from pipeline.models import conv1d, deit, generic, lora, painattn, resnet, swin, weights
 
-FAMILIES = (deit, swin, resnet, generic)
+FAMILIES = (deit, swin, resnet, generic)  # of timm, which read pictures
+OF_SIGNALS = {name: family for family in (conv1d, painattn) for name in family.NAMES}
+
+Inputs = Mapping[str, Mapping[str, Any]]  # by modality what a network reads, as its card says it
 
 
-def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed: int = 0) -> nn.Module:
+def build(
+    architecture: Architecture, classes: list[str] | tuple[str, ...], seed: int = 0, inputs: Inputs | None = None
+) -> nn.Module:
     """A network with the weights that its architecture names and a new classifier, on the CPU.
 
     Parameters
@@ -28,19 +34,24 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
         low-rank matrices beside its attention are trained in place of it.
     classes : names of the classes; one logit each.
     seed : of whatever is not loaded. The result depends on the arguments alone.
+    inputs : what it reads, from ``reads``; a network of pictures says so itself.
 
     Raises
     ------
-    ConfigError : timm has no such network, or cannot build it with these options.
+    ConfigError : there is no such network, or it cannot be built with these options or for these inputs.
     WeightsError : the weights cannot be had or do not fit.
     """
     check_name(architecture.name)
     from_hub = architecture.weights == "hub"
+    if from_hub and architecture.name in OF_SIGNALS:
+        raise WeightsError(f"{architecture.name} has no pretrained weights in a hub. {weights.CHOICES}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if from_hub:
             with weights.hub(architecture.name):
                 model = _create(architecture, len(classes), pretrained=True)
+        elif architecture.name in OF_SIGNALS:
+            model = _of_signals(architecture, len(classes), inputs or {})
         else:
             model = _create(architecture, len(classes), pretrained=False)
     file = weights_file(architecture)
@@ -56,15 +67,39 @@ def build(architecture: Architecture, classes: list[str] | tuple[str, ...], seed
 
 
 def check_name(name: str, families: Iterable[str] = ()) -> None:
-    """Raise ConfigError, with the nearest names of families and networks, unless timm knows the name."""
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name.lower(), [*families, *timm.list_models()], n=3)
+    """Raise ConfigError, with the nearest names of families and networks, unless there is a network of the name."""
+    if name not in OF_SIGNALS and not timm.is_model(name):
+        near = difflib.get_close_matches(name.lower(), [*families, *OF_SIGNALS, *timm.list_models()], n=3)
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
-        raise ConfigError(f"timm has no network named {name}. {hint}")
+        raise ConfigError(f"timm has no network named {name}. {hint} Of signals there are {', '.join(OF_SIGNALS)}.")
+
+
+def reads(architecture: Architecture, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, dict[str, Any]]:
+    """What a network reads, by modality, as its card's ``inputs`` say it.
+
+    Parameters
+    ----------
+    shapes : by modality the shape of one prepared input, such as (steps, channels) of a signal, which a network of
+        signals is built for. None: a network of pictures is asked about, which reads them of any shape.
+
+    Raises
+    ------
+    ConfigError : there is no such network, or it reads nothing of what there is.
+    """
+    check_name(architecture.name)
+    name, modality = architecture.name, "signal" if architecture.name in OF_SIGNALS else "rgb"
+    if modality not in (("rgb",) if shapes is None else shapes):
+        fitting = "one of timm's networks" if modality == "signal" else f"one of {', '.join(OF_SIGNALS)}"
+        there = ", ".join(shapes or ("rgb",))
+        raise ConfigError(f"{name} reads {modality}, and the prepared inputs are {there}. Choose {fitting}")
+    if modality == "rgb":
+        return {modality: dataclasses.asdict(input_spec(architecture))}
+    steps, channels = shapes[modality]
+    return {modality: dataclasses.asdict(SignalSpec(int(steps), int(channels)))}
 
 
 def input_spec(architecture: Architecture) -> InputSpec:
-    """What the network reads: the architecture's size, and the mean and deviation of timm's weights."""
+    """What a network of pictures reads: the architecture's size, and the mean and deviation of timm's weights."""
     check_name(architecture.name)
     found = timm.get_pretrained_cfg(architecture.name)
     return InputSpec(architecture.image_size, tuple(found.mean), tuple(found.std))
@@ -76,20 +111,27 @@ def output_layers(model: nn.Module) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def logits(model: nn.Module, images: Tensor) -> Tensor:
+def logits(model: nn.Module, inputs: Tensor) -> Tensor:
     """Logits of a batch in evaluation mode: float32, shape (B, C); a distilled DeiT's two heads averaged.
 
     Parameters
     ----------
-    images : float, shape (B, 3, size, size), normalised, on the model's device.
+    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps).
     """
     model.eval()
     with torch.inference_mode():
-        return model(images).float()
+        return model(inputs).float()
 
 
-def describe(model: nn.Module, architecture: Architecture, classes: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """The card of a network: all that ``load_model`` needs, and where its first weights came from."""
+def describe(
+    model: nn.Module, architecture: Architecture, classes: list[str] | tuple[str, ...], inputs: Inputs | None = None
+) -> dict[str, Any]:
+    """The card of a network: all that ``load_model`` needs, and where its first weights came from.
+
+    Parameters
+    ----------
+    inputs : what it reads, as it was built; by default what ``reads`` says of a network of pictures.
+    """
     source = architecture.weights
     if source == "hub":
         source = f"hub: {model.pretrained_cfg.get('hf_hub_id') or model.pretrained_cfg.get('url')}"
@@ -100,7 +142,7 @@ def describe(model: nn.Module, architecture: Architecture, classes: list[str] | 
         "weights": source,
         "network": as_dict(architecture),
         "classes": list(classes),
-        "inputs": {"rgb": dataclasses.asdict(input_spec(architecture))},
+        "inputs": inputs or reads(architecture),
         "parameters": sum(p.numel() for p in own.values()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
@@ -114,6 +156,19 @@ def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> n
         raise ConfigError(
             f"timm cannot build {architecture.name} for {architecture.image_size} px with options "
             f"{dict(architecture.options)}: {error}"
+        ) from error
+
+
+def _of_signals(architecture: Architecture, num_classes: int, inputs: Inputs) -> nn.Module:
+    if set(inputs) != {"signal"}:
+        raise ConfigError(f"{architecture.name} reads signal, expected its length and channels, got {dict(inputs)}")
+    spec = SignalSpec(**inputs["signal"])
+    try:
+        return OF_SIGNALS[architecture.name].create(architecture, num_classes, spec)
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise ConfigError(
+            f"{architecture.name} cannot be built for windows of {spec.length} steps in {spec.channels} channels with "
+            f"options {dict(architecture.options)}: {error}"
         ) from error
 
 

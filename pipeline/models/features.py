@@ -11,18 +11,19 @@ from torch import Tensor, nn
 from pipeline.errors import ConfigError
 
 
-def observe(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Any]:
+def observe(model: nn.Module, inputs: Tensor, kinds: Iterable[str]) -> dict[str, Any]:
     """Run a network once, in the mode it is in and with gradients, and gather what is asked for.
 
     Parameters
     ----------
-    images : float, shape (B, 3, size, size), normalised, on the model's device.
+    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps).
     kinds : some of
 
-        - ``tokens``: what ``model(images)`` gives, as a tuple: float, shape (B, C), of one or, from a distilled network
+        - ``tokens``: what ``model(inputs)`` gives, as a tuple: float, shape (B, C), of one or, from a distilled network
           in training, of two tokens;
         - ``hidden``: float, shape (B, D), the pooled features before the classifier; of two tokens, their mean;
-        - ``map``: float, shape (B, D', h, w), the last feature map before the final norm, without tokens.
+        - ``map``: float, shape (B, D', h, w), the last feature map before the final norm, without tokens; of a
+          network of signals (B, D', t).
 
     Raises
     ------
@@ -30,26 +31,26 @@ def observe(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str,
     """
     kinds, found = set(kinds), {}
     if kinds == {"tokens"}:
-        return {"tokens": _as_tuple(model(images))}
+        return {"tokens": _as_tuple(model(inputs))}
     if "map" in kinds:
-        features, found["map"] = _features_and_map(model, images)
+        features, found["map"] = _features_and_map(model, inputs)
     else:
-        features = model.forward_features(images)
-    if "tokens" in kinds:  # before the hidden features, so that dropout falls as in model(images)
+        features = model.forward_features(inputs)
+    if "tokens" in kinds:  # before the hidden features, so that dropout falls as in model(inputs)
         found["tokens"] = _as_tuple(model.forward_head(features))
     if "hidden" in kinds:
         found["hidden"] = _hidden(model, features)
     return found
 
 
-def outputs(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
+def outputs(model: nn.Module, inputs: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
     """What a teacher says of a batch, in evaluation mode: float32, without gradients, fit to be a student's target.
 
     Parameters
     ----------
-    images : float, shape (B, 3, size, size), normalised, on the model's device.
-    kinds : some of ``logits``, shape (B, C), as ``logits`` gives them, ``hidden``, (B, D), and ``map``, (B, D', h, w),
-        as ``observe`` does.
+    inputs : what the network reads, as ``observe`` takes it.
+    kinds : some of ``logits``, shape (B, C), as ``logits`` gives them, ``hidden``, (B, D), and ``map``, (B, D', h, w)
+        or (B, D', t), as ``observe`` does.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def outputs(model: nn.Module, images: Tensor, kinds: Iterable[str]) -> dict[str,
     """
     model.eval()
     with torch.no_grad():  # tensors of inference mode may not enter a loss
-        found = observe(model, images, {"tokens" if kind == "logits" else kind for kind in kinds})
+        found = observe(model, inputs, {"tokens" if kind == "logits" else kind for kind in kinds})
     if "tokens" in found:
         (found["logits"],) = found.pop("tokens")
     return {kind: found[kind].float() for kind in kinds}
@@ -76,13 +77,18 @@ def width(model: nn.Module, kind: str) -> int:
         raise _without(model, kind) from error
 
 
-def _features_and_map(model: nn.Module, images: Tensor) -> tuple[Any, Tensor]:
+def axes(model: nn.Module) -> int:
+    """How many axes a feature map has: two of pictures, one of signals."""
+    return getattr(model, "map_axes", 2)
+
+
+def _features_and_map(model: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
     """The final features, as ``forward_features`` gives them, and the last map."""
     try:
-        features, maps = model.forward_intermediates(images, indices=1, norm=False, output_fmt="NCHW")
+        features, maps = model.forward_intermediates(inputs, indices=1, norm=False, output_fmt="NCHW")
     except (AttributeError, AssertionError, TypeError) as error:
         raise _without(model, "map") from error
-    if not (isinstance(maps[-1], Tensor) and maps[-1].ndim == 4):
+    if not (isinstance(maps[-1], Tensor) and maps[-1].ndim == 2 + axes(model)):
         raise _without(model, "map")
     return features, maps[-1]
 

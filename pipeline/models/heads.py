@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import models
+from pipeline.errors import ConfigError
 from pipeline.tasks.objective import FEATURES, REQUIRED_TARGETS, Term
 
+REGRESSORS = {1: nn.Conv1d, 2: nn.Conv2d}  # of feature maps, by their axes
 EMBEDDING = 128  # numbers that the contrastive loss compares, as in Tian et al. 2020
 
 
@@ -22,7 +24,8 @@ class Outputs:
     ----------
     tokens : float, shape (B, C), one or two of them: logits, or those of the class and of the distillation token.
     hidden : float32, shape (B, D): pooled features before the classifier, where a loss reads them.
-    map : float32, shape (B, D', h, w): the last feature map before the final norm, where a loss reads it.
+    map : float32, shape (B, D', h, w): the last feature map before the final norm, where a loss reads it; of
+        signals (B, D', t).
     heads : trainable modules by ``role/name``, which losses apply to the features of the student or of the teacher.
     """
 
@@ -39,13 +42,13 @@ class NetworkWithHeads(nn.Module):
     ----------
     network : trained in place.
     terms : of the objective.
-    target_shapes : by ``role/what``, the shape of each teacher's ``hidden`` (D,) and ``map`` (D', h, w) for one sample,
-        where terms need them.
+    target_shapes : by ``role/what``, the shape of each teacher's ``hidden`` (D,) and ``map``, (D', h, w) or (D', t),
+        for one sample, where terms need them.
     seed : of the heads' first weights. They are drawn apart: the network's own never depend on the loss.
 
     Raises
     ------
-    ConfigError : the network has no such features.
+    ConfigError : the network has no such features, or its map has other axes than a teacher's.
     """
 
     def __init__(
@@ -69,7 +72,8 @@ class NetworkWithHeads(nn.Module):
 
         Parameters
         ----------
-        inputs : what the network reads, on its device: float, shape (B, 3, size, size), normalised.
+        inputs : what the network reads, on its device: float, shape (B, 3, size, size), normalised, or
+            (B, channels, steps).
         """
         observed = models.observe(self.network, inputs, ("tokens", *self.features))
         features = {kind: observed[kind].float() for kind in self.features}
@@ -82,11 +86,26 @@ def _heads(network: nn.Module, terms: Iterable[Term], shapes: Mapping[str, tuple
     for role in dict.fromkeys(key.partition("/")[0] for key in shapes):
         names = {term.name for term in terms if term.role in ("", role)}
         hidden, feature_map = (shapes.get(f"{role}/{kind}") for kind in ("hidden", "map"))
+        if feature_map and {"hint", "attention"} & names:
+            _check_axes(network, role, len(feature_map) - 1)
         if "cosine" in names and hidden:
             heads[f"{role}/cosine"] = nn.Linear(models.width(network, "hidden"), hidden[0])
         if "hint" in names and feature_map:
-            heads[f"{role}/hint"] = nn.Conv2d(models.width(network, "map"), feature_map[0], kernel_size=1)
+            heads[f"{role}/hint"] = REGRESSORS[models.axes(network)](
+                models.width(network, "map"), feature_map[0], kernel_size=1
+            )
         if "contrastive" in names and hidden:
             heads[f"{role}/contrastive_student"] = nn.Linear(models.width(network, "hidden"), EMBEDDING)
             heads[f"{role}/contrastive_teacher"] = nn.Linear(hidden[0], EMBEDDING)
     return heads
+
+
+def _check_axes(network: nn.Module, role: str, axes: int) -> None:
+    """Refuse to compare where a picture's map is active with when a signal's is."""
+    models.width(network, "map")  # says first whether there is any
+    if axes != models.axes(network):
+        raise ConfigError(
+            f"The feature map of {role} has {axes} axes, the student's has {models.axes(network)}: one is of pictures, "
+            "one of signals, and no place of one is a place of the other. Choose a loss without maps: LOSS=hard, soft, "
+            "cosine"
+        )

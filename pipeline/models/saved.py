@@ -77,7 +77,7 @@ def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
             if not known:  # of an artifact the record verifies both
                 _check_fit(card, architecture, shapes)
                 _check_digest(file, card["sha256"])
-            model = build(architecture, card["classes"])
+            model = build(architecture, card["classes"], inputs=card["inputs"])
             model.load_state_dict({name: stored.get_tensor(name) for name in shapes})
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise cards.broken(folder, f"{WEIGHTS}: {error}") from error
@@ -111,7 +111,7 @@ def _check_fit(card: Mapping[str, Any], architecture: Architecture, shapes: Shap
                 raise ValueError(f"it has nothing so large as {name}={number} of {CARD}")
     try:
         with torch.device("meta"), _at_most(2 * len(shapes) + 64):
-            model = build(architecture, card["classes"])
+            model = build(architecture, card["classes"], inputs=card["inputs"])
         specs = batches.specs(card)
         answer = logits(model, batches.blank(specs, "meta").make(specs))
     except Exception as error:  # constructors raise whatever strange options lead them to

@@ -16,7 +16,8 @@ from pipeline.config import PretrainConfig
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.sampling import epoch_order
-from pipeline.inputs.views.image import PARAMETERS, Plan, view_points
+from pipeline.inputs.views.image import GROUP, PARAMETERS, view_points
+from pipeline.inputs.views.plan import Plan
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
 from pipeline.training import loop, supervised
@@ -42,7 +43,7 @@ def training_batches(
         order = epoch_order(config.seed, epoch, len(faces))[first_step * config.batch_size :]
         parts = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
         for batch in batches.stream(faces, [(part, views.draw(part, epoch)) for part in parts], device):
-            truth, drawn = faces.truth[batch.index], batch.drawn.parameters
+            truth, drawn = faces.truth[batch.index], batch.drawn.parameters[GROUP]
             points = face_targets.mirrored(view_points(truth.landmarks, drawn), drawn[:, FLIP] > 0)
             inputs = batch.make(specs)
             with devices.autocast(device, config.precision):

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.reporting import budget, effects
+from pipeline.reporting import budget, effects, power
 from pipeline.reporting.cells import joined, lowered, probability, short, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
-from pipeline.reporting.recipes import pretty
+from pipeline.reporting.recipes import level, pretty
 
 HARD_CASE = "specificity_hard_negatives"  # among hard negatives
 
@@ -26,12 +26,15 @@ class Answer:
 def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
     """Which teacher transfers better, whether teaching helped, what the other choices changed, size, the hard case.
 
+    Where the teachers cannot be told apart, the headline leads with what is settled of teaching and of labels; where
+    nothing is, it says what could not have been seen.
+
     Parameters
     ----------
     comparisons : all of `pipeline.reporting.effects.effects`.
     """
     order = effects.ranked(comparisons)
-    headline, transfer = _transfer(comparisons, order) if order else _nothing_to_compare(methods)
+    headline, transfer = _transfer(comparisons, order) if order else _nothing_to_compare(methods, comparisons)
     if any(math.isnan(m.estimate(m.headline).value) for m in methods):
         return Answer(headline, (transfer,))
     student = favourite(methods)
@@ -70,10 +73,35 @@ def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
         beaten = [rival.names[1] for rival in rivals if rival and rival.settled]
         headline = f"{e.names[0]} transfers better than {joined(beaten)}"
         return headline, f"{reached} {_why(e)}, so on these data {first} transfers better."
-    return (
-        f"These data cannot tell which teacher transfers {degree}",
-        f"{reached} {_why(e)}, so neither teacher can be called the better one on these data.",
-    )
+    settled, unseen = _settled(comparisons), power.headline(e)
+    cannot = f"hese data cannot tell which teacher transfers {degree}"
+    headline = f"{settled}; t{cannot}" if settled else f"T{cannot}" + (f": {unseen}" if unseen else "")
+    verdict = f"{reached} {_why(e)}, so neither teacher can be called the better one on these data."
+    return headline, " ".join(filter(None, (verdict, power.sentence(e))))
+
+
+def _settled(comparisons: list[Effect]) -> str:
+    """What of teaching, else of labels, the data settle: where the effect is largest; empty where that is nothing."""
+    settled = sorted((e for e in comparisons if e.settled), key=lambda e: -abs(e.estimate.value))
+    teaching = [e for e in settled if e.factor == TEACHING]
+    if teaching:
+        alike = [e for e in teaching if (e.labelled, e.gains) == (teaching[0].labelled, teaching[0].gains)]
+        teachers = f"the {joined([e.names[0] for e in alike])} teacher{'s' * (len(alike) > 1)}"
+        return _capital(f"{_budget(alike[0])}{teachers} {_adds(alike)}")
+    labels = [e for e in settled if e.factor == "labelled"]
+    return _capital(f"{' instead of '.join(labels[0].names)} {_adds(labels[:1])}") if labels else ""
+
+
+def _adds(alike: list[Effect]) -> str:
+    """``adds 1.2 points``, ``cost 3.0 and 1.2 points``: effects of one sign."""
+    verb = "add" if alike[0].gains else "cost"
+    sizes = joined([_points(abs(e.estimate.value)) for e in alike])
+    return f"{verb}{'s' * (len(alike) == 1)} {sizes} points"
+
+
+def _budget(e: Effect) -> str:
+    """The labels that students of a comparison knew, before what it says; empty where those were all."""
+    return f"with {level('labelled', e.labelled)}, " if e.labelled else ""
 
 
 def _why(e: Effect) -> str:
@@ -97,7 +125,7 @@ def _unmatched(order: list[str]) -> tuple[str, str]:
     )
 
 
-def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
+def _nothing_to_compare(methods: list[Method], comparisons: list[Effect]) -> tuple[str, str]:
     teachers = {m.teacher for m in methods if m.is_taught}
     reached = "; ".join(f"{m.title}: {_percent(m.estimate(m.headline).value)}" for m in methods)
     if len(teachers) > 1:
@@ -106,6 +134,8 @@ def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     else:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
+    settled = _settled(comparisons)
+    headline = f"{settled}; {headline[0].lower()}{headline[1:]}" if settled else headline
     title = methods[0].headline_metric.title
     return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
 
@@ -118,15 +148,19 @@ def _others(comparisons: list[Effect], order: list[str]) -> str:
 
 
 def _teaching(comparisons: list[Effect]) -> str:
-    """What each teacher added to a student without one."""
-    if not comparisons:
-        return ""
+    """What each teacher added to a student without one, a sentence for every number of labelled subjects."""
+    budgets = sorted({e.labelled for e in comparisons})
+    return " ".join(_taught([e for e in comparisons if e.labelled == labelled]) for labelled in budgets)
+
+
+def _taught(comparisons: list[Effect]) -> str:
+    """What each teacher added to a student without one that knew the same labels."""
     parts = [f"the {e.names[0]} teacher {_change(e, 'added', 'cost')}" for e in comparisons]
     untaught = {m.student for e in comparisons for _, m in e.pairs}
     reached = {e.reached[1] for e in comparisons}
     who = f"the {pretty(*untaught)} student" if len(untaught) == 1 else "students"
-    level = f" ({_percent(*reached)})" if len(reached) == 1 else ""
-    return f"Against {who} without a teacher{level}, {'; '.join(parts)}."
+    reference = f" ({_percent(*reached)})" if len(reached) == 1 else ""
+    return _capital(f"{_budget(comparisons[0])}against {who} without a teacher{reference}, {'; '.join(parts)}.")
 
 
 def _views(comparisons: list[Effect]) -> str:
@@ -155,13 +189,13 @@ def _size(student: Method | None, methods: list[Method]) -> str:
     ratio = {name: f"{100 * small[name] / big[name]:.0f}%" for name in ("parameters", "gflops", "latency_ms")}
     against = effects.effect(TEACHING, student.teacher, NO_TEACHER, ((student, teacher),)).estimate
     side = "above" if against.value >= 0 else "below"
-    level = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
+    sure = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
         f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and "
         f"answers in {short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
         f"{lowered(student.headline_metric.title)} "
-        f"stands {_points(abs(against.value))} points {side} that teacher’s ({level})."
+        f"stands {_points(abs(against.value))} points {side} that teacher’s ({sure})."
     )
 
 

@@ -7,6 +7,7 @@ from pipeline.reporting import classify_figures as figures
 from pipeline.reporting import people, pictures, quality, tables
 from pipeline.reporting.cells import words
 from pipeline.reporting.common import unnamed
+from pipeline.reporting.figures import trained
 from pipeline.reporting.figures import training as learning
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.methods import Method
@@ -60,7 +61,7 @@ def data(material: Material) -> Section:
 def training(material: Material) -> Section:
     """Loss and headline metric by epoch."""
     shown, chance = material.shown, 100 / len(material.task.outputs)
-    losses = [run.history[["train_loss", "val_loss"]].max().max() for method in shown for run in method.runs]
+    losses = [one.history[["train_loss", "val_loss"]].max().max() for method in shown for one in trained(method)]
     drawn = [learning(method, LOSS_ROOM * max(losses), least=0.9 * chance) for method in shown]
     return section("Training curves", "Training", figures=drawn)
 

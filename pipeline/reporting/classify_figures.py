@@ -20,7 +20,7 @@ from pipeline.reporting.cells import joined, words
 from pipeline.reporting.drawing import MUTED, PALETTE, RULE, STYLE, Picture, picture, plain
 from pipeline.reporting.figures import color_of, heading, slug
 from pipeline.reporting.methods import Method, per_output
-from pipeline.reporting.runs import Run, held_out
+from pipeline.reporting.runs import Run, calibration_of, held_out
 
 FAINT = 0.005  # of a true class: a smaller share is no number in a cell
 Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -84,7 +84,7 @@ def reliability(methods: list[Method], title: str) -> Picture:
         x, y, share = _reliable(method)
         axes.plot(x, y, color=color_of(method), ls=(0, (4, 2)) if method.is_teacher else "-", lw=1)
         axes.scatter(x, y, 3 + 120 * share, color=color_of(method), alpha=0.7, lw=0)
-    values = [float(np.mean([run.calibration["before"]["figures"]["ece"]["value"] for run in m.runs])) for m in methods]
+    values = [float(np.mean([calibration_of(run)["ece"] for run in m.runs])) for m in methods]
     spoken = _name_curves(axes, methods, "ECE", values)
     return picture(figure, f"reliability-{plain(title)}", f"Reliability curves: {spoken}")
 

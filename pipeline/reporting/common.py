@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.artifacts.store import Artifact
 from pipeline.reporting import checklist as tripod
 from pipeline.reporting import effects as comparisons
-from pipeline.reporting import figures, people, quality, tables
+from pipeline.reporting import figures, people, power, quality, tables
 from pipeline.reporting import reproduce as again
 from pipeline.reporting.cells import joined
 from pipeline.reporting.material import Material, Section, section
@@ -52,6 +52,7 @@ def effects(material: Material) -> Section | None:
         figures=[figures.effects(material.effects)],
         alpha=f"{1 - material.config.confidence:.2g}",
         opinions=joined(quality.second_tests(material.task)),
+        chance=power.CHANCE,
     )
 
 
@@ -114,7 +115,7 @@ def reproduce(material: Material) -> Section:
         tables=[tables.provenance(artifacts)],
         preset=preset.name,
         changes=changes,
-        commands=again.commands(material.samples, material.runs, preset),
+        commands=again.commands(material.samples, material.runs, preset, material.splits[0].config),
         packages=material.runs[0].evaluation.record["packages"],
         configs=_settings(artifacts),
     )

@@ -3,7 +3,7 @@
 The effect of B in place of A is the difference of the headline metric between two students that differ in that choice
 alone, averaged over all such pairs and over seeds. The average is taken inside every resample, of subjects and of
 seeds, so that its interval and its p-value speak of new subjects and of new seeds of the students, with the recipes and
-the teachers that were run.
+the teachers that were run. What the comparison could have shown is reckoned from the same resamples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from pipeline.config import NO_TEACHER
-from pipeline.evaluation import bootstrap, significance
+from pipeline.evaluation import bootstrap, power, significance
 from pipeline.reporting import recipes
 from pipeline.reporting.methods import Method, baseline
 
@@ -38,6 +38,9 @@ class Effect:
     per_seed : the difference by seed, over the seeds that all methods have; empty when there is none.
     p_value : of no difference, two-sided; NaN without resamples.
     adjusted : the same after Holm's correction over the comparisons of this factor.
+    error : the standard error of the difference, from the same resamples as its interval.
+    tests : comparisons of this factor, for which p-values are corrected.
+    labelled : of teaching, how many subjects' true labels the students knew (0: of all); None for other factors.
     """
 
     factor: str
@@ -49,7 +52,15 @@ class Effect:
     per_seed: dict[int, float]
     p_value: float
     confidence: float
+    error: power.StandardError
     adjusted: float = float("nan")
+    tests: int = 1
+    labelled: float | None = None
+
+    @property
+    def gains(self) -> bool:
+        """Whether ``first`` is the better one."""
+        return self.estimate.value >= 0
 
     @property
     def seeds_agree(self) -> bool:
@@ -60,6 +71,21 @@ class Effect:
     def significant(self) -> bool:
         """Whether the corrected p-value is at most 1 - confidence."""
         return self.adjusted <= 1 - self.confidence
+
+    @property
+    def alpha(self) -> float:
+        """The level that Holm's correction asks of the smallest p-value of the factor."""
+        return (1 - self.confidence) / self.tests
+
+    @property
+    def smallest(self) -> float:
+        """The smallest difference that had 80% power here; NaN without an interval."""
+        return self.error.smallest(self.alpha)
+
+    @property
+    def needed(self) -> power.Design | None:
+        """The subjects and seeds for 80% power where the difference is 2 points; None without an interval."""
+        return self.error.needed(power.DIFFERENCE, self.alpha)
 
     @property
     def settled(self) -> bool:
@@ -73,21 +99,25 @@ class Effect:
         return recipes.level(factor, self.first), recipes.level(factor, self.second)
 
 
-def effect(factor: str, first, second, pairs: Pairs) -> Effect:
+def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = None) -> Effect:
     """The effect over given pairs, not yet corrected."""
-    sides = np.mean([_sides(a, b) for a, b in pairs], axis=0)  # (2, 1 + replicates)
-    rows = sides[0] - sides[1]
+    drawn = [_drawn(a, b) for a, b in pairs]
+    sides = np.mean([[_over(*side) for side in pair] for pair in drawn], axis=0)  # (2, 3, 1 + replicates)
+    rows, of_subjects, of_seeds = sides[0] - sides[1]
     seeds = set.intersection(*(set(m.seeds) for pair in pairs for m in pair if not m.is_teacher))
+    fewest = min(len(which) for pair in drawn for m, which in pair if not m.is_teacher)
     return Effect(
         factor,
         first,
         second,
         pairs,
-        reached=(float(sides[0, 0]), float(sides[1, 0])),
+        reached=(float(sides[0, 0, 0]), float(sides[1, 0, 0])),
         estimate=bootstrap.interval(rows, pairs[0][0].confidence),
         per_seed={s: float(np.mean([_value(a, s) - _value(b, s) for a, b in pairs])) for s in sorted(seeds)},
         p_value=significance.bootstrap_p(rows),
         confidence=pairs[0][0].confidence,
+        error=power.standard_error(rows, of_subjects, of_seeds, pairs[0][0].subjects, fewest),
+        labelled=labelled,
     )
 
 
@@ -96,10 +126,11 @@ def effects(methods: list[Method]) -> list[Effect]:
     students = [method for method in methods if not method.is_teacher]
     comparisons: list[Effect] = []
     for factor in ("teacher", TEACHING, *recipes.FACTORS, "student"):
-        family = [effect(factor, *which, pairs) for *which, pairs in _comparisons(factor, students) if pairs]
+        family = [effect(factor, *which) for which in _comparisons(factor, students) if which[2]]
         family = [_from_the_better(e) if factor in ("teacher", "student") else e for e in family]
         adjusted = significance.holm(np.array([e.p_value for e in family]))
-        comparisons += [replace(e, adjusted=float(p)) for e, p in zip(family, adjusted, strict=True)]
+        tests = max(1, int((~np.isnan(adjusted)).sum()))
+        comparisons += [replace(e, adjusted=float(p), tests=tests) for e, p in zip(family, adjusted, strict=True)]
     return comparisons
 
 
@@ -139,12 +170,12 @@ def turned(e: Effect) -> Effect:
 
 
 def _comparisons(factor: str, students: list[Method]) -> Iterator[tuple]:
-    """``first, second, pairs`` for every comparison of a factor."""
+    """``first, second, pairs`` for every comparison of a factor; of teaching also the labelled subjects."""
     taught = [method for method in students if method.is_taught]
     if factor == TEACHING:
-        for teacher in sorted({m.teacher for m in taught}):
-            mine = [m for m in taught if m.teacher == teacher]
-            yield teacher, NO_TEACHER, tuple((m, b) for m in mine if (b := baseline(m, students)))
+        for labelled, teacher in sorted({(_labelled(m), m.teacher) for m in taught}):
+            mine = [m for m in taught if (_labelled(m), m.teacher) == (labelled, teacher)]
+            yield teacher, NO_TEACHER, tuple((m, b) for m in mine if (b := baseline(m, students))), labelled
         return
     compared = students if factor == "student" else taught
     levels = sorted({getattr(m.recipe, factor) for m in compared})
@@ -164,18 +195,26 @@ def _matched(methods: list[Method], factor: str, first, second) -> Pairs:
     return tuple((m, other) for m in mine if (other := others.get(m.recipe.without(factor))))
 
 
-def _sides(first: Method, second: Method) -> tuple[np.ndarray, np.ndarray]:
-    """Both methods on the test samples and on every resample, over the seeds that both have, if there are any."""
-    shared = set(first.seeds) & set(second.seeds)
-    return _over(first, shared or set(first.seeds)), _over(second, shared or set(second.seeds))
+def _drawn(first: Method, second: Method) -> tuple[tuple[Method, list[int]], ...]:
+    """Both sides with their seeds: those that both have, if there are any; a teacher has one run for all of them."""
+    shared = set() if first.is_teacher or second.is_teacher else set(first.seeds) & set(second.seeds)
+    return tuple((method, sorted(shared or method.seeds)) for method in (first, second))
 
 
-def _over(method: Method, seeds: set[int]) -> np.ndarray:
-    """A student on every resample, over these seeds drawn as well; a teacher has one run and no draw."""
+def _over(method: Method, seeds: list[int]) -> np.ndarray:
+    """A method on resamples of subjects and of these seeds, of subjects alone, of seeds alone: (3, 1 + replicates).
+
+    A teacher has one run and no draw of seeds.
+    """
     if method.is_teacher:
-        return method.mean(method.headline)
+        values = method.mean(method.headline)
+        return np.stack([values, values, np.full_like(values, values[0])])
     values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
-    return bootstrap.over_seeds(values, bootstrap.seed_draws(sorted(seeds), values.shape[1] - 1))
+    weights = bootstrap.seed_draws(seeds, values.shape[1] - 1)
+    tested = np.broadcast_to(values[:, :1], values.shape)
+    return np.stack(
+        [bootstrap.over_seeds(values, weights), bootstrap.over_seeds(values), bootstrap.over_seeds(tested, weights)]
+    )
 
 
 def _value(method: Method, seed: int) -> float:
@@ -186,3 +225,7 @@ def _value(method: Method, seed: int) -> float:
 
 def _from_the_better(e: Effect) -> Effect:
     return turned(e) if e.estimate.value < 0 else e
+
+
+def _labelled(method: Method) -> float:
+    return getattr(method.recipe, "labelled", 0.0)

@@ -5,6 +5,7 @@ A teacher is drawn dashed and hollow, its students solid and filled, the student
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import matplotlib
@@ -18,6 +19,10 @@ from pipeline.reporting.drawing import INK, MUTED, PALETTE, PAPER, RULE, STYLE, 
 from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method
 from pipeline.reporting.recipes import pretty
+from pipeline.reporting.runs import Trained
+
+FEW_LINES = 6  # in a panel of training curves; more are drawn thinner
+MOST_LINES = 24  # of them; with a fold for each subject there are hundreds of networks
 
 
 @matplotlib.rc_context(STYLE)
@@ -60,11 +65,13 @@ def recipes(methods: list[Method]) -> Picture:
 
 @matplotlib.rc_context(STYLE)
 def effects(comparisons: list[Effect]) -> Picture:
-    """What each choice changes, with intervals; filled where the data settle the sign."""
+    """What each choice changes, with intervals: filled where its sign is settled, a bar where it hardly could be."""
     figure = Figure(figsize=(4.4, _height(comparisons)))
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, lw=0.8)
     for row, e in enumerate(comparisons):
+        if not math.isnan(e.smallest):
+            axes.barh(row, 200 * e.smallest, 0.5, left=-100 * e.smallest, color=RULE, alpha=0.6, lw=0, zorder=0)
         _interval(axes, row, e.estimate, INK, hollow=not e.settled)
     values = [signed(e.estimate.value) for e in comparisons]
     _rows(axes, [(e.names[0], f"instead of {e.names[1]}") for e in comparisons], values)
@@ -79,7 +86,7 @@ def effects(comparisons: list[Effect]) -> Picture:
 
 @matplotlib.rc_context(STYLE)
 def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
-    """Loss and the headline metric on validation by epoch, one line per seed; a dot marks the epoch that was kept.
+    """Loss and the headline metric on validation by epoch, a line for each network; a dot marks the epoch that was kept.
 
     Parameters
     ----------
@@ -88,13 +95,15 @@ def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
     """
     figure, color = Figure(figsize=(3.0, 2.9)), color_of(method)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1))
-    for run in method.runs:
-        epoch, loss = run.history["epoch"], run.history["val_loss"]
-        reached, best = 100 * run.history[f"val_{method.headline}"], int(run.best["epoch"]) - 1
-        above.plot(epoch, run.history["train_loss"], color=MUTED, lw=0.9, ls=(0, (3, 2)))
+    lines = trained(method)
+    thin = 1.0 if len(lines) <= FEW_LINES else 0.4
+    for one in lines:
+        epoch, loss = one.history["epoch"], one.history["val_loss"]
+        reached, best = 100 * one.history[f"val_{method.headline}"], int(one.best["epoch"]) - 1
+        above.plot(epoch, one.history["train_loss"], color=MUTED, lw=0.9 * thin, ls=(0, (3, 2)))
         for axes, values in ((above, loss), (below, reached)):
-            axes.plot(epoch, values, color=color, lw=1.2)
-            axes.plot(epoch.iloc[best], values.iloc[best], "o", color=color, ms=3.5)
+            axes.plot(epoch, values, color=color, lw=1.2 * thin)
+            axes.plot(epoch.iloc[best], values.iloc[best], "o", color=color, ms=3.5 * thin)
     above.set(title=heading(method, 38), ylabel="Loss", ylim=(0, loss_limit))
     above.text(0.98, 0.94, "validation", color=color, ha="right", va="top", size=8, transform=above.transAxes)
     above.text(0.98, 0.80, "training", color=MUTED, ha="right", va="top", size=8, transform=above.transAxes)
@@ -104,6 +113,14 @@ def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
     for axes in (above, below):
         axes.grid(axis="y")
     return picture(figure, f"training-{slug(method)}", f"Training curves of {method.title}")
+
+
+def trained(method: Method) -> list[Trained]:
+    """The networks whose training is drawn, of many some that are spread over seeds and folds."""
+    every = [one for run in method.runs for one in run.folds]
+    if len(every) <= MOST_LINES:
+        return every
+    return [every[round(place)] for place in np.linspace(0, len(every) - 1, MOST_LINES)]
 
 
 def slug(method: Method) -> str:

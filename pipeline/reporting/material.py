@@ -62,7 +62,8 @@ class Material:
     ----------
     methods : all that are compared, as `pipeline.reporting.methods.compare` gives them.
     runs : of the methods.
-    samples, inputs, split : the artifacts that all models share.
+    samples, inputs : the artifacts that all models share.
+    splits : the one split, or that of each outer fold.
     models : the models and their evaluations.
     caches : the teachers' cached answers.
     """
@@ -72,7 +73,7 @@ class Material:
     runs: list[Run]
     samples: Artifact
     inputs: Artifact
-    split: Artifact
+    splits: list[Artifact]
     models: list[Artifact]
     caches: list[Artifact]
 
@@ -89,7 +90,7 @@ class Material:
     @property
     def artifacts(self) -> list[Artifact]:
         """All that went into the report."""
-        return [self.samples, self.inputs, self.split, *self.caches, *self.models]
+        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models]
 
     @cached_property
     def shown(self) -> list[Method]:

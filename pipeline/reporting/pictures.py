@@ -1,9 +1,13 @@
-"""Samples to look at: those a model gets wrong, some that it gets right, and faces that were not found."""
+"""Samples to look at: those a model gets wrong, some that it gets right, and faces that were not found.
+
+A picture is shown as it is, a signal as the line that it draws.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +16,7 @@ from PIL import Image
 
 from pipeline.artifacts import arrays
 from pipeline.reporting.cells import words
+from pipeline.reporting.drawing import PALETTE
 from pipeline.reporting.material import Material
 from pipeline.reporting.methods import Method
 from pipeline.reporting.people import hard_negatives, not_found
@@ -19,6 +24,7 @@ from pipeline.tasks import Task
 
 SHOWN_PX = 144
 MOST_PAIRS = 4  # of classes taken for each other
+EXTREME = 0.5  # percent of the shown values at each end that a line's frame may cut
 
 Groups = list[tuple[str, pd.DataFrame]]  # heading and samples
 
@@ -76,10 +82,7 @@ def lost(material: Material) -> list[Shown]:
     everyone = material.everyone
     rows = everyone[not_found(everyone)].head(material.config.examples)
     names = _truth(rows, material.task)
-    return [
-        Shown(data_uri(image), name, ("centre crop",))
-        for name, image in zip(names, _images(material, rows), strict=True)
-    ]
+    return [Shown(uri, name, ("centre crop",)) for name, uri in zip(names, _uris(material, rows), strict=True)]
 
 
 def data_uri(image: np.ndarray) -> str:
@@ -97,14 +100,14 @@ def _show(material: Material, rows: pd.DataFrame) -> list[Shown]:
     column = "predicted" if len(task.outputs) > 2 else None
     classes = rows[column] if column else pd.Series(task.positive_output, index=rows.index)
     probability = _of_class(rows.assign(shown=classes), task, "shown")
-    images, names = _images(material, rows), _truth(rows, task)
+    uris, names = _uris(material, rows), _truth(rows, task)
     return [
         Shown(
-            data_uri(image),
+            uri,
             name,
             (f"p({words(task.outputs[number])}) {p:.2f}", *((f"{task.sample} not found",) if missed else ())),
         )
-        for image, name, number, p, missed in zip(images, names, classes, probability, not_found(rows), strict=True)
+        for uri, name, number, p, missed in zip(uris, names, classes, probability, not_found(rows), strict=True)
     ]
 
 
@@ -123,7 +126,41 @@ def _truth(rows: pd.DataFrame, task: Task) -> list[str]:
     ]
 
 
-def _images(material: Material, rows: pd.DataFrame) -> np.ndarray:
-    """The samples as networks see them, uint8, shape (N, S, S, 3)."""
-    store = arrays.open_inputs(material.inputs)
-    return store["rgb"][store.rows(rows["sample_id"])]
+def line_uris(signals: np.ndarray) -> list[str]:
+    """Signals, float, shape (N, T, C), as small SVGs inside URIs: one frame for all, a line for each channel.
+
+    Steps that are NaN are not drawn.
+    """
+    known = signals[np.isfinite(signals)]
+    low, high = np.percentile(known, [EXTREME, 100 - EXTREME]) if len(known) else (0.0, 1.0)
+    heights = (SHOWN_PX * (0.95 - 0.9 * (np.clip(signals, low, high) - low) / max(high - low, 1e-12))).round(1)
+    places = (SHOWN_PX * np.linspace(0.02, 0.98, signals.shape[1])).round(1)
+    return [_svg_uri([_line(places, channel) for channel in window.T]) for window in heights]
+
+
+def _line(places: np.ndarray, heights: np.ndarray) -> str:
+    drawn = np.isfinite(heights)
+    return " ".join(f"{x:g},{y:g}" for x, y in zip(places[drawn], heights[drawn], strict=True))
+
+
+def _svg_uri(lines: list[str]) -> str:
+    hues = PALETTE[2:] + PALETTE[1:2]
+    drawn = "".join(
+        f'<polyline points="{points}" fill="none" stroke="{hues[number % len(hues)]}" stroke-width="1.6"/>'
+        for number, points in enumerate(lines)
+    )
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SHOWN_PX} {SHOWN_PX}">{drawn}</svg>'
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+# By modality: samples as networks see them, shape (N, ...), to what the page shows of each.
+URIS: dict[str, Callable[[np.ndarray], list[str]]] = {
+    "rgb": lambda images: [data_uri(image) for image in images],
+    "signal": line_uris,
+}
+
+
+def _uris(material: Material, rows: pd.DataFrame) -> list[str]:
+    """The samples as networks see them, in the modality that students read first."""
+    store, modality = arrays.open_inputs(material.inputs), material.task.student_inputs[0]
+    return URIS[modality](store[modality][store.rows(rows["sample_id"])])

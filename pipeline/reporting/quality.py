@@ -9,7 +9,6 @@ import pandas as pd
 
 from pipeline.evaluation import bootstrap, calibration, distillation_gain, significance
 from pipeline.evaluation.metrics.weighted import Metric
-from pipeline.evaluation.predictions import logits
 from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability, words
 from pipeline.reporting.effects import Effect
@@ -62,7 +61,7 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
     every, on_page = calibration.figures(Question.of(task)), calibration_figures(task)
     for method in methods:
         before, after = _calibration(method, weights, scaled=False), _calibration(method, weights, scaled=True)
-        values = [run.temperature for run in method.runs]
+        values = [value for run in method.runs for value in run.temperatures.values()]
         line: dict[str, Any] = {"Model": method.title}
         line |= {metric.title: figure(before[name]) for name, metric in on_page.items()}
         line["Temperature"] = "—" if np.isnan(np.mean(values)) else number(float(np.mean(values)))
@@ -201,8 +200,7 @@ def _calibration(method: Method, weights: np.ndarray, scaled: bool) -> dict[str,
     per_run = []
     for run in method.runs:
         samples = tested(run)
-        scores = logits(samples, question) / (run.temperature if scaled else 1.0)
-        per_run.append(_figures(samples["label"].to_numpy(), scores, weights, question))
+        per_run.append(_figures(samples["label"].to_numpy(), run.logits(samples, scaled), weights, question))
     return {
         name: bootstrap.interval(
             bootstrap.over_seeds(np.stack([values[name] for values in per_run])), method.confidence, metric.undefined

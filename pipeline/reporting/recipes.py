@@ -9,7 +9,13 @@ from typing import Any
 from pipeline.config import NO_TEACHER
 from pipeline.tasks.objective import BASELINE
 
-FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"}
+FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | {
+    "conv1d": "Conv1D",
+    "conv1d_norm": "normalised Conv1D",
+    "painattn": "PainAttnNet",
+    "narrow": "narrow Conv1D",
+    "narrow_norm": "normalised narrow Conv1D",
+}
 FACTORS = ("loss", "views", "folds", "mix", "online", "labelled")  # of a recipe, besides the student and its teacher
 
 

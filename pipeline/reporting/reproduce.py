@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ from pipeline.artifacts.store import Artifact
 from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerprinted
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
-from pipeline.tasks import DEFAULT, Task
+from pipeline.tasks import DEFAULT, Task, find
+from pipeline.tasks.task import JOINED
 
 # Stages whose config a preset holds, under the stage's name.
-CONFIGURED = ("index", "align", "split", "train_teacher", "distill", "evaluate")
+CONFIGURED = ("index", "align", "window", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
 SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold", "labelled"}
+# Options of a split that the command names itself, by their fields.
+DIVIDED = {"cv": "CV", "by": "SPLIT_BY"}
 
 
 def is_demo(samples: Artifact) -> bool:
@@ -25,22 +30,37 @@ def is_demo(samples: Artifact) -> bool:
 
 
 def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[str]]:
-    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain."""
+    """The task's preset that explains the artifacts' settings best, and the settings that it does not explain.
+
+    Parameters
+    ----------
+    task : as a record has it, which holds no presets.
+    """
+    task = replace(task, presets=find(task.name).presets)
     every = [presets.preset(task, name) for name in presets.PRESETS]
     changes = {preset.name: _changes(preset, artifacts) for preset in every}
     best = min(every, key=lambda preset: len(changes[preset.name]))
     return best, changes[best.name]
 
 
-def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
-    """The command that makes this report, and the two that show what it would do and that nothing is stale."""
+def commands(
+    samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[str, Any] | None = None
+) -> list[str]:
+    """The command that makes this report, and the one that shows what it would do.
+
+    Parameters
+    ----------
+    split : config of the split, or of any outer fold; None where it is the preset's.
+    """
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
+    words += _levels(preset.task)
     elsewhere = not preset.data or [Path(preset.data).resolve()] != _places(samples)
     if elsewhere:
         words += [f"DATA={shlex.quote(','.join(map(_public, _places(samples))))}"]
     if preset.name != (presets.NEEDS_DATA if elsewhere else "demo"):
         words += [f"PRESET={preset.name}"]
+    words += _divided(split or {}, preset)
     students = [run for run in runs if not run.is_teacher]
     words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
     words += _unless("STUDENT", [run.model.config["student"] for run in students], preset.students)
@@ -53,6 +73,22 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset) -> list[str]:
     )
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
+
+
+def _levels(task: Task) -> list[str]:
+    """``LEVELS=…`` where not every level is a class of its own."""
+    classes = [name.split(JOINED) for name in task.outputs]
+    if not task.ordered or task.outputs == find(task.name).outputs:
+        return []
+    text = "|".join(map(",".join, classes)) if any(len(levels) > 1 for levels in classes) else ",".join(task.outputs)
+    return [f"LEVELS={shlex.quote(text)}"]
+
+
+def _divided(split: Mapping[str, Any], preset: Preset) -> list[str]:
+    """How the subjects are divided, where the preset divides them otherwise."""
+    usual = vars(preset.split)
+    words = [f"{option}={split[name]}" for name, option in DIVIDED.items() if split.get(name, usual[name]) != usual[name]]
+    return words + (["I_KNOW_IT_LEAKS=1"] if split.get("by") == "window" else [])
 
 
 def _places(samples: Artifact) -> list[Path]:
@@ -80,7 +116,7 @@ def _changes(preset: Preset, artifacts: list[Artifact]) -> list[str]:
             config = getattr(preset, stage)
             expected = fingerprinted(config) | _architecture(preset, artifact)
             for name, value in artifact.record["fingerprinted"].items():
-                if name not in SELECTED and _known(value) != _known(expected.get(name)):
+                if name not in SELECTED | DIVIDED.keys() and _known(value) != _known(expected.get(name)):
                     now, usual = _short(value, expected.get(name)), _short(expected.get(name), value)
                     changes[f"{stage}: {name} = {now} (preset {preset.name}: {usual})"] = None
     return list(changes)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.artifacts import cards
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
+from pipeline.evaluation import calibration
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.predictions import logits
 from pipeline.evaluation.question import Question
 from pipeline.reporting.recipes import Recipe
 from pipeline.tasks import Task
@@ -25,29 +28,114 @@ GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a progra
 
 
 @dataclass(frozen=True)
-class Run:
-    """One trained and evaluated model."""
+class Trained:
+    """One trained and evaluated network: a run, or what a run has of one outer fold.
+
+    Parameters
+    ----------
+    fold : number of the outer fold whose test part is not in what it learned from; 0 of one split.
+    """
 
     model: Artifact
     evaluation: Artifact
-    predictions: pd.DataFrame
     history: pd.DataFrame
     card: dict[str, Any]
     cost: dict[str, Any]
     calibration: dict[str, Any]
+    fold: int = 0
 
     @classmethod
-    def load(cls, model: Artifact, evaluation: Artifact) -> Run:
+    def load(cls, model: Artifact, evaluation: Artifact, fold: int = 0) -> Trained:
         """Read what the report needs of a model and its evaluation."""
         return cls(
             model,
             evaluation,
-            read_table(evaluation.file("predictions.csv")),
             read_table(model.file("history.csv")),
             cards.read(model),
             _json(evaluation, "cost.json"),
             _json(evaluation, "calibration.json"),
+            fold,
         )
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row of the history whose weights it has."""
+        return self.model.summary["best"]
+
+    @property
+    def temperature(self) -> float:
+        """What divides its logits so that validation subjects find them right; NaN where none could be fitted."""
+        value = self.calibration["temperature"]["value"]
+        return math.nan if value is None else value
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe with one seed: a network, or, of cross-validation, one for each outer fold.
+
+    The folds' networks share recipe, architecture and seed; each answers for the subjects that it has not seen, so that
+    their test parts together hold every sample once.
+
+    Parameters
+    ----------
+    folds : the networks, by number of the fold.
+    predictions : of one split every sample of every part; of several folds every sample once, in the test part, as the
+        network of its fold answers. ``fold`` says which that is.
+    validation : the predictions of the validation parts; with several folds every sample is in one.
+    """
+
+    folds: tuple[Trained, ...]
+    predictions: pd.DataFrame
+    validation: pd.DataFrame
+
+    @classmethod
+    def load(cls, folds: Mapping[int, tuple[Artifact, Artifact]]) -> Run:
+        """Read what the report needs of the folds' networks and bring their answers together.
+
+        Parameters
+        ----------
+        folds : by number of the fold its network and the evaluation; of one split ``{0: (model, evaluation)}``.
+
+        Raises
+        ------
+        ArtifactError : a sample is in the test part of two folds.
+        """
+        trained = tuple(Trained.load(*folds[number], number) for number in sorted(folds))
+        parts: dict[str, list[pd.DataFrame]] = {"test": [], "val": []}
+        for one in trained:
+            every = read_table(one.evaluation.file("predictions.csv")).assign(fold=one.fold)
+            for part, frames in parts.items():  # the training parts are let go: of many folds they are nearly all
+                frames.append(every[every["part"] == part])
+        tested, validation = (pd.concat(frames, ignore_index=True) for frames in parts.values())
+        if len(trained) == 1:
+            return cls(trained, every, validation)
+        if (twice := tested["sample_id"].duplicated()).any():
+            raise ArtifactError(
+                f"{trained[0].model.path} and the models of {len(trained) - 1} other folds tested {twice.sum()} samples "
+                f"twice, such as {tested['sample_id'][twice].iloc[0]}: their splits are not folds of one another. "
+                "Make them with one CV=: make report"
+            )
+        return cls(trained, tested, validation)
+
+    @property
+    def model(self) -> Artifact:
+        """The first fold's network, which has the stage, the config and the architecture of all."""
+        return self.folds[0].model
+
+    @property
+    def evaluation(self) -> Artifact:
+        """The evaluation of that network, which has the settings of all."""
+        return self.folds[0].evaluation
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The card of that network: what it is built of."""
+        return self.folds[0].card
+
+    @cached_property
+    def cost(self) -> dict[str, Any]:
+        """What a network costs, measured on whichever fold had the quietest machine."""
+        return min((trained.cost for trained in self.folds), key=lambda cost: cost["latency_ms"])
 
     @property
     def is_teacher(self) -> bool:
@@ -76,19 +164,51 @@ class Run:
 
     @property
     def labelled_subjects(self) -> float:
-        """Training subjects whose true labels it knew; NaN for a teacher, who knows all."""
-        return math.nan if self.is_teacher else self.model.summary["counts"]["labelled_subjects"]
+        """Training subjects whose true labels it knew, the mean over folds; NaN for a teacher, who knows all."""
+        if self.is_teacher:
+            return math.nan
+        return float(np.mean([trained.model.summary["counts"]["labelled_subjects"] for trained in self.folds]))
+
+    @cached_property
+    def reached(self) -> float:
+        """The headline metric on the validation part, of several folds on all their validation parts together."""
+        if len(self.folds) == 1:
+            return self.folds[0].best[f"val_{self.task.headline}"]
+        return figures(self.validation, self.task)[self.task.headline]
+
+    @cached_property
+    def loss(self) -> float:
+        """The validation loss of the epochs whose weights are kept, the mean over folds."""
+        return float(np.mean([trained.best["val_loss"] for trained in self.folds]))
 
     @property
-    def best(self) -> dict[str, Any]:
-        """The row of the history whose weights it has."""
-        return self.model.summary["best"]
+    def temperatures(self) -> dict[int, float]:
+        """By fold, what divides its network's logits; NaN where none could be fitted."""
+        return {trained.fold: trained.temperature for trained in self.folds}
 
-    @property
-    def temperature(self) -> float:
-        """What divides its logits so that validation subjects find them right; NaN where none could be fitted."""
-        value = self.calibration["temperature"]["value"]
-        return math.nan if value is None else value
+    def logits(self, samples: pd.DataFrame, scaled: bool = False) -> np.ndarray:
+        """Logits of some rows of its predictions, float64, shape (N, C), each divided by its own network's temperature.
+
+        Parameters
+        ----------
+        scaled : whether they are divided.
+        """
+        values = logits(samples, Question.of(self.task))
+        return values / samples["fold"].map(self.temperatures).to_numpy()[:, None] if scaled else values
+
+
+def figures(samples: pd.DataFrame, task: Task) -> dict[str, float]:
+    """Every metric of some predictions; NaN where it is undefined."""
+    kind, question = METRICS[task.kind], Question.of(task)
+    values = kind.compute(kind.outcome(samples, question), np.ones((1, len(samples))))
+    return {name: float(value[0]) for name, value in values.items()}
+
+
+def calibration_of(run: Run) -> dict[str, float]:
+    """Every figure of calibration on a run's test samples, before any temperature."""
+    samples, question = held_out(run.predictions), Question.of(run.task)
+    values = calibration.compute(samples["label"].to_numpy(), run.logits(samples), np.ones((1, len(samples))), question)
+    return {name: float(value[0]) for name, value in values.items()}
 
 
 def row(run: Run) -> dict[str, Any]:
@@ -96,41 +216,56 @@ def row(run: Run) -> dict[str, Any]:
 
     Returns
     -------
-    Plain values; NaN where a metric is undefined, None where a teacher has no such setting.
+    Plain values; NaN where a metric is undefined, None where a teacher has no such setting. With several folds the
+    best epoch is the mean, the seconds are the sum, and folders and fingerprints are those of all, with blanks between.
     """
-    recipe, config, record = run.recipe, run.model.config, run.model.record
-    scores, calibration = _json(run.evaluation, "metrics.json")["metrics"], run.calibration["before"]["figures"]
-    values = {name: scores[name]["value"] for name in described(run.task)}
-    values |= {name: calibration[name]["value"] for name in ("ece", "brier")}
+    recipe, config = run.recipe, run.model.config
+    scores, measured = figures(held_out(run.predictions), run.task), calibration_of(run)
+    values = {name: scores[name] for name in described(run.task)}
+    values |= {name: measured[name] for name in ("ece", "brier")}
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
+    epoch = float(np.mean([trained.best["epoch"] for trained in run.folds]))
     return {
         **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online", "labelled")),
         **settings,
         "labelled_subjects": run.labelled_subjects,
         "seed": run.seed,
+        "outer_folds": len(run.folds),
         "network": config["architecture"]["label"] or config["architecture"]["name"],
         "parameters": run.cost["parameters"],
-        "best_epoch": int(run.best["epoch"]),
-        f"val_{run.task.headline}": run.best[f"val_{run.task.headline}"],
-        **{name: math.nan if value is None else value for name, value in values.items()},
-        "seconds": record["duration_s"],
-        "folder": run.model.path.name,
-        "fingerprint": run.model.fingerprint,
+        "best_epoch": int(epoch) if len(run.folds) == 1 else epoch,
+        f"val_{run.task.headline}": run.reached,
+        **values,
+        "seconds": round(sum(trained.model.record["duration_s"] for trained in run.folds), 3),
+        "folder": " ".join(trained.model.path.name for trained in run.folds),
+        "fingerprint": " ".join(trained.model.fingerprint for trained in run.folds),
     }
 
 
-def gather(inputs: Mapping[str, Artifact]) -> list[Run]:
-    """Pair every ``evaluation-<model>`` with its ``model-<model>``.
+def gather(inputs: Mapping[str, Artifact], splits: Sequence[Artifact] = ()) -> list[Run]:
+    """Pair every ``evaluation-<model>`` with its ``model-<model>``, and bring the folds of each run together.
+
+    Parameters
+    ----------
+    splits : of the outer folds, by which models are told apart that differ in nothing else; none for one split.
 
     Raises
     ------
-    ArtifactError : two models were tested on different samples, so that nothing can be compared.
+    ArtifactError : two models were tested on different samples, so that nothing can be compared; or a run lacks a fold.
     """
-    runs = [
-        Run.load(inputs[name.replace("evaluation-", "model-", 1)], artifact)
-        for name, artifact in inputs.items()
-        if name.startswith("evaluation-")
-    ]
+    number = {split.fingerprint: split.config["fold"] for split in splits}
+    groups: dict[tuple[Recipe, int], dict[int, tuple[Artifact, Artifact]]] = {}
+    for name, evaluation in inputs.items():
+        if name.startswith("evaluation-"):
+            model = inputs[name.replace("evaluation-", "model-", 1)]
+            recipe = Recipe.of(model.config, model.record["stage"] == "train_teacher")
+            folds = groups.setdefault((recipe, model.config["seed"]), {})
+            folds[number.get(evaluation.record["inputs"].get("split"), len(folds))] = model, evaluation
+    return _comparable([Run.load(folds) for folds in groups.values()])
+
+
+def _comparable(runs: list[Run]) -> list[Run]:
+    """The runs, once it is sure that all were tested on the same samples."""
     tested = [set(held_out(run.predictions)["sample_id"]) for run in runs]
     for run, samples in zip(runs, tested, strict=True):
         if samples != tested[0]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import budget, classify, common
+from pipeline.reporting import budget, classify, common, levels, losses
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
 SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "classify": (
         common.results,
+        losses.losses,
+        levels.levels,
         classify.classes,
         common.effects,
         budget.known_labels,

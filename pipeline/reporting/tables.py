@@ -12,7 +12,7 @@ from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.question import Question
-from pipeline.reporting import recipes
+from pipeline.reporting import power, recipes
 from pipeline.reporting.cells import Table, lowered, measured, points, probability, short, signed, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, per_output
@@ -28,8 +28,13 @@ FACTORS = {
     "online": "online teacher",
     "labelled": "labelled subjects",
 }
+# What a network reads, by modality, from its card.
+READ = {
+    "rgb": lambda entry: f"{entry['size']}\u00a0px",
+    "signal": lambda entry: f"{entry['length']}\u00a0steps × {entry['channels']}",
+}
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "roc_auc", "agreement")
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "roc_auc", "agreement")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
@@ -118,18 +123,21 @@ def effects(comparisons: list[Effect]) -> Table | None:
     shown, numbers = [], []
     for e, over_seeds in zip(comparisons, tested, strict=True):
         first, second = e.names
-        line = {"Choice": f"{first} instead of {second}", "Factor": FACTORS.get(e.factor, e.factor)}
+        among = f", {recipes.level('labelled', e.labelled)}" if e.labelled else ""
+        line = {"Choice": f"{first} instead of {second}{among}", "Factor": FACTORS.get(e.factor, e.factor)}
         line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
         line |= {"Seed by seed": ", ".join(signed(value) for value in e.per_seed.values()) or "—"}
         line |= {"p": probability(e.p_value), "p, corrected": probability(e.adjusted)}
         enough = len(e.per_seed) >= FEWEST_SEEDS
         line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": "yes" if e.settled else "no"}
+        line |= power.columns(e)
         shown.append(line)
         numbers.append(
             {"factor": e.factor, "first": e.first, "second": e.second, "metric": headline, "recipes": len(e.pairs)}
             | numbers_of(e.estimate)
             | {"p": e.p_value, "p_holm": e.adjusted, "seeds": len(e.per_seed), "p_wilcoxon_seeds": over_seeds.p}
-            | {"settled": e.settled}
+            | {"settled": e.settled, "labelled": e.labelled}
+            | power.numbers(e)
         )
     caption = (
         f"Differences of {lowered(metric.title)} in percentage points, students matched on everything else, means over "
@@ -142,9 +150,9 @@ def effects(comparisons: list[Effect]) -> Table | None:
         caption += (
             f" It is not made below {FEWEST_SEEDS} seeds: with {fewest} its smallest possible p-value is {least}."
         )
+    caption += power.caption(comparisons)
     frame = pd.DataFrame(shown)
-    if all(frame["p over seeds"] == "—"):
-        frame = frame.drop(columns="p over seeds")
+    frame = frame.drop(columns=[name for name in ("p over seeds", power.PARTS) if all(frame[name] == "—")])
     return Table("effects", caption, frame, pd.DataFrame(numbers))
 
 
@@ -157,11 +165,12 @@ def networks(methods: list[Method]) -> Table:
         trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
         runs = sum(len(m.runs) for m in alike)
+        read = ", ".join(READ[modality](entry) for modality, entry in method.runs[0].card["inputs"].items())
         shown.append(
             {
                 "Model": name,
                 "Network": method.architecture,
-                "Input, px": str(architecture["image_size"]),
+                "Input": read,
                 "Weights": method.weights,
                 "Trained": trained,
                 "Runs": str(runs),
@@ -170,7 +179,7 @@ def networks(methods: list[Method]) -> Table:
                 "Latency, ms": short(cost["latency_ms"]),
             }
         )
-        facts = {"model": name, "network": method.architecture, "input_px": architecture["image_size"]}
+        facts = {"model": name, "network": method.architecture, "input": read}
         numbers.append(
             facts | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
         )

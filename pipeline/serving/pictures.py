@@ -1,4 +1,4 @@
-"""The pictures of a file or folder of the user's, whatever else lies among them, and where their copies go."""
+"""The pictures or signals of a file or folder of the user's, whatever else lies among them, and where copies go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME_BYTES = 255  # of the longest name that file systems take
 
 @dataclass(frozen=True)
 class Picture:
-    """What is a picture by its name.
+    """What is a picture, or a file of signals, by its name.
 
     Parameters
     ----------
@@ -44,20 +44,22 @@ class Found:
     Parameters
     ----------
     pictures : by name, and whatever else bears the name of one or could not be looked through, with the reason.
-    others : number of files that are no pictures by their names.
+    others : number of files that are none by their names.
     """
 
     pictures: list[Picture]
     others: int
 
 
-def find(source: Path, left_out: Path) -> Found:
+def find(source: Path, left_out: Path, suffixes: Collection[str] = PICTURES, what: str = "picture") -> Found:
     """The picture itself, or the pictures in a folder and below it; links to folders are not followed.
 
     Parameters
     ----------
     source : a picture of any name, or a folder.
     left_out : a folder that is not looked through: earlier results.
+    suffixes : how the names of pictures, or of what else is looked for, end.
+    what : one of them, in messages.
 
     Raises
     ------
@@ -68,26 +70,31 @@ def find(source: Path, left_out: Path) -> Found:
     except (OSError, ValueError) as error:
         reason = "there is none" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", str(error))
         raise DataError(
-            f"There is no picture or folder {source} ({reason}). Give one: make predict INPUT=/path/to/it"
+            f"There is no {what} or folder {source} ({reason}). Give one: make predict INPUT=/path/to/it"
         ) from error
     kind = kind_of(status)
     if not kind:
         return Found([Picture(source, source.name)], 0)
     if not stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{source} is {kind}, neither picture nor folder. Give one: make predict INPUT=/path/to/it")
-    entries = list(_entries(source, left_out))
-    pictures = [picture for picture in entries if picture.reason or suffix_of(picture.name) in PICTURES]
+        raise DataError(f"{source} is {kind}, neither {what} nor folder. Give one: make predict INPUT=/path/to/it")
+    entries = list(_entries(source, left_out, suffixes))
+    pictures = [entry for entry in entries if entry.reason or _ends(entry.name, suffixes)]
     others = len(entries) - len(pictures)
     if not pictures:
         raise DataError(
-            f"{source} holds {others} files, none of them a picture ({', '.join(sorted(PICTURES))}). "
+            f"{source} holds {others} files, none of them a {what} ({', '.join(sorted(suffixes))}). "
             "Give another folder: make predict INPUT=/path/to/it"
         )
     return Found(sorted(pictures, key=lambda picture: picture.path), others)
 
 
-def _entries(source: Path, left_out: Path) -> Iterator[Picture]:
-    """Every file, and with a reason what bears a picture's name without being one."""
+def _ends(name: str, suffixes: Collection[str]) -> bool:
+    """Whether a name ends in one of some suffixes and has something before it, which may be a dot."""
+    return f"_{os.path.basename(name)}".lower().endswith(tuple(suffixes))
+
+
+def _entries(source: Path, left_out: Path, suffixes: Collection[str]) -> Iterator[Picture]:
+    """Every file, and with a reason what bears the name of one that is looked for without being one."""
     folders, results = [(source, "")], _identity(left_out)
     while folders:
         folder, below = folders.pop()
@@ -100,7 +107,7 @@ def _entries(source: Path, left_out: Path) -> Iterator[Picture]:
         for entry in entries:
             path, name = folder / entry.name, f"{below}/{entry.name}" if below else entry.name
             reason = _reason(path)
-            if not reason or suffix_of(name) in PICTURES:
+            if not reason or _ends(name, suffixes):
                 yield Picture(path, name, reason)
             elif entry.is_symlink() and path.is_dir():
                 yield Picture(path, name, "a link to a folder, which is not followed")

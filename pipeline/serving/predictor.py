@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from pipeline import models
 from pipeline.artifacts.store import Artifact
-from pipeline.errors import ArtifactError
-from pipeline.inputs import batches
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
-from pipeline.inputs.faces.card import Preparation
 from pipeline.inputs.images import Box
-from pipeline.inputs.views.image import Drawn
+from pipeline.serving.network import Network, probabilities
 
 
 @dataclass(frozen=True)
@@ -46,38 +40,21 @@ class Predictor:
 
     Parameters
     ----------
-    model : a teacher or a student, or the folder of one.
-    device : ``cpu``, ``cuda`` or ``cuda:N``.
+    model, device : as of ``Network``.
 
     Attributes
     ----------
-    aligner : makes the faces that the network reads.
+    network : the network.
+    aligner : makes the faces that it reads.
 
     Raises
     ------
-    ArtifactError : there is no whole model, a file is damaged or another model's, or its card does not say what it is
-        asked or what it reads.
+    ArtifactError : as ``Network``.
     """
 
     def __init__(self, model: Artifact | Path, device: str):
-        network, self._card = models.load_model(model)
-        folder = model.path if isinstance(model, Artifact) else model
-        self.aligner = FaceAligner(Preparation.of_card(self._card, folder), device)
-        if "task" not in self._card:
-            raise ArtifactError(f"{folder} does not say its task: model.json lacks task. Train it anew: make distill")
-        self._specs = batches.specs(self._card)
-        self._device = device
-        self._network = network.to(device)
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """What the network is asked: the fields of a ``Task``."""
-        return self._card["task"]
-
-    @property
-    def outputs(self) -> list[str]:
-        """Names of the outputs."""
-        return self._card["classes"]
+        self.network = Network(model, device)
+        self.aligner = FaceAligner(self.network.preparation, device)
 
     def faces(self, path: Path) -> tuple[np.ndarray, list[FacePrediction]]:
         """A picture, and what the network says of every face of it.
@@ -92,20 +69,14 @@ class Predictor:
         DataError : the picture cannot be read.
         """
         image, faces = self.aligner.faces(path)
-        probabilities = self.probabilities(faces)
-        return image, [self._prediction(face, row, image.shape) for face, row in zip(faces, probabilities, strict=True)]
+        rows = probabilities(self.logits(faces))
+        return image, [self._prediction(face, row, image.shape) for face, row in zip(faces, rows, strict=True)]
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:
         """What the network answers to aligned faces: float32, shape (faces, C)."""
-        if not faces:
-            return np.empty((0, len(self.outputs)), np.float32)
-        raw = {"rgb": torch.from_numpy(np.stack([face.rgb for face in faces])).to(self._device)}
-        batch = batches.Batch(np.arange(len(faces)), Drawn(), raw)
-        return models.logits(self._network, batch.make(self._specs)).cpu().numpy()
-
-    def probabilities(self, faces: list[AlignedFace]) -> np.ndarray:
-        """Of the classes, float64, shape (faces, C)."""
-        return torch.from_numpy(self.logits(faces)).double().softmax(dim=1).numpy()
+        size = self.network.preparation.face_size
+        stacked = np.stack([face.rgb for face in faces]) if faces else np.empty((0, size, size, 3), np.uint8)
+        return self.network.logits({"rgb": stacked})
 
     def _prediction(self, face: AlignedFace, probabilities: np.ndarray, shape: tuple[int, ...]) -> FacePrediction:
         number = int(probabilities.argmax())
@@ -115,7 +86,7 @@ class Predictor:
             detection=face.probability,
             probabilities=tuple(probabilities.tolist()),
             number=number,
-            label=self.outputs[number],
+            label=self.network.outputs[number],
         )
 
 

@@ -22,18 +22,18 @@ DEFAULT = "pain"  # the task where none is named
 PAIN = TASKS[DEFAULT]
 
 
-def find(name: str) -> Task:
-    """The task of a name.
+def find(name: str, levels: str | None = None) -> Task:
+    """The task of a name, about some of its levels where a text says which.
 
     Raises
     ------
-    ConfigError : there is none.
+    ConfigError : there is none, or its levels are others.
     """
     if name not in TASKS:
         raise ConfigError(
             f"TASK={name} is no task: there are {', '.join(TASKS)}. Choose one, or add a file to pipeline/tasks/"
         )
-    return TASKS[name]
+    return TASKS[name] if levels is None else TASKS[name].grouped(levels)
 
 
 __all__ = ["DEFAULT", "PAIN", "TASKS", "Task", "find"]

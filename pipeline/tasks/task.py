@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pipeline.errors import ConfigError
+
+JOINED = "+"  # between the levels of one class
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Task:
     outputs : names of the network's outputs, in their order: classes, labels, numbers or points.
     aliases : other words of the column and the output that each means.
     levels : for a column of numbers, (bound, output) by ascending bound: a number means the output of the last bound
-        that it reaches.
+        that it reaches, and no output where that is empty.
     prepare : how inputs are prepared: ``align`` (faces), ``resize`` (frames) or ``window`` (signals).
     teacher_inputs, student_inputs : modalities; one that only teachers read is privileged.
     headline : the metric that compares models.
@@ -35,6 +39,7 @@ class Task:
     subject : what is recognised, in a sentence.
     demo : the shipped demo set, a folder of ``data/demo``.
     presets : by preset, what this task changes of it: field of ``Preset`` → value, or → fields of its stage's config.
+    sweeps : losses that are compared together, by the name that ``LOSSES=`` takes for all of them.
     """
 
     name: str
@@ -58,6 +63,9 @@ class Task:
     presets: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict, metadata={"affects": False, "recorded": False}, hash=False
     )
+    sweeps: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict, metadata={"affects": False, "recorded": False}, hash=False
+    )
 
     def read(self, cell: Any) -> str | None:
         """The output that a cell of the target column means; None where it means none of them.
@@ -70,9 +78,53 @@ class Task:
         if self.levels:
             number = _number(text)
             reached = [output for bound, output in self.levels if number >= bound]  # nothing is reached by NaN
-            return reached[-1] if reached else None
+            return (reached[-1] or None) if reached else None
         word = dict(self.aliases).get(text, text)
         return word if word in self.outputs else None
+
+    def grouped(self, text: str) -> Task:
+        """The same question about some levels, each a class of its own or several joined to one.
+
+        Parameters
+        ----------
+        text : levels in any of their words. ``0,4``: each is a class. With bars, these part the classes and commas join
+            levels: ``0|1,2|3,4``. A sample of a level that is left out has no answer. Classes come in the order of
+            their levels, and one of several is called ``PA1+PA2``.
+
+        Raises
+        ------
+        ConfigError : the task has no levels, or the text names one that there is not, one twice, fewer than two
+            classes, or classes whose levels interleave.
+        """
+        if not self.ordered:
+            raise ConfigError(f"LEVELS={text}: the classes of TASK={self.name} are no levels. Leave LEVELS out.")
+        parts = [part.split(",") for part in text.split("|")] if "|" in text else [[part] for part in text.split(",")]
+        classes = sorted(sorted(self._level(word, text) for word in part) for part in parts)
+        named = [level for levels in classes for level in levels]
+        if len(set(named)) < len(named):
+            raise ConfigError(f"LEVELS={text} names a level twice. Name each once: LEVELS=0,4 or LEVELS='0|1,2|3,4'")
+        if len(classes) < 2:
+            raise ConfigError(f"LEVELS={text} is one class, at least two are needed: LEVELS=0,4 or LEVELS='0|1,2|3,4'")
+        if named != sorted(named):
+            raise ConfigError(f"LEVELS={text}: levels of one class lie between those of another. Join neighbours.")
+        outputs = tuple(JOINED.join(self.outputs[level] for level in levels) for levels in classes)
+        of = {self.outputs[level]: name for name, levels in zip(outputs, classes, strict=True) for level in levels}
+        return replace(
+            self,
+            outputs=outputs,
+            aliases=tuple((word, of[old]) for word, old in self.words.items() if old in of and of[old] != word),
+            levels=tuple((bound, of.get(old, "")) for bound, old in self.levels),
+            positive=of.get(self.positive, ""),
+        )
+
+    def _level(self, word: str, text: str) -> int:
+        """The number of the level that a word means."""
+        output = self.words.get(word.strip()) or self.read(word)
+        if output is None:
+            others = {name: [alias for alias, meant in self.aliases if meant == name] for name in self.outputs}
+            levels = ", ".join(" or ".join([name, *aliases]) for name, aliases in others.items())
+            raise ConfigError(f"LEVELS={text} names {word.strip()!r}, TASK={self.name} has the levels {levels}.")
+        return self.outputs.index(output)
 
     @property
     def words(self) -> dict[str, str]:

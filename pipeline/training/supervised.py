@@ -28,7 +28,7 @@ from pipeline.distillation.targets import TargetsByRole
 from pipeline.errors import DataError
 from pipeline.inputs import batches, sampling
 from pipeline.inputs.batches import Samples, Specs
-from pipeline.inputs.views.image import Plan
+from pipeline.inputs.views.plan import Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import Task, objective
 from pipeline.training import loop
@@ -208,8 +208,9 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     known = kind.known(lesson.train.truth)
     weights = kind.weights(config.class_weights, lesson.train.truth[known], lesson.task)
     weights = None if weights is None else weights.to(device)
-    network = models.build(config.architecture, lesson.task.outputs, config.seed)
-    card = models.describe(network, config.architecture, lesson.task.outputs)
+    inputs = models.reads(config.architecture, {name: c.shape[1:] for name, c in lesson.train.columns.items()})
+    network = models.build(config.architecture, lesson.task.outputs, config.seed, inputs)
+    card = models.describe(network, config.architecture, lesson.task.outputs, inputs)
     specs, terms = batches.specs(card), objective.parse(lesson.loss)
     shapes = lesson.teachers.shapes() if lesson.teachers else {}
     options = LossOptions(lesson.temperature, weights, config.label_smoothing, partial=not known.all())

@@ -13,17 +13,21 @@ from hypothesis import strategies as st
 
 from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
 from pipeline.errors import ArtifactError
 from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
+from pipeline.inputs.signals import card as signals
 from pipeline.inputs.views.image import InputSpec
+from pipeline.inputs.views.signal import SignalSpec
 from pipeline.tasks import PAIN, Task
 from tests.helpers import records, specials
 
 NETWORK = Architecture("deit_tiny_distilled_patch16_224", (("depth", 2), ("depths", (1, 2))), 64, "random")
 OWNER = "0123456789abcdef" * 4
 PREPARE = {"kind": STAGE, "version": VERSION, **dataclasses.asdict(Preparation.of(as_dict(AlignConfig())))}
+SIGNALS = signals.Preparation.of(as_dict(WindowConfig(channel="gsr,ecg")), 64.0, 352)
+WINDOWS = {"kind": signals.STAGE, "version": signals.VERSION, **as_dict(SIGNALS)}
 CARD = {
     "architecture": NETWORK.name,
     "label": NETWORK.name,
@@ -76,7 +80,9 @@ def test_what_is_written_is_read(tmp_path):
     [
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
-        (cards.Prepare, Preparation, {"kind", "version"}),
+        (cards.Signal, SignalSpec, set()),
+        (cards.Faces, Preparation, {"version"}),
+        (cards.Windows, signals.Preparation, {"version"}),
         (cards.Question, Task, set()),
     ],
 )
@@ -85,17 +91,33 @@ def test_the_schema_has_the_fields_of_what_it_describes(schema, kind, more):
     assert set(schema.__struct_fields__) == recorded | more
 
 
+def test_a_card_of_signals_has_no_picture(tmp_path):
+    (tmp_path / cards.CARD).write_text(cards.text(changed("inputs", {"signal": {"length": 176, "channels": 2}})))
+    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 176, "channels": 2}}
+
+
 def test_the_schema_knows_every_modality():
     assert set(cards.Inputs.__struct_fields__) == set(MODALITIES)
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Preparation), ids=lambda field: field.name)
-def test_no_option_makes_a_card_that_is_refused(field, tmp_path):
-    option = next(one for one in dataclasses.fields(AlignConfig) if one.name == field.name)
-    bounds = (option.metadata.get(name) for name in ("least", "most", "default"))
-    for value in [bound for bound in (*bounds, option.default) if bound is not None] + list(option.metadata["choices"]):
-        (tmp_path / cards.CARD).write_text(cards.text(changed(f"prepare.{field.name}", value)))
-        assert cards.read(tmp_path)["prepare"][field.name] == value
+OPTIONS = [(PREPARE, AlignConfig, field.name) for field in dataclasses.fields(Preparation)] + [
+    (WINDOWS, WindowConfig, field.name)
+    for field in dataclasses.fields(signals.Preparation)
+    if field.name in WindowConfig.__dataclass_fields__
+]
+
+
+@pytest.mark.parametrize(("prepare", "config", "name"), OPTIONS, ids=lambda value: str(value)[:20])
+def test_no_option_makes_a_card_that_is_refused(prepare, config, name, tmp_path):
+    option = config.__dataclass_fields__[name]
+    bounds = [option.metadata.get(bound) for bound in ("least", "most")] + [option.default]
+    values = [bound for bound in bounds if bound is not None] + list(option.metadata["choices"])
+    if name == "rate_hz":
+        values = [value for value in values if value]  # 0 leaves it to the recordings
+    for value in values:
+        card = CARD | {"prepare": prepare | {name: value}}
+        (tmp_path / cards.CARD).write_text(cards.text(card))
+        assert cards.read(tmp_path)["prepare"][name] == value
 
 
 NESTED = json.loads("[" * 200 + "]" * 200)
@@ -108,6 +130,12 @@ CRAFTED = [
     ("inputs.rgb.mean", [0.5] * 7),
     ("inputs.rgb.std", [0.2, 0, 0.2]),
     ("inputs.depth", {"size": 64}),
+    ("inputs", {}),
+    ("inputs", {"signal": {"length": 0, "channels": 1}}),
+    ("inputs", {"signal": {"length": 2**20 + 1, "channels": 1}}),
+    ("inputs", {"signal": {"length": 176, "channels": 65}}),
+    ("inputs", {"signal": {"length": 176.0, "channels": 1}}),
+    ("inputs", {"signal": {"length": 176}}),
     ("prepare.margin", -0.5),
     ("prepare.margin", float("nan")),
     ("prepare.margin", float("inf")),
@@ -118,6 +146,16 @@ CRAFTED = [
     ("prepare.fine_min_face_px", 0),
     ("prepare.align", "magic"),
     ("prepare", []),
+    ("prepare", {}),
+    ("prepare", PREPARE | {"kind": "resize"}),
+    ("prepare", PREPARE | {"kind": "window"}),
+    ("prepare", WINDOWS | {"kind": "align"}),
+    ("prepare", WINDOWS | {"channels": []}),
+    ("prepare", WINDOWS | {"channels": ["gsr\n"]}),
+    ("prepare", WINDOWS | {"rate_hz": 0}),
+    ("prepare", WINDOWS | {"steps": 2**40}),
+    ("prepare", WINDOWS | {"scaling": "magic"}),
+    ("prepare", WINDOWS | {"outliers": float("nan")}),
     ("classes", [["no_pain", "pain"]]),
     ("classes", []),
     ("classes", ["pain", "pain"]),

@@ -24,7 +24,7 @@ from pipeline.distillation.losses.table import LossOptions, total
 from pipeline.distillation.targets import CachedTargets, OnlineTargets, TargetsByRole
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples
-from pipeline.inputs.views.image import Drawn, Plan
+from pipeline.inputs.views.plan import Drawn, Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import PAIN, objective
 from pipeline.training import loop, supervised

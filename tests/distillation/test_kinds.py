@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from pipeline.distillation.kinds import KINDS
 from pipeline.errors import DataError
 from pipeline.inputs import keyed_random
-from pipeline.inputs.views.image import Drawn, Plan, Views
+from pipeline.inputs.views.plan import Drawn, Plan, Views
 from pipeline.tasks import PAIN, Task, find
 
 CLASSIFY = KINDS["classify"]
@@ -61,7 +61,7 @@ def test_a_class_that_nobody_shows_is_named():
 
 def test_targets_of_plain_views_are_the_classes_of_the_samples():
     truth, index = np.array([3, 0, 6, 6, 1]), np.array([4, 0, 2, 4])
-    for drawn in (Drawn(), Views(Plan(0), keyed_random.keys("abcde")).draw(index, 1)):
+    for drawn in (Drawn(), Views(Plan(0), keyed_random.keys("abcde"), {}).draw(index, 1)):
         target = CLASSIFY.targets(truth, index, drawn, EXPRESSION)
         assert target.dtype == torch.int64
         assert target.tolist() == [1, 3, 6, 1]
@@ -77,7 +77,7 @@ def test_targets_of_mixed_views_are_shares_by_hand():
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_shares_follow_what_is_drawn(mix):
     truth, index = np.arange(40) % 7, np.arange(40)
-    drawn = Views(Plan(2, mix=mix, mix_probability=0.5), keyed_random.keys(map(str, range(40)))).draw(index, 3)
+    drawn = Views(Plan(2, mix=mix, mix_probability=0.5), keyed_random.keys(map(str, range(40))), {}).draw(index, 3)
     target = CLASSIFY.targets(truth, index, drawn, EXPRESSION).numpy()
     np.testing.assert_allclose(target.sum(1), 1, atol=1e-6)
     same = truth[drawn.partners] == truth

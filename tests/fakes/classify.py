@@ -30,6 +30,7 @@ from pipeline.config import (
     ReportConfig,
     SplitConfig,
     TeacherConfig,
+    WindowConfig,
     as_dict,
 )
 from pipeline.evaluation import predictions
@@ -37,7 +38,8 @@ from pipeline.evaluation.question import Question
 from pipeline.inputs import budget
 from pipeline.reporting.drawing import plain
 from pipeline.tasks import PAIN, TASKS, Task
-from tests.fakes.people import ATTRIBUTES, SOURCES, draw_face, samples_table
+from tests.fakes import people, signals
+from tests.fakes.people import SOURCES, draw_face
 
 CLASSES = list(PAIN.outputs)
 SMALL_SWIN = Architecture(
@@ -70,11 +72,14 @@ class Fakes:
 
     def __init__(self, root: Path, subjects: int = 360, size: int = 256, task: Task = PAIN):
         self.store, self.size, self.task = ArtifactStore(root), size, task
-        self.table = samples_table(subjects, task)
+        of_signals = task.prepare == "window"
+        known = signals if of_signals else people
+        self.table, self.attributes = known.samples_table(subjects, task), known.ATTRIBUTES
         missed = self.table["sample_id"].iloc[[5, 41]].tolist()
-        self.detected = ~self.table["sample_id"].isin(missed)
+        self.detected = None if of_signals else ~self.table["sample_id"].isin(missed)
         self.samples = Node("index", "samples", 1, IndexConfig(data=str(DEMO_SETS / task.demo)), {}, self._index)
-        self.inputs = Node("align", "inputs", 1, AlignConfig(), {"samples": self.samples}, self._align)
+        config, prepare = (WindowConfig(), self._window) if of_signals else (AlignConfig(), self._align)
+        self.inputs = Node(task.prepare, "inputs", 1, config, {"samples": self.samples}, prepare)
         self.split = Node("split", "split", 1, SplitConfig(), {"samples": self.samples}, self._split)
 
     @property
@@ -85,7 +90,7 @@ class Fakes:
     @property
     def label(self) -> np.ndarray:
         """The class of every sample, int, shape (N,)."""
-        return self.table[self.task.target].map(self.task.outputs.index).to_numpy()
+        return self.table[self.task.target].map(self.task.read).map(self.task.outputs.index).to_numpy()
 
     def config(self, kind: type, **fields: Any) -> Any:
         """A stage's config, with the task where it has one."""
@@ -164,7 +169,7 @@ class Fakes:
         skipped = [{"file": "1000007_Man_Old.jpg", "reason": "truncated: 12 of 88 kB"}]
         counts = {"pictures": len(self.table) // 2 + 1, "samples": len(self.table), "skipped": 1}
         summary = {"counts": counts, "skipped": skipped, "targets": [self.task.target]}
-        summary |= {"attributes": list(ATTRIBUTES), "dataset": "folders" if "source" in self.table else "synpain"}
+        summary |= {"attributes": list(self.attributes), "dataset": "folders" if "source" in self.table else "synpain"}
         return summary | ({"sources": dict.fromkeys(SOURCES, "folders")} if "source" in self.table else {})
 
     def _align(self, config, work, samples) -> dict:
@@ -184,6 +189,24 @@ class Fakes:
         skipped = [{"sample_id": name, "reason": "no face found in two looks: centre crop used"} for name in missed]
         counts = {"faces": n, "detected": int(self.detected.sum()), "second_look": 3, "fallback": len(missed)}
         return {"counts": counts, "skipped": skipped}
+
+    def _window(self, config, work, samples) -> dict:
+        n, path = len(self.table), work.path / "inputs.h5"
+        ids = arrays.sample_id_column(self.table["sample_id"].tolist())
+        layout = {
+            "signal": ((n, signals.STEPS, 1), np.float32),
+            "length": ((n,), np.uint32),
+            "repaired": ((n,), np.float32),
+            "sample_id": ((n,), ids.dtype),
+        }
+        attrs = {"rate_hz": signals.RATE_HZ, "channels": ["gsr"]}
+        writer = arrays.open_writer(path, "inputs", work.fingerprint, layout, attrs)
+        for rows in writer.pending():
+            some = self.table.iloc[rows]
+            windows = np.stack([signals.record(row, self.task) for _, row in some.iterrows()])
+            writer.write(rows, signal=windows, length=some["steps"], repaired=np.zeros(len(some)), sample_id=ids[rows])
+        writer.finish()
+        return {"counts": {"windows": n}, "skipped": []}
 
     def _split(self, config, work, samples) -> dict:
         pair = self.table["subject_id"].astype(int) // 2 % 20  # two subjects, of one class and of the other
@@ -250,8 +273,8 @@ class Fakes:
         gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
         logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
-        detected = pd.Series(self.detected.to_numpy(), index=self.table["sample_id"])
-        table = predictions.samples_table(self.table, split, detected, self.task, ATTRIBUTES)
+        detected = None if self.detected is None else self.detected.set_axis(self.table["sample_id"])
+        table = predictions.samples_table(self.table, split, detected, self.task, self.attributes)
         return predictions.prediction_columns(table, logits, Question.of(self.task), teacher)
 
     def _scores(self, frame: pd.DataFrame, replicates: int) -> dict[str, dict]:

@@ -67,7 +67,7 @@ def draw_face(row: pd.Series, size: int, task: Task) -> np.ndarray:
     if row[task.target] in EXPRESSIONS:
         _draw_expression(pen, skin, *EXPRESSIONS[row[task.target]])
     else:
-        _draw_two(pen, skin, row[task.target] == task.outputs[task.positive_output], bool(row["expressive"]))
+        _draw_two(pen, skin, row[task.target] == task.outputs[task.positive_output], bool(row.get("expressive", True)))
     return np.asarray(image.resize((size, size), Image.Resampling.BOX))
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, topological
+from pipeline.tasks import TASKS
 from stages import predict, synthesize
 from stages.cli import cli
 
@@ -71,5 +72,6 @@ def attempt(command: str, given: dict[str, str], folder: Path) -> Result:
     values |= {"--cache": str(folder / "cache")} if "cache" in names else {}
     values |= {"--out": str(folder / "out")} if "out" in names else {}
     values |= {"--input": str(folder / "in")} if command == "predict" else {}
+    values |= next(({"--task": task.name} for task in TASKS.values() if task.prepare == command), {})
     values |= given
     return CliRunner().invoke(cli, ["--quiet", command, *(part for pair in values.items() for part in pair)])

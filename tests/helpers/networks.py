@@ -7,8 +7,8 @@ from pathlib import Path
 from pipeline import models
 from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, Architecture, as_dict
+from pipeline.inputs import prepared
 from pipeline.inputs.faces import card
-from pipeline.inputs.faces.card import prepared
 from pipeline.tasks import Task
 
 FINGERPRINT = "0123456789abcdef" * 4
@@ -25,6 +25,6 @@ def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0, fingerpri
     folder.mkdir(parents=True, exist_ok=True)
     network = models.build(TINY, task.outputs, seed)
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
-    entries = {"task": as_dict(task), "prepare": prepared(inputs)}
+    entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
     models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, fingerprint)
     return folder

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.inputs import batches, keyed_random
-from pipeline.inputs.batches import MODALITIES, Modality, Samples
-from pipeline.inputs.views import image
-from pipeline.inputs.views.image import Drawn, InputSpec, Plan
+from pipeline.inputs.batches import MODALITIES, Samples
+from pipeline.inputs.views import image, signal
+from pipeline.inputs.views.image import GROUP, InputSpec
+from pipeline.inputs.views.plan import Drawn, Plan
+from pipeline.inputs.views.signal import SignalSpec
 
 SPEC = InputSpec(8, (0.5, 0.4, 0.3), (0.5, 0.2, 0.1))
 NAMES = [f"{number}.jpg#full" for number in range(12)]
 
 
-@dataclass(frozen=True)
-class SignalSpec:
-    """What a network reads of a signal."""
-
-    length: int
-    channels: int
+def make_infrared(raw: torch.Tensor, drawn: Drawn, spec: InputSpec) -> torch.Tensor:
+    """A second camera: the geometry of the first, no colours."""
+    plain = [None if p is None else {GROUP: colourless(p[GROUP])} for p in (drawn.parameters, drawn.partner_parameters)]
+    return image.make(raw, replace(drawn, parameters=plain[0], partner_parameters=plain[1]), spec)
 
 
-def make_signal(raw: torch.Tensor, drawn: Drawn, spec: SignalSpec) -> torch.Tensor:
-    """The first steps of a signal, (B, channels, length); a mixed one is an average."""
-    signal = raw[:, : spec.length].transpose(1, 2)
-    if drawn.partners is None:
-        return signal
-    own, partner = signal.chunk(2)
-    share = torch.from_numpy(drawn.kept)[:, None, None]
-    return share * own + (1 - share) * partner
-
-
-def blank_signal(spec: SignalSpec, device: str) -> torch.Tensor:
-    return torch.zeros(1, spec.length, spec.channels, device=device)
+def colourless(parameters: np.ndarray) -> np.ndarray:
+    return np.concatenate([parameters[:, :5], np.ones_like(parameters[:, 5:])], axis=1)
 
 
 @pytest.fixture
-def with_signals(monkeypatch):
-    monkeypatch.setitem(MODALITIES, "signal", Modality(SignalSpec, make_signal, blank_signal))
+def with_infrared(monkeypatch):
+    infrared = MODALITIES["rgb"]._replace(make=make_infrared)
+    monkeypatch.setitem(MODALITIES, "ir", infrared)
 
 
 @pytest.fixture
@@ -92,21 +83,36 @@ def test_partners_stand_after_the_samples_and_are_seen_in_them(samples, mix):
     assert batch.make({"rgb": SPEC}).shape == (4, 3, 8, 8)
 
 
-def test_every_modality_shows_the_same_views_and_partners(samples, with_signals):
-    views, index = samples.views(Plan(4, mix="mixup")), np.array([2, 9, 4])
+@pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
+def test_each_modality_shows_its_own_views_of_the_same_samples_and_partners(samples, mix):
+    views, index = samples.views(Plan(4, mix=mix)), np.array([2, 9, 4])
     drawn = views.draw(index, 1)
     (batch,) = batches.stream(samples, [(index, drawn)], "cpu")
-    made = batch.make({"rgb": SPEC, "signal": SignalSpec(20, 2)})
-    own, partner = (
-        samples.columns["signal"][samples.rows[places], :20].transpose(0, 2, 1) for places in (index, drawn.partners)
-    )
-    share = drawn.kept[:, None, None]
-    np.testing.assert_allclose(made["signal"].numpy(), share * own + (1 - share) * partner, atol=1e-6)
-    alone = next(iter(batches.stream(of(samples, "rgb"), [(index, drawn)], "cpu")))
-    assert torch.equal(made["rgb"], alone.make({"rgb": SPEC}))
+    made = batch.make({"rgb": SPEC, "signal": SignalSpec(30, 2)})
+    for name, make, spec in (("rgb", image.make, SPEC), ("signal", signal.make, SignalSpec(30, 2))):
+        places = index if drawn.partners is None else np.concatenate([index, drawn.partners])
+        raw = torch.from_numpy(samples.columns[name][samples.rows[places]])
+        torch.testing.assert_close(made[name], make(raw, drawn, spec), equal_nan=True, rtol=0, atol=0)
+        alone = of(samples, name).views(Plan(4, mix=mix)).draw(index, 1)  # beside whatever else is drawn
+        (one,) = batches.stream(of(samples, name), [(index, alone)], "cpu")
+        torch.testing.assert_close(made[name], one.make({name: spec}), equal_nan=True, rtol=0, atol=0)
+        assert np.array_equal(alone.kept, drawn.kept) if mix != "none" else alone.kept is drawn.kept is None
 
 
-def test_one_modality_is_a_tensor_several_are_a_dict(samples, with_signals):
+def test_modalities_that_name_one_group_show_one_geometry(samples, with_infrared):
+    two = replace(samples, columns={"rgb": samples.columns["rgb"], "ir": samples.columns["rgb"]})
+    index = np.array([2, 9, 4])
+    drawn = two.views(Plan(4)).draw(index, 1)
+    assert list(drawn.parameters) == [GROUP]
+    (batch,) = batches.stream(two, [(index, drawn)], "cpu")
+    made = batch.make({"rgb": SPEC, "ir": SPEC})
+    raw = batch.raw["rgb"]
+    assert torch.equal(made["rgb"], image.augment(raw, drawn.parameters[GROUP], SPEC))
+    assert torch.equal(made["ir"], image.augment(raw, colourless(drawn.parameters[GROUP]), SPEC))
+    assert not torch.equal(made["rgb"], made["ir"])
+
+
+def test_one_modality_is_a_tensor_several_are_a_dict(samples):
     (batch,) = batches.stream(samples, [(np.arange(3), Drawn())], "cpu")
     rgb, signal = batch.make({"rgb": SPEC}), batch.make({"signal": SignalSpec(30, 2)})
     assert (tuple(rgb.shape), tuple(signal.shape)) == ((3, 3, 8, 8), (3, 2, 30))
@@ -161,12 +167,13 @@ def test_views_follow_the_names_of_the_samples_not_their_places(samples):
     places = np.array([7, 2, 10])
     first = samples.views(Plan(5)).draw(places, 3)
     second = samples.at(places).views(Plan(5)).draw(np.arange(3), 3)
-    assert np.array_equal(first.parameters, second.parameters)
-    expected = image.view_parameters(5, keyed_random.keys([NAMES[place] for place in places]), 3)
-    assert np.array_equal(first.parameters, expected)
+    keys = keyed_random.keys([NAMES[place] for place in places])
+    for group, module in ((image.GROUP, image), (signal.GROUP, signal)):
+        assert np.array_equal(first.parameters[group], second.parameters[group])
+        assert np.array_equal(first.parameters[group], module.view_parameters(5, keys, 3))
 
 
-def test_nothing_is_seen_in_a_blank_batch(with_signals):
+def test_nothing_is_seen_in_a_blank_batch():
     wanted = {"rgb": SPEC, "signal": SignalSpec(30, 2)}
     batch = batches.blank(wanted, "cpu")
     assert batch.index.tolist() == [0]
@@ -176,7 +183,7 @@ def test_nothing_is_seen_in_a_blank_batch(with_signals):
     assert batches.blank({"rgb": SPEC}, "cpu").make({"rgb": SPEC}).shape == (1, 3, 8, 8)
 
 
-def test_a_card_says_what_a_network_reads(with_signals):
+def test_a_card_says_what_a_network_reads():
     card = {
         "inputs": {
             "rgb": {"size": 8, "mean": (0.5, 0.4, 0.3), "std": (0.5, 0.2, 0.1)},
@@ -186,6 +193,5 @@ def test_a_card_says_what_a_network_reads(with_signals):
     assert batches.specs(card) == {"rgb": SPEC, "signal": SignalSpec(30, 2)}
 
 
-def test_the_table_has_a_picture_of_every_modality():
-    assert "rgb" in MODALITIES
-    assert MODALITIES["rgb"].make is image.make
+def test_the_table_has_every_modality():
+    assert {name: modality.make for name, modality in MODALITIES.items()} == {"rgb": image.make, "signal": signal.make}

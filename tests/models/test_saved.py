@@ -157,9 +157,9 @@ def test_a_card_of_another_network_is_refused_before_memory_is_taken(options, fo
 def _watched(build, devices: list[str]):
     """``build``, which notes where networks are built."""
 
-    def watched(*arguments):
+    def watched(*arguments, **named):
         devices.append(torch.get_default_device().type)
-        return build(*arguments)
+        return build(*arguments, **named)
 
     return watched
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.config import ReportConfig
@@ -22,9 +24,9 @@ def gathered(fakes, models):
 def material_of(fakes, runs, **config):
     """What a report over these runs is made of."""
     config = ReportConfig(**DRAWS, **config)
-    data = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
-    models = [artifact for run in runs for artifact in (run.model, run.evaluation)]
-    return Material(config, methods.compare(runs, **DRAWS), runs, *data, models, [])
+    samples, inputs, *splits = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
+    models = [artifact for run in runs for one in run.folds for artifact in (one.model, one.evaluation)]
+    return Material(config, methods.compare(runs, **DRAWS), runs, samples, inputs, splits, models, [])
 
 
 @pytest.fixture(scope="package")
@@ -68,3 +70,12 @@ def seven_fakes(tmp_path_factory):
 def seven(seven_fakes):
     """The report's material of a task of seven classes: the same models."""
     return material_of(seven_fakes, gathered(seven_fakes, seven_fakes.models(seeds=2)))
+
+
+@pytest.fixture(scope="package")
+def leveled(tmp_path_factory):
+    """The report's material of a task of five levels: three losses of each of two teachers, fixed labels and views."""
+    seen = {"teacher_inputs": ("rgb",), "student_inputs": ("rgb",)}
+    task = replace(TASKS["skin-conductance"], prepare="align", **seen)
+    fakes = Fakes(tmp_path_factory.mktemp("levels"), subjects=160, size=32, task=task)
+    return material_of(fakes, gathered(fakes, fakes.sweep(seeds=2)))

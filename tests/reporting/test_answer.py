@@ -9,6 +9,7 @@ import pytest
 from pipeline.reporting import effects
 from pipeline.reporting.answer import Answer, answer
 from pipeline.reporting.methods import chosen
+from pipeline.reporting.power import about
 from pipeline.tasks import PAIN
 
 HEADLINE = PAIN.headline
@@ -47,10 +48,64 @@ def test_says_that_the_data_cannot_tell(compared):
     resnet, swin, from_resnet, from_swin, untaught = compared
     from_resnet = with_values(from_resnet, spread(0.94, 0.02))
     from_swin = with_values(from_swin, spread(0.95, 0.02, seed=1))
-    said = said_of([resnet, swin, from_resnet, from_swin, untaught])
-    assert said.headline == "These data cannot tell which teacher transfers better"
+    methods = [resnet, swin, from_resnet, from_swin, with_values(untaught, spread(0.93, 0.02, seed=2))]
+    said = said_of(methods)
+    e = effects.between(effects.effects(methods), "swin", "resnet")
+    smallest, needed = f"{100 * e.smallest:.1f}", e.needed
+    assert said.headline == (
+        "These data cannot tell which teacher transfers better: 18 subjects could not have shown less than "
+        f"{smallest} points; about {about(needed.subjects)} with {about(needed.seeds)} seeds would show 2"
+    )
     assert "The interval includes zero" in said.sentences[0]
     assert "−" in said.sentences[0]
+    assert f"With 18 subjects and 2 seeds, a true difference of {smallest} points" in said.sentences[0]
+    assert "Of the variance, 100% comes from subjects, 0% from seeds, 0% from seeds that " in said.sentences[0]
+
+
+def test_what_is_settled_comes_before_what_is_not(compared):
+    resnet, swin, from_resnet, from_swin, untaught = compared
+    taught = [with_values(from_resnet, spread(0.94, 0.02)), with_values(from_swin, spread(0.95, 0.02, seed=1))]
+    poor = with_values(untaught, spread(0.70, 0.02, seed=2))
+    assert said_of([resnet, swin, *taught, poor]).headline == (
+        "The Swin and ResNet teachers add 25.0 and 24.0 points; these data cannot tell which teacher transfers better"
+    )
+    good = with_values(untaught, spread(0.995, 0.0005, seed=2))
+    pair = [with_values(from_resnet, spread(0.90, 0.02)), with_values(from_swin, spread(0.94, 0.03, seed=1))]
+    one = [resnet, swin, *pair, good]
+    assert said_of(one).headline.startswith("The ResNet teacher costs 9.5 points; these data cannot tell ")
+    alone = said_of([swin, taught[1], poor])
+    assert alone.headline == (
+        "The Swin teacher adds 25.0 points; no answer yet: the question needs students of two teachers"
+    )
+
+
+def test_a_difference_that_would_have_been_seen_is_said_to_be_small(compared):
+    resnet, swin, from_resnet, from_swin, untaught = compared
+    near = [with_values(m, spread(0.95 + 0.0001 * k, 0.002, seed=k)) for k, m in enumerate((from_resnet, from_swin))]
+    said = said_of([resnet, swin, *near, with_values(untaught, spread(0.95, 0.002, seed=2))])
+    assert re.search(r": 18 subjects could not have shown less than 0\.\d points$", said.headline)
+    assert " would need " not in said.sentences[0]
+
+
+def test_one_seed_claims_nothing_of_other_seeds(compared):
+    single = [
+        dataclasses.replace(m, runs=m.runs[:1], values={HEADLINE: spread(v, 0.02, seeds=1, seed=k)})
+        for k, (m, v) in enumerate(zip(compared, (0.9, 0.9, 0.94, 0.95, 0.945), strict=True))
+    ]
+    comparisons = effects.effects(single)
+    said = answer(single, comparisons)
+    assert re.search(r"; about [\d,]+ would show 2$", said.headline)
+    assert "With 18 subjects and 1 seed, " in said.sentences[0]
+    assert "(what other seeds would change is not in this)." in said.sentences[0]
+    assert "nan" not in " ".join((said.headline, *said.sentences))
+
+
+def test_models_that_never_differ_claim_no_power(compared):
+    same = [with_values(m, np.full_like(m.values[HEADLINE], 0.9)) for m in compared]
+    said = said_of(same)
+    assert said.headline == "These data cannot tell which teacher transfers better"
+    assert "true difference" not in said.sentences[0]
+    assert "nan" not in " ".join(said.sentences)
 
 
 def test_seeds_that_disagree_settle_nothing(compared):
@@ -60,7 +115,9 @@ def test_seeds_that_disagree_settle_nothing(compared):
     values[0] += 0.06
     values[1] -= 0.06
     said = said_of([resnet, swin, from_resnet, with_values(from_swin, values), untaught])
-    assert said.headline == "These data cannot tell which teacher transfers better"
+    assert said.headline.startswith(
+        "These data cannot tell which teacher transfers better: 18 subjects could not have "
+    )
     assert "The interval includes zero" in said.sentences[0]  # it knows of other seeds
 
 
@@ -116,7 +173,8 @@ def test_a_correction_that_takes_the_certainty_is_named(compared):
     assert first.estimate.excludes_zero
     assert not first.settled
     said = answer(students, found)
-    assert said.headline == "These data cannot tell which teacher transfers best"
+    assert said.headline.startswith("These data cannot tell which teacher transfers best: 18 subjects could not ")
+    assert first.smallest > first.estimate.value  # the correction makes the smallest difference larger too
     assert "The interval excludes zero, but not after the correction" in said.sentences[0]
     assert said.sentences[1].startswith("Students of the a teacher stood ")
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 
+from pipeline.evaluation import bootstrap, power
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.significance import holm
 from pipeline.reporting import effects
@@ -97,3 +99,34 @@ def test_settled_takes_the_corrected_p_value_and_every_seed(compared, adjusted, 
         e, adjusted=adjusted, per_seed=dict(enumerate(per_seed)), estimate=Estimate(0.03, 0.01, 0.05)
     )
     assert e.settled is settled
+
+
+def test_the_standard_error_is_that_of_the_resamples_behind_the_interval(swept):
+    [teacher] = only(effects.effects(swept), "teacher")
+    per_seed = np.mean([a.values[HEADLINE] - b.values[HEADLINE] for a, b in teacher.pairs], axis=0)
+    tested, draws = np.repeat(per_seed[:, :1], per_seed.shape[1], axis=1), bootstrap.seed_draws((0, 1), 200)
+    rows = [bootstrap.over_seeds(per_seed, draws), bootstrap.over_seeds(per_seed), bootstrap.over_seeds(tested, draws)]
+    expected = power.standard_error(*rows, subjects=18, seeds=2)
+    assert dataclasses.astuple(teacher.error) == pytest.approx(dataclasses.astuple(expected))
+    assert math.hypot(expected.of_subjects, expected.of_seeds, expected.of_both) == pytest.approx(expected.total)
+    half = (teacher.estimate.high - teacher.estimate.low) / 2
+    assert teacher.error.total == pytest.approx(half / 1.96, rel=0.25)
+    assert teacher.smallest == pytest.approx((1.959964 + 0.841621) * teacher.error.total)
+    assert effects.turned(teacher).error == teacher.error
+
+
+def test_the_smallest_difference_stands_the_correction(swept):
+    teaching = only(effects.effects(swept), "teaching")
+    assert {e.tests for e in teaching} == {2}
+    for e in teaching:
+        assert e.alpha == pytest.approx(0.025)
+        assert e.smallest == pytest.approx((2.241403 + 0.841621) * e.error.total)
+
+
+def test_a_student_is_compared_with_its_teacher_in_every_seed(compared):
+    student, teacher = compared[3], compared[1]
+    assert (student.seeds, teacher.seeds) == ((0, 1), (0,))
+    e = effects.effect("teaching", "swin", "none", ((student, teacher),))
+    assert e.estimate.value == pytest.approx(student.mean(HEADLINE)[0] - teacher.mean(HEADLINE)[0])
+    assert e.estimate.value == pytest.approx(np.mean(list(e.per_seed.values())))
+    assert e.error.seeds == 2

@@ -17,7 +17,7 @@ def facts(fakes, sweep):
     split = arrays.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
     chosen = [run for run in sweep if run.model.slug in NAMES]
     return {
-        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.best))
+        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.folds[0].best))
         for run in chosen
     }
 
@@ -35,8 +35,8 @@ def test_a_student_without_scores(facts):
     assert "| Training | 84 | 168 |" in found["Data"]
     assert "- Loss: soft, temperature 4\n" in found["Training"]
     assert "for 6 seeded views of each face, cached" in found["Training"]
-    assert f"Kept: epoch {run.best['epoch']:.0f}," in found["Training"]
-    assert f"{100 * run.best['val_balanced_accuracy']:.1f}%" in found["Training"]
+    assert f"Kept: epoch {run.folds[0].best['epoch']:.0f}," in found["Training"]
+    assert f"{100 * run.folds[0].best['val_balanced_accuracy']:.1f}%" in found["Training"]
     assert run.model.fingerprint in found["Training"]
     assert "Measured after training: `make evaluate`" in found["Performance"]
     assert "Groups of people" not in found
@@ -72,12 +72,12 @@ def test_scores_with_intervals_groups_and_calibration(facts):
         "high": 1,
     }
     lost = {**group, "group": "Young", "value": None, "low": None, "high": None}
-    scores = {"test": test, "calibration": run.calibration, "groups": [group, lost]}
+    scores = {"test": test, "calibration": run.folds[0].calibration, "groups": [group, lost]}
     found = sections(modelcard.render(run.card, known, scores))
     e = test["metrics"]["balanced_accuracy"]
     row = f"| Balanced accuracy | {100 * e['value']:.1f}% | {100 * e['low']:.1f} to {100 * e['high']:.1f} |"
     assert row in found["Performance"]
-    assert f"| temperature, fitted on validation subjects | {run.temperature:.3f} | |" in found["Performance"]
+    assert f"| temperature, fitted on validation subjects | {run.folds[0].temperature:.3f} | |" in found["Performance"]
     assert "| age group: Old | 9 | 50.0% | 25.0 to 100.0 |" in found["Groups of people"]
     assert "| age group: Young | 9 | — | — |" in found["Groups of people"]
 
@@ -97,10 +97,10 @@ def test_photographs_are_not_called_synthetic(facts):
 
 def test_the_card_follows_the_task(seven):
     run = seven.runs[-1]
-    split = arrays.read_table(seven.split.file("split.csv"))
-    known = modelcard.facts(run.model.config, run.model.fingerprint, "folders", split, run.best)
+    split = arrays.read_table(seven.splits[0].file("split.csv"))
+    known = modelcard.facts(run.model.config, run.model.fingerprint, "folders", split, run.folds[0].best)
     test = json.loads(run.evaluation.file("metrics.json").read_text())
-    text = modelcard.render(run.card, known, {"test": test, "calibration": run.calibration})
+    text = modelcard.render(run.card, known, {"test": test, "calibration": run.folds[0].calibration})
     assert "seven facial expressions" in text
     assert "- Output: anger, disgust, fear, happiness, neutral, sadness, surprise; probabilities" in text
     assert f"| Macro F1 | {100 * test['metrics']['macro_f1']['value']:.1f}% |" in text

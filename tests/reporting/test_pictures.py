@@ -3,10 +3,12 @@ from __future__ import annotations
 import base64
 import copy
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
 
+from pipeline.inputs.batches import MODALITIES
 from pipeline.reporting import pictures
 
 
@@ -62,3 +64,31 @@ def test_a_picture_becomes_part_of_the_page():
     kind, data = pictures.data_uri(image).split(",")
     assert kind == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (216, 216)
+
+
+def test_signals_become_lines_in_one_frame_without_what_is_not_known():
+    time = np.linspace(0, 1, 50, dtype=np.float32)
+    signals = np.stack([np.stack([time, 1 - time], axis=1), np.full((50, 2), 0.5, np.float32)])
+    signals[1, 40:] = np.nan
+    drawn = []
+    for uri in pictures.line_uris(signals):
+        kind, data = uri.split(",")
+        assert kind == "data:image/svg+xml;base64"
+        svg = ElementTree.fromstring(base64.b64decode(data))
+        lines = [[tuple(map(float, p.split(","))) for p in line.get("points").split()] for line in svg]
+        assert len({line.get("stroke") for line in svg}) == 2
+        drawn.append(np.array(lines))
+    rising, falling = drawn[0][:, :, 1]
+    assert rising[0] > rising[25] > rising[-1]  # downwards on the page
+    np.testing.assert_allclose(falling, rising[::-1], atol=0.2)
+    assert drawn[1].shape == (2, 40, 2)
+    np.testing.assert_allclose(drawn[1][:, :, 1], pictures.SHOWN_PX / 2, atol=0.2)  # the middle of both windows' frame
+
+
+def test_nothing_known_is_an_empty_frame():
+    [uri] = pictures.line_uris(np.full((1, 9, 1), np.nan, np.float32))
+    assert b'points=""' in base64.b64decode(uri.split(",")[1])
+
+
+def test_every_modality_can_be_shown():
+    assert set(pictures.URIS) == set(MODALITIES)

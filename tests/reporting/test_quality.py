@@ -25,17 +25,18 @@ def test_calibration_is_the_mean_over_seeds(compared, weights):
     tests = [held_out(run.predictions) for run in compared[3].runs]
     expected = np.mean([brier_score_loss(test["label"], test["prob_pain"]) for test in tests])
     assert numbers["before", "brier"] == pytest.approx(expected)
-    fitted = [run.calibration["after"]["figures"]["ece"]["value"] for run in compared[3].runs]
+    fitted = [run.folds[0].calibration["after"]["figures"]["ece"]["value"] for run in compared[3].runs]
     assert numbers["after", "ece"] == pytest.approx(np.mean(fitted))
-    assert numbers["", "temperature"] == pytest.approx(np.mean([run.temperature for run in compared[3].runs]))
+    assert numbers["", "temperature"] == pytest.approx(np.mean([run.temperatures[0] for run in compared[3].runs]))
 
 
 def test_without_a_temperature_there_is_no_after(compared, weights):
-    runs = [
-        dataclasses.replace(run, calibration=run.calibration | {"temperature": {"value": None}, "after": None})
-        for run in compared[3].runs
-    ]
-    table = quality.calibrated([dataclasses.replace(compared[3], runs=tuple(runs))], weights)
+    def unfitted(run):
+        [one] = run.folds
+        nothing = one.calibration | {"temperature": {"value": None}, "after": None}
+        return dataclasses.replace(run, folds=(dataclasses.replace(one, calibration=nothing),))
+
+    table = quality.calibrated([dataclasses.replace(compared[3], runs=tuple(map(unfitted, compared[3].runs)))], weights)
     assert str(table.shown["ECE, after"][0]) == table.shown["Temperature"][0] == "—"
     assert str(table.shown["ECE"][0]) != "—"
 

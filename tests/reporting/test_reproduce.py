@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from pipeline.artifacts.store import Node
 from pipeline.config import DEMO_SETS, DistillConfig, IndexConfig
 from pipeline.presets import preset
 from pipeline.reporting import reproduce
-from pipeline.reporting.runs import Run
+from pipeline.reporting.runs import Run, Trained, task_of
 from pipeline.tasks import PAIN, TASKS
 from tests.fakes.classify import Fakes
 
@@ -19,6 +20,11 @@ def student(fakes, config):
     """A student's artifact made with a config, and nothing in it."""
     slug = f"student-{config.student}-{config.teacher}-v{config.views}-s{config.seed}"
     return fakes.store.build(Node("distill", slug, 1, config, fakes.data, lambda *_, **__: {}))[0]
+
+
+def run_of(model):
+    """A run of one network of which nothing but its record is looked at."""
+    return Run((Trained(model, None, None, {}, {}, {}),), None, None)
 
 
 def configs(preset, **changes):
@@ -62,7 +68,7 @@ def test_a_network_is_told_from_the_preset_by_what_differs(fakes):
 
 
 def test_commands(fakes, tmp_path):
-    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in configs(DEMO)]
+    students = [run_of(student(fakes, config)) for config in configs(DEMO)]
     [demo] = fakes.store.build(fakes.samples)
     assert reproduce.commands(demo, students, DEMO) == ["make report", "make plan"]
 
@@ -81,10 +87,32 @@ def test_another_task_and_several_datasets_are_named(fakes, tmp_path):
     assert command == "make report TASK=expression DATA=/path/to/fer,data/demo/expression"
 
 
+@pytest.mark.parametrize(
+    ("levels", "shown"),
+    [("0,4", "LEVELS=BL1,PA4"), ("0|1,2|3,4", "LEVELS='BL1|PA1,PA2|PA3,PA4'"), ("0,1,2,3,4", "")],
+)
+def test_levels_that_were_chosen_are_named_so_that_they_can_be_again(fakes, levels, shown):
+    task = TASKS["skin-conductance"]
+    [demo] = fakes.store.build(fakes.samples)
+    [command, _] = reproduce.commands(demo, [], preset(task.grouped(levels), "demo"))
+    words = shlex.split(command)
+    assert shown in command
+    assert [word for word in words if word.startswith("LEVELS=")] == ([shlex.split(shown)[0]] if shown else [])
+    assert task.grouped(shlex.split(shown)[0].removeprefix("LEVELS=") if shown else levels) == task.grouped(levels)
+
+
+def test_a_task_that_a_record_holds_has_its_presets(fakes):
+    task = TASKS["expression"]
+    demo = preset(task, "demo")
+    config = replace(demo.distill, student="vit", teacher="swin", architecture=demo.student("vit"))
+    made = student(fakes, config)
+    assert reproduce.closest_preset([made], task_of(made.config)) == (demo, [])
+
+
 def test_a_grid_is_named_by_what_the_preset_does_not_have(fakes):
     [demo] = fakes.store.build(fakes.samples)
     grid = [config for loss in ("hard", "soft:0.7,hint:0.3") for config in configs(DEMO, loss=loss, views=3, folds=5)]
-    students = [Run(student(fakes, config), None, None, None, {}, {}, {}) for config in grid]
+    students = [run_of(student(fakes, config)) for config in grid]
     [command, _] = reproduce.commands(demo, students, DEMO)
     assert command == "make report LOSSES=hard,soft:0.7+hint:0.3 VIEWS=3 FOLDS=5"
 
@@ -94,6 +122,6 @@ def test_budgets_are_named_of_taught_and_untaught(fakes):
     grid = [config for labelled in (10.0, 0.25, 0.0) for config in configs(DEMO, labelled=labelled)]
     students = [student(fakes, replace(config, student=f"deit{n}")) for n, config in enumerate(grid)]
     assert reproduce.closest_preset([], PAIN)[0] == DEMO
-    runs = [Run(one, None, None, None, {}, {}, {}) for one in students]
+    runs = [run_of(one) for one in students]
     [command, _] = reproduce.commands(demo, runs, replace(DEMO, students=tuple(f"deit{n}" for n in range(len(grid)))))
     assert command == "make report LABELLED=10,0.25,0"

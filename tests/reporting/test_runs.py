@@ -32,7 +32,7 @@ def test_a_row_holds_settings_scores_and_origin(sweep):
     test = held_out(run.predictions)
     assert one["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(test["label"], test["predicted"]))
     assert one["brier"] == pytest.approx(brier_score_loss(test["label"], test["prob_pain"]))
-    assert one["best_epoch"] == run.history["epoch"][run.history["val_loss"].argmin()]
+    assert one["best_epoch"] == run.folds[0].history["epoch"][run.folds[0].history["val_loss"].argmin()]
     assert one["folder"].startswith("student-deit-swin-soft-v6-s1-")
     assert one["fingerprint"] == run.model.fingerprint
     assert rows["teacher-swin"]["views"] is None

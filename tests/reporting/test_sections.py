@@ -27,14 +27,22 @@ def test_the_words_are_the_tasks(seven):
     assert not re.search(r"test faces", text)
 
 
-def test_every_table_and_figure_has_a_name_of_its_own(material, seven):
-    for one in (material, seven):
+def test_every_table_and_figure_has_a_name_of_its_own(material, seven, leveled):
+    for one in (material, seven, leveled):
         made = sections(one)
         for kind in ("tables", "figures"):
             names = [name for section in made for name in getattr(section, kind)]
             assert len(names) == len(set(names))
         anchors = [section.anchor for section in made]
         assert len(anchors) == len(set(anchors))
+
+
+def test_levels_and_losses_have_their_sections_in_the_page(leveled):
+    text = visible(page.render(**contents.collect(leveled)))
+    assert "Losses side by side" in text
+    assert "Levels: said and true" in text
+    assert "Always " in text
+    assert not re.search(r"test (faces|pictures)", text)
 
 
 def test_without_a_detector_what_was_skipped_is_still_told(seven):

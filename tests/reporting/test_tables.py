@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -76,6 +77,41 @@ def test_effects_say_what_two_seeds_cannot(swept):
     assert "p over seeds" not in table.shown
     assert "with 2 its smallest possible p-value is 0.5" in table.caption
     assert tables.effects([]) is None
+
+
+def test_effects_say_what_they_could_have_shown(swept):
+    found = effects.effects(swept)
+    table = tables.effects(found)
+    for row, line, e in zip(table.numbers.itertuples(), table.shown.to_dict("records"), found, strict=True):
+        assert (row.subjects, row.seeds) == (18, 2)
+        assert row.smallest_difference == e.smallest == pytest.approx(e.error.smallest(e.alpha))
+        assert math.hypot(row.se_subjects, row.se_seeds, row.se_both) == pytest.approx(row.se)
+        assert (row.needed_subjects, row.needed_seeds) == (e.needed.subjects, e.needed.seeds)
+        assert line["Smallest with 80% power"] == f"{100 * e.smallest:.1f}"
+        assert line["2 points need"].endswith(" seeds")
+        parts = [float(part) for part in line["Subjects / seeds / both, %"].split(" / ")]
+        assert parts[1] == pytest.approx(100 * (row.se_seeds / row.se) ** 2, abs=0.5)
+        assert sum(parts) == pytest.approx(100, abs=1)
+    assert "so many in place of 18 subjects and 2 seeds" in table.caption
+    assert "From 18 subjects both are rough." in table.caption
+
+
+def test_one_seed_and_no_interval_leave_dashes(compared):
+    students = [replace(m, runs=m.runs[:1], values={n: v[:1] for n, v in m.values.items()}) for m in compared[2:]]
+    table = tables.effects(effects.effects(students))
+    assert "Subjects / seeds / both, %" not in table.shown  # no row has it
+    assert table.numbers["se_seeds"].isna().all()
+    assert table.numbers["needed_seeds"].isna().all()
+    assert table.shown["2 points need"].str.endswith(" subjects").all()
+    assert "One seed says nothing of others" in table.caption
+    alone = [
+        replace(m, values={n: np.c_[v[:, :1], np.full_like(v[:, 1:], np.nan)] for n, v in m.values.items()})
+        for m in students
+    ]
+    table = tables.effects(effects.effects(alone))
+    assert set(table.shown["Smallest with 80% power"]) == set(table.shown["2 points need"]) == {"—"}
+    assert table.numbers["smallest_difference"].isna().all()
+    assert "power" not in table.caption
 
 
 def test_six_seeds_are_enough_for_a_test_over_seeds(swept):

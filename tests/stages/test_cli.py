@@ -12,10 +12,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline import __version__
+from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.config import PretrainConfig, SynthesizeConfig
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
 from stages import options
 from stages.cli import cli
 from stages.graph import all_stages
@@ -116,6 +117,27 @@ def test_budgets_are_numbers_and_shares_each_once():
     assert found.labelled == (10, 0.25, 0)
     assert {str(n) for n in found.labelled} == {"10.0", "0.25", "0.0"}
     assert options.selection(PRESETS["demo"], {}).labelled == (0.0,)
+
+
+def test_a_named_sweep_is_its_losses():
+    task = TASKS["skin-conductance"]
+    assert options.selection(presets.preset(task, "demo"), {"losses": "classic, hard,soft:0.25+label:0.75"}).losses == (
+        "label:0.75,soft:0.25",
+        "label:0.75,cosine:0.25",
+        "label:0.75,hint:0.25",
+        "hard",
+    )
+    with pytest.raises(ConfigError, match="unknown loss, 'classic'"):  # another task's
+        options.selection(PRESETS["demo"], {"losses": "classic"})
+
+
+def test_levels_change_what_every_stage_is_asked():
+    values = {"task": "skin-conductance", "preset": "smoke", "levels": "0|1,2|3,4"}
+    preset = options.configured(values, "report")
+    assert preset.task.outputs == ("BL1", "PA1+PA2", "PA3+PA4")
+    assert preset.distill.task == preset.train_teacher.task == preset.evaluate.task == preset.task
+    with pytest.raises(ConfigError, match="LEVELS=0,1: the classes of TASK=expression are no levels"):
+        options.configured(values | {"task": "expression", "levels": "0,1"}, "report")
 
 
 def test_labels_and_students_share_the_views_of_one_option():

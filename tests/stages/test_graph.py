@@ -105,6 +105,15 @@ def test_weights_of_the_command_line_win_and_their_content_counts(raw, tmp_path)
     assert graph(raw, given).teacher("swin").config.architecture.digest != first.digest
 
 
+def test_a_size_of_pictures_is_refused_where_none_are_read(raw):
+    base = PRESETS["smoke"]
+    task = replace(PAIN, name="level", teacher_inputs=("signal",), student_inputs=("signal",))
+    preset = replace(base, task=task, distill=replace(base.distill, image_size=64))
+    with pytest.raises(ConfigError, match=r"IMAGE_SIZE=64 is of pictures, and TASK=level reads signal\. Leave"):
+        graph(raw, preset).student(Recipe("deit", "none"), 0)
+    graph(raw, replace(base, distill=replace(base.distill, image_size=64))).student(Recipe("deit", "none"), 0)
+
+
 def test_presets_name_the_papers_models_and_schedule():
     paper = PRESETS["paper"]
     assert networks(paper)["deit"] == Architecture("deit_base_distilled_patch16_224", image_size=256)
@@ -200,7 +209,7 @@ def test_tasks_over_one_dataset_share_what_asks_nothing(raw):
 
 
 def test_stages_stand_in_the_order_that_their_inputs_say():
-    assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "split", "index")
+    assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "split", "window", "index")
     assert set(upstream("report")) == set(all_stages()) - {"report", "pretrain"}
 
 

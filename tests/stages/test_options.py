@@ -13,9 +13,10 @@ from tests.helpers.commands import Ready, attempt, every_option, stop_before_wor
 
 # Of every option that takes any text or path: what somebody would give.
 TEXTS = {
-    "task": ("pain", "expression"),
+    "task": ("pain", "expression", "skin-conductance"),
     "teacher": ("swin", "resnet,swin,none", "resnet+swin", "vit_tiny_patch16_224"),
     "student": ("deit", "deit,resnet18"),
+    "levels": ("0,4", "0|1,2|3,4"),
     "loss": ("hard", "soft:0.7,hint:0.3", "soft+label"),
     "losses": ("hard", "hard,soft:0.7+hint:0.3"),
     "views": ("1", "1,6"),
@@ -25,6 +26,7 @@ TEXTS = {
     "features": ("hidden", "hidden,map"),
     "unseen": ("demo-pain",),
     "scheduler": ("tcp://127.0.0.1:8786",),
+    "channel": ("gsr", "gsr,ecg"),
     "stop_on": ("val_loss", "val_balanced_accuracy"),
     "weights": ("random", "shipped", "hub"),
     "device": ("auto", "cpu", "cuda", "cuda:1"),
@@ -37,8 +39,12 @@ TEXTS = {
 PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
+    **{f"--levels {text}": "TASK=pain are no levels" for text in ("0,4", "0|1,2|3,4")},
     "--mix mixup": "VIEWS=2",
     **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
+    # A stage that prepares inputs takes the tasks that it prepares them for.
+    **dict.fromkeys(("--task pain", "--task expression"), "make align TASK="),
+    "--task skin-conductance": "make window TASK=",
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
 }

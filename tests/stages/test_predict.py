@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -277,7 +278,7 @@ def test_a_model_that_is_being_made_is_waited_for(model, three, tmp_path, caplog
 
 def test_a_student_that_is_being_finished_is_not_taken(tmp_path):
     student(tmp_path / "set" / "student-deit-swin-s0-00000001.partial", "2026-03-01")
-    assert predict.newest_student(tmp_path, "pain", distill.VERSION) is None
+    assert predict.newest_student(tmp_path, PAIN, distill.VERSION) is None
 
 
 def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
@@ -290,7 +291,7 @@ def student(folder, made, task=PAIN, teacher="swin", version=distill.VERSION):
 
 
 def test_the_newest_student_of_the_task_is_taken_one_with_a_teacher_first(tmp_path):
-    def newest(where=tmp_path, task="pain"):
+    def newest(where=tmp_path, task=PAIN):
         return predict.newest_student(where, task, distill.VERSION)
 
     assert newest() is None
@@ -302,7 +303,9 @@ def test_the_newest_student_of_the_task_is_taken_one_with_a_teacher_first(tmp_pa
     assert newest() == new
     assert newest(tmp_path / "one") == old
     other = student(tmp_path / "two" / "expression-student-vit-swin-00000004", "2026-05-01", TASKS["expression"])
-    assert (newest(), newest(task="expression")) == (new, other)
+    assert (newest(), newest(task=TASKS["expression"])) == (new, other)
+    two = TASKS["expression"].outputs[:2]
+    assert newest(task=replace(TASKS["expression"], outputs=two)) is None  # of other classes
 
 
 def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
@@ -315,7 +318,7 @@ def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
     text = cards.text(card | {"prepare": card["prepare"] | {"version": 1}})
     (earlier / "model.json").write_text(text)
     records.rewrite(earlier, files=records.described(earlier))
-    assert predict.newest_student(tmp_path, "pain", distill.VERSION) == good
+    assert predict.newest_student(tmp_path, PAIN, distill.VERSION) == good
 
 
 def invoke(*arguments):
@@ -325,7 +328,7 @@ def invoke(*arguments):
 def test_the_help_shows_what_predict_needs_and_no_training():
     options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
     needed = {"--input", "--out", "--model", "--device"}
-    assert options == needed | {"--task", "--preset", "--cache", "--data"}
+    assert options == needed | {"--task", "--levels", "--preset", "--cache", "--data"}
 
 
 def test_a_model_needs_no_cache_and_no_dataset(model, portrait, tmp_path):

@@ -20,6 +20,7 @@ from pipeline.errors import ArtifactError
 from pipeline.inputs import keyed_random
 from pipeline.inputs.batches import Batch
 from pipeline.inputs.views import image as views
+from pipeline.inputs.views.plan import Drawn, Plan, Views
 from pipeline.tasks import PAIN
 from stages import teacher_labels, train_teacher
 from stages.graph import GROWS
@@ -138,7 +139,7 @@ def test_views_are_those_of_the_samples_of_which_the_dataset_answers(tmp_path):
 def test_every_view_of_a_training_face_has_the_teachers_answer_on_that_very_picture(made, mix):
     found = label_store.LabelStore.of(made.labels_with(views=3, view_seed=4, mix=mix))
     faces, names = arrays.open_inputs(made.inputs), training_ids(made)
-    drawer = views.Views(views.Plan(4, 3, mix), keyed_random.keys(names))
+    drawer = Views(Plan(4, 3, mix), keyed_random.keys(names), views.DRAWS)
     cached = CachedTargets(found, names, ("logits", "hard"), "cpu")
     index = np.arange(len(names))
     for view in range(3):
@@ -201,7 +202,7 @@ def test_features_are_kept_in_half_precision(made):
     found = label_store.LabelStore.of(made.labels_with(views=2, features="hidden,map"))
     assert {found.views[name].dtype for name in ("hidden", "map")} == {np.dtype(np.float16)}
     faces, names = arrays.open_inputs(made.inputs), training_ids(made)
-    drawn = views.Views(views.Plan(0, 2), keyed_random.keys(names)).draw(np.arange(4), 1)
+    drawn = Views(Plan(0, 2), keyed_random.keys(names), views.DRAWS).draw(np.arange(4), 1)
     pictures = torch.from_numpy(faces["rgb"][faces.rows(names[:4])])
     model, _ = models.load_model(made.teacher)
     expected = models.outputs(model, views.make(pictures, drawn, spec_of(made)), ("logits", "hidden", "map"))
@@ -313,7 +314,7 @@ def everything_read(labels: Artifact, made: Made) -> None:
     store = label_store.open_checked(labels, outputs=CLASSES, inputs=made.inputs)
     cached = CachedTargets(store, training_ids(made), ("logits", "hard", "hidden"), "cpu")
     for view in range(store.attrs["views"]):
-        cached(Batch(np.arange(len(training_ids(made))), views.Drawn(), {}), view)
+        cached(Batch(np.arange(len(training_ids(made))), Drawn(), {}), view)
     for name in store.samples:
         store.samples[name][:]
 

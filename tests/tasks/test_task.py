@@ -17,9 +17,9 @@ from pipeline.config import DEMO_SETS, as_dict, fingerprinted
 from pipeline.distillation.kinds import KINDS
 from pipeline.errors import ConfigError
 from pipeline.inputs.batches import MODALITIES
-from pipeline.tasks import DEFAULT, PAIN, TASKS, Task
+from pipeline.tasks import DEFAULT, PAIN, TASKS, Task, objective
 
-EXPRESSION = TASKS["expression"]
+EXPRESSION, SKIN = TASKS["expression"], TASKS["skin-conductance"]
 LEVELS = Task("level", "classify", "pspi", ("none", "some", "much"), levels=((0, "none"), (1, "some"), (4, "much")))
 
 
@@ -44,7 +44,7 @@ def test_tasks_stand_in_files_of_their_name():
     assert set(TASKS) >= {"pain", "expression"}
     for name, task in TASKS.items():
         assert task.name == name
-        assert sys.modules[f"pipeline.tasks.{name}"].TASK is task
+        assert sys.modules[f"pipeline.tasks.{name.replace('-', '_')}"].TASK is task
     assert TASKS[DEFAULT] is PAIN
 
 
@@ -83,6 +83,87 @@ def test_a_number_is_the_level_that_it_reaches(cell, output):
     assert LEVELS.read(cell) == output
 
 
+@pytest.mark.parametrize(
+    ("text", "outputs"),
+    [
+        *((text, ("BL1", "PA4")) for text in ("0,4", "4,0", "BL1, PA4", "0|4", "4|0")),
+        ("0,3,4", ("BL1", "PA3", "PA4")),
+        *((text, ("BL1", "PA1+PA2", "PA3+PA4")) for text in ("0|1,2|3,4", "4,3|0|PA2,1")),
+        ("0,1|4", ("BL1+PA1", "PA4")),
+        ("0|1,2,3,4", ("BL1", "PA1+PA2+PA3+PA4")),
+        ("0|1,3", ("BL1", "PA1+PA3")),  # a level between them that nobody asks for
+    ],
+)
+def test_levels_are_chosen_and_joined(text, outputs):
+    task = SKIN.grouped(text)
+    assert task.outputs == outputs
+    for number, word in enumerate(SKIN.outputs):
+        joined = next((name for name in outputs if word in name.split("+")), None)
+        assert task.read(word) == task.read(str(number)) == task.read(number) == joined
+    assert all(task.read(word) == output for word, output in task.words.items())
+    assert not {alias for alias, _ in task.aliases} & set(task.outputs)
+    assert task.positive_output == len(outputs) - 1
+    assert fingerprinted(task) != fingerprinted(SKIN)
+    assert (task.sweeps, task.presets, task.name) == (SKIN.sweeps, SKIN.presets, SKIN.name)
+
+
+def test_all_levels_in_any_order_are_the_task_itself():
+    assert SKIN.grouped("0,1,2,3,4") == SKIN.grouped("PA4,PA3,2,1,BL1") == SKIN
+
+
+def test_levels_of_numbers_are_chosen_and_joined():
+    task = replace(LEVELS, ordered=True, positive="much").grouped("none|some,much")
+    assert task.outputs == ("none", "some+much")
+    assert [task.read(number) for number in (0, 1, 9, -1)] == ["none", "some+much", "some+much", None]
+    assert task.positive == "some+much"
+    task = replace(LEVELS, ordered=True, positive="some").grouped("none,much")
+    assert [task.read(number) for number in (0, 1, 3.9, 4)] == ["none", None, None, "much"]
+    assert task.positive_output == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("0", "is one class"),
+        ("0,1,2|", "names ''"),
+        ("", "names ''"),
+        ("|", "names ''"),
+        ("0,,4", "names ''"),
+        ("0,5", "names '5', TASK=skin-conductance has the levels BL1 or 0, PA1 or 1,"),
+        ("0,4,0", "a level twice"),
+        ("0|4,0", "a level twice"),
+        ("0,BL1", "a level twice"),
+        ("0,2|1,3", "between those of another"),
+        ("0,4|1", "between those of another"),
+    ],
+)
+def test_levels_that_cannot_be_classes_are_refused(text, part):
+    with pytest.raises(ConfigError) as caught:
+        SKIN.grouped(text)
+    assert str(caught.value).startswith(f"LEVELS={text}")
+    assert part in str(caught.value)
+
+
+def test_only_a_task_of_levels_has_levels():
+    with pytest.raises(ConfigError, match="the classes of TASK=pain are no levels"):
+        tasks.find("pain", "0,1")
+    assert tasks.find("skin-conductance", "0,4") == SKIN.grouped("0,4")
+    assert tasks.find("skin-conductance") is SKIN
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_levels_can_be_joined_without_doubt(task):
+    assert not task.ordered or not any("+" in output or "," in output for output in task.outputs)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_sweep_is_made_of_losses_that_differ(task):
+    for name, losses in task.sweeps.items():
+        assert name == name.lower()
+        assert name not in objective.REQUIRED_TARGETS
+        assert len({objective.canonical(loss) for loss in losses}) == len(losses) > 1
+
+
 def test_words_are_all_that_mean_an_output():
     words = EXPRESSION.words
     assert words["smile"] == words["laugh"] == words["happiness"] == "happiness"
@@ -107,12 +188,12 @@ def test_a_task_that_there_is_not_is_named_with_those_that_there_are():
 
 
 def test_what_is_asked_is_in_the_fingerprint_how_it_is_said_is_not():
-    said = {"sample", "samples", "subject", "demo", "presets"}
+    said = {"sample", "samples", "subject", "demo", "presets", "sweeps"}
     assert fingerprinted(PAIN).keys() == {f.name for f in dataclasses.fields(Task)} - said
     assert fingerprinted(replace(PAIN, subject="hurt", samples="pictures")) == fingerprinted(PAIN)
     assert fingerprinted(replace(PAIN, aliases=(("hurt", "pain"),))) != fingerprinted(PAIN)
     assert as_dict(PAIN)["samples"] == "faces"
-    assert "presets" not in as_dict(PAIN)
+    assert not {"presets", "sweeps"} & as_dict(PAIN).keys()
 
 
 def test_a_task_is_a_value():

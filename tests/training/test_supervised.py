@@ -19,6 +19,7 @@ from pipeline.inputs import keyed_random, sampling
 from pipeline.inputs.batches import Samples
 from pipeline.inputs.views import image as views
 from pipeline.inputs.views.image import InputSpec
+from pipeline.inputs.views.plan import Plan
 from pipeline.tasks import PAIN
 from pipeline.training import supervised
 from pipeline.training.supervised import Lesson
@@ -128,7 +129,7 @@ def test_samples_that_are_left_out_leave_the_others_as_they_are(samples, split, 
 
 
 def lesson_of(train: Samples, plan=None, val: Samples | None = None, teachers=None) -> Lesson:
-    return Lesson(PAIN, train, val or train, plan or views.Plan(9), "label", teachers=teachers)
+    return Lesson(PAIN, train, val or train, plan or Plan(9), "label", teachers=teachers)
 
 
 def batches_of(samples: Samples, plan, batch_size, teachers=None, team=ALONE):
@@ -162,7 +163,7 @@ def test_a_part_of_words_that_are_no_class_names_the_column_and_the_classes(samp
 
 def test_batches_follow_the_order_and_the_views_of_the_seed(samples, split, columns):
     joined = join(samples, split, columns)
-    batches = batches_of(joined, views.Plan(9), 6)
+    batches = batches_of(joined, Plan(9), 6)
     found = [(inputs.clone(), targets["label"]) for inputs, targets in batches(2, 0)]
     assert [len(inputs) for inputs, _ in found] == [6, 6, 6, 2]
     order = sampling.epoch_order(4, 2, 20)
@@ -186,7 +187,7 @@ def test_balanced_batches_show_classes_alike(samples, split, columns):
 
 def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
     joined = join(samples, split, columns)
-    batches = batches_of(joined, views.Plan(9), 6)
+    batches = batches_of(joined, Plan(9), 6)
     whole = [inputs.clone() for inputs, _ in batches(1, 0)]
     rest = [inputs.clone() for inputs, _ in batches(1, 2)]
     assert all(torch.equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
@@ -195,7 +196,7 @@ def test_batches_from_a_later_step_are_the_rest(samples, split, columns):
 
 def test_without_augmentation_the_input_itself_is_seen(samples, split, columns):
     joined = join(samples, split, columns)
-    plain = batches_of(joined, views.Plan(9, augment=False), 20)
+    plain = batches_of(joined, Plan(9, augment=False), 20)
     inputs, _ = next(iter(plain(0, 0)))
     pictures = torch.from_numpy(np.asarray(joined.columns["rgb"][joined.rows[sampling.epoch_order(4, 0, 20)]]))
     torch.testing.assert_close(inputs, views.normalise(pictures, SPEC))
@@ -208,7 +209,7 @@ def test_an_epoch_sees_its_view_and_hears_what_was_said_of_it(samples, split, co
         heard.append((replace(batch, raw={"rgb": batch.raw["rgb"].clone()}), view))
         return {"teacher/hard": torch.full((len(batch.index),), view)}
 
-    batches = batches_of(joined, views.Plan(9, views=3), 8, teachers)
+    batches = batches_of(joined, Plan(9, views=3), 8, teachers)
     for epoch in range(5):
         for _, targets in batches(epoch, 0):
             batch, view = heard[-1]
@@ -218,14 +219,14 @@ def test_an_epoch_sees_its_view_and_hears_what_was_said_of_it(samples, split, co
             assert np.array_equal(images[:, 0, 0, 0].numpy() % 2, targets["label"].numpy())
             assert np.array_equal(numbers_of(joined)[index], images[:, 0, 0, 0].numpy())
             expected = views.view_parameters(9, keyed_random.keys([joined.sample_ids[i] for i in index]), view)
-            assert np.array_equal(drawn.parameters, expected)
+            assert np.array_equal(drawn.parameters["picture"], expected)
 
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_labels_of_mixed_views_are_shares(samples, split, columns, mix):
     joined, heard = join(samples, split, columns), []
     teachers = lambda batch, view: heard.append((batch.index, batch.drawn)) or {}  # noqa: E731
-    for _, targets in batches_of(joined, views.Plan(9, mix=mix), 8, teachers)(0, 0):
+    for _, targets in batches_of(joined, Plan(9, mix=mix), 8, teachers)(0, 0):
         index, drawn = heard[-1]
         pain = drawn.kept * joined.truth[index] + (1 - drawn.kept) * joined.truth[drawn.partners]
         np.testing.assert_allclose(targets["label"][:, 1], pain, atol=1e-6)
@@ -304,10 +305,10 @@ def team_of(rank: int, size: int) -> Ranks:
 
 def test_each_of_a_team_gets_its_slice_of_every_batch(samples, split, columns):
     joined = join(samples, split, columns)
-    whole = [(inputs.clone(), targets["label"]) for inputs, targets in batches_of(joined, views.Plan(9), 6)(1, 0)]
+    whole = [(inputs.clone(), targets["label"]) for inputs, targets in batches_of(joined, Plan(9), 6)(1, 0)]
     slices = []
     for rank in range(2):
-        source = batches_of(joined, views.Plan(9), 6, team=team_of(rank, 2))
+        source = batches_of(joined, Plan(9), 6, team=team_of(rank, 2))
         slices.append([(inputs.clone(), targets) for inputs, targets in source(1, 0)])
     for (inputs, label), *parts in zip(whole, *slices, strict=True):
         assert all(int(targets[ROWS]) == len(inputs) for _, targets in parts)

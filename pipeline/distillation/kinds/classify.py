@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.distillation.losses.table import balanced_weights
 from pipeline.errors import DataError
-from pipeline.inputs.views.image import Drawn
+from pipeline.inputs.views.plan import Drawn
 from pipeline.tasks import Task
 
 UNKNOWN = -1  # instead of a class

@@ -29,8 +29,9 @@ def hint_loss(student_map: Tensor, teacher_map: Tensor) -> Tensor:
 
     Parameters
     ----------
-    student_map : float, shape (B, D, h, w), after its regressor.
-    teacher_map : float, shape (B, D, h', w'); where the grids differ, the finer is averaged to the coarser.
+    student_map : float, shape (B, D, h, w) or, of signals, (B, D, t), after its regressor.
+    teacher_map : float, shape (B, D, h', w') or (B, D, t'); where the grids differ, the finer is averaged to the
+        coarser.
 
     Source: Romero et al. 2015, arXiv:1412.6550, equation 3. Departure: the mean over all numbers, not half their sum,
     so that a weight means the same for maps of any size.
@@ -43,7 +44,8 @@ def attention_loss(student_map: Tensor, teacher_map: Tensor) -> Tensor:
 
     Parameters
     ----------
-    student_map, teacher_map : float, shapes (B, C, h, w) and (B, C', h', w'), of any two networks.
+    student_map, teacher_map : float, shapes (B, C, h, w) and (B, C', h', w'), or (B, C, t) and (B, C', t'), of any two
+        networks that both read pictures or both signals.
 
     A map's attention is the sum of squares over its channels, averaged to the coarser of the two grids and divided by
     its Euclidean length.
@@ -96,7 +98,7 @@ def contrastive_loss(student: Tensor, teacher: Tensor, temperature: float = 0.1)
 
 
 def _on_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Both maps, averaged to the smaller height and the smaller width of the two."""
+    """Both maps, averaged along each axis to the smaller size of the two."""
     grid = tuple(min(sizes) for sizes in zip(first.shape[2:], second.shape[2:], strict=True))
     first, second = (t if t.shape[2:] == grid else _averaged(t, grid) for t in (first, second))
     return first, second
@@ -105,8 +107,10 @@ def _on_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 def _averaged(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
     """Adaptive average pooling as two products: CUDA's own has no gradient that is the same in every run."""
     cells = (torch.eye(size, dtype=maps.dtype, device=maps.device) for size in maps.shape[2:])
-    rows, columns = (F.adaptive_avg_pool1d(cell, size) for cell, size in zip(cells, grid, strict=True))
-    return rows.T @ maps @ columns  # (B, C, *grid)
+    *rows, columns = (F.adaptive_avg_pool1d(cell, size) for cell, size in zip(cells, grid, strict=True))
+    for weights in rows:  # none of signals
+        maps = weights.T @ maps
+    return maps @ columns  # (B, C, *grid)
 
 
 def _relations(features: Tensor) -> tuple[Tensor, Tensor]:

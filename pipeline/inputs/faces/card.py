@@ -1,17 +1,11 @@
-"""How a picture becomes a face of one size: all that it depends on, kept in the card of every network that read such.
-
-No torch here: cards are written and checked without it.
-"""
+"""How a picture becomes a face of one size, as the card of every network that read such says it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pipeline.errors import ArtifactError
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact
@@ -45,36 +39,11 @@ class Preparation:
         return cls(**{field.name: config[field.name] for field in dataclasses.fields(cls)})
 
     @classmethod
-    def of_card(cls, card: Mapping[str, Any], model: Path) -> Preparation:
-        """How the faces were made that a network was trained on.
+    def of_inputs(cls, inputs: Artifact) -> Preparation:
+        """How an artifact of ``align`` was prepared."""
+        return cls.of(inputs.config)
 
-        Parameters
-        ----------
-        card : the network's.
-        model : its folder, for messages.
-
-        Raises
-        ------
-        ArtifactError : the card does not say it, or they were made by another version of the code.
-        """
-        entry = card.get("prepare")
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in ("kind", "version", *names) if name not in (entry or {})]
-        if missing:
-            lacking = f"{', '.join(missing)} in prepare" if entry else "prepare"
-            raise ArtifactError(
-                f"{model} does not say how its faces were prepared: model.json lacks {lacking}. "
-                "Train it anew: make distill"
-            )
-        if (entry["kind"], entry["version"]) != (STAGE, VERSION):
-            raise ArtifactError(
-                f"{model} was trained on inputs of {entry['kind']} version {entry['version']}, here is {STAGE} version "
-                f"{VERSION}: its faces would not be what it learned. Train it anew: make distill"
-            )
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, Any]) -> Preparation:
+        """How a card says it, which may say more."""
         return cls.of(entry)
-
-
-def prepared(inputs: Artifact) -> dict[str, Any]:
-    """The entry ``prepare`` of the card of a network that reads an artifact of ``align``."""
-    made_by = {"kind": inputs.record["stage"], "version": inputs.record["version"]}
-    return made_by | dataclasses.asdict(Preparation.of(inputs.config))

@@ -1,8 +1,8 @@
 """Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device by whole batches.
 
 A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, in coordinates relative to the picture:
-a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a part of another face in it; the
-partner, the box and the shares are drawn like everything else. Nothing but the seed has to be stored.
+a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a box of another face in it, or is
+an average of both.
 
 Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
 that a batch is read and written few times. Where the network's input is smaller than the aligned face, blocks of
@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.inputs.keyed_random import hashed, uniform
+from pipeline.inputs.keyed_random import uniform
+from pipeline.inputs.views.plan import Draw, Drawn
 
 PARAMETERS = ("scale", "shift_x", "shift_y", "flip", "angle", "brightness", "contrast", "saturation")
 IDENTITY = np.array([1, 0, 0, 0, 0, 1, 1, 1], dtype=np.float32)
-SHARE, CENTRE_X, CENTRE_Y, PARTNER, MIXED = range(8, 13)  # further draws of a mixed view, after those of PARAMETERS
+GROUP = "picture"  # of PARAMETERS among all that is drawn for a view
 
-TEACHERS = 1  # part of a key
 SMALLEST_CROP = 0.80  # side of the crop, as a share of the aligned face's side
 LARGEST_ANGLE = 10 * pi / 180
 JITTER = 0.25  # brightness, contrast and saturation are drawn from 1 - JITTER to 1 + JITTER
@@ -41,100 +41,13 @@ class InputSpec:
     std: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which view of a face an epoch sees, and how views are made.
-
-    Parameters
-    ----------
-    seed : of all views.
-    views : how many there are of each face; 1: a new one in every epoch.
-    mix : ``none``, ``cutmix`` (a box of another face, Yun et al. 2019, arXiv:1905.04899) or ``mixup`` (an average with
-        another face, Zhang et al. 2018, arXiv:1710.09412); the share of the other face is uniform, Beta(1, 1).
-    augment : False: the face itself is the only view.
-    mix_probability : share of the views that are mixed.
-    """
-
-    seed: int
-    views: int = 1
-    mix: str = "none"
-    augment: bool = True
-    mix_probability: float = 1.0
-
-    def number(self, epoch: int) -> int:
-        """The view that an epoch sees."""
-        return epoch % self.views if self.views > 1 else epoch
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One view of each of B faces, as numbers.
-
-    Attributes
-    ----------
-    parameters : float32, shape (B, 8), columns ``PARAMETERS``; None: the faces themselves.
-    partners : int64, shape (B,), which of the faces is mixed in; None where nothing is.
-    partner_parameters : float32, shape (B, 8), of the partners' own views.
-    kept : float32, shape (B,), share of the view that is the face's own.
-    boxes : float32, shape (B, 4), x0, y0, x1, y1 of the partner's box in 0..1; all zero for an average.
-    """
-
-    parameters: np.ndarray | None = None
-    partners: np.ndarray | None = None
-    partner_parameters: np.ndarray | None = None
-    kept: np.ndarray | None = None
-    boxes: np.ndarray | None = None
-
-
-def teacher_seed(seed: int) -> int:
-    """The seed of the views that a teacher trains on: other ones than those that it labels."""
-    return int(hashed(seed, TEACHERS)[0])
-
-
-class Views:
-    """The views of a set of faces.
-
-    What is drawn for a face depends on the plan, its key and the view's number; its partner on the set of keys too, not
-    on their order.
-
-    Parameters
-    ----------
-    plan : how views are made.
-    sample_keys : uint64, shape (N,), from ``counter.keys(sample_ids)``.
-    """
-
-    def __init__(self, plan: Plan, sample_keys: np.ndarray):
-        self.plan, self._keys = plan, sample_keys
-        self._sorted = np.argsort(sample_keys, kind="stable")
-
-    def draw(self, index: np.ndarray, view: int | np.ndarray) -> Drawn:
-        """Draw one view of some faces.
-
-        Parameters
-        ----------
-        index : int64, shape (B,), which faces.
-        view : number of the view, for all or for each, int64, shape (B,).
-        """
-        if not self.plan.augment:
-            return Drawn()
-        seed, keys = self.plan.seed, self._keys[index]
-        view = np.broadcast_to(np.asarray(view, np.uint64), keys.shape)
-        own = view_parameters(seed, keys, view)
-        if self.plan.mix == "none":
-            return Drawn(own)
-        places = np.minimum(uniform(seed, keys, view, PARTNER) * len(self._keys), len(self._keys) - 1)
-        partners = self._sorted[places.astype(np.int64)]
-        kept, boxes = _mixture(self.plan, keys, view)
-        return Drawn(own, partners, view_parameters(seed, self._keys[partners], view), kept, boxes)
-
-
 def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int | np.ndarray) -> np.ndarray:
     """Draw one view of each sample.
 
     Parameters
     ----------
     view_seed : seed of all views of a run.
-    sample_keys : uint64, shape (N,), from ``counter.keys(sample_ids)``.
+    sample_keys : uint64, shape (N,), from ``keyed_random.keys(sample_ids)``.
     view : number of the view, for all or for each.
 
     Returns
@@ -159,22 +72,6 @@ def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int | np.ndar
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _mixture(plan: Plan, keys: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The share that stays the face's own, and the partner's box; a box that leaves the picture is cut at its edge.
-
-    A view that is not mixed is all its own.
-    """
-    mixed = uniform(plan.seed, keys, view, MIXED) < plan.mix_probability
-    share = uniform(plan.seed, keys, view, SHARE)
-    if plan.mix == "mixup":
-        return np.where(mixed, share, 1).astype(np.float32), np.zeros((len(keys), 4), np.float32)
-    half = np.where(mixed, np.sqrt(1 - share) / 2, 0)
-    centre = np.stack([uniform(plan.seed, keys, view, CENTRE_X), uniform(plan.seed, keys, view, CENTRE_Y)])
-    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)  # (2, B)
-    area = (high - low).prod(axis=0)
-    return (1 - area).astype(np.float32), np.concatenate([low, high]).T.astype(np.float32)
-
-
 def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
     """The views of a batch, as the network reads them.
 
@@ -188,12 +85,13 @@ def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
     -------
     float32, shape (B, 3, size, size), on the same device.
     """
-    if drawn.parameters is None:
+    parameters = drawn.of(GROUP)
+    if parameters is None:
         return normalise(images, spec)
+    made = augment(images, parameters, spec)
     if drawn.partners is None:
-        return augment(images, drawn.parameters, spec)
-    both = augment(images, np.concatenate([drawn.parameters, drawn.partner_parameters]), spec)
-    own, partner = both.chunk(2)
+        return made
+    own, partner = made.chunk(2)
     boxes = torch.from_numpy(drawn.boxes).to(images.device)
     weight = torch.from_numpy(drawn.kept).to(images.device).view(-1, 1, 1, 1)
     boxed = (boxes[:, 2] > boxes[:, 0]).view(-1, 1, 1, 1)
@@ -202,6 +100,9 @@ def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
     y = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
     outside = ~(x[:, None, None, :] & y[:, None, :, None])  # (B, 1, size, size)
     return torch.lerp(partner, own, torch.where(boxed, outside.to(own.dtype), weight))
+
+
+DRAWS: dict[str, Draw] = {GROUP: view_parameters}
 
 
 def normalise(images: Tensor, spec: InputSpec) -> Tensor:

@@ -61,6 +61,21 @@ def test_averaging_is_torchs_adaptive_pooling(grid):
     torch.testing.assert_close(hint_loss(fine, coarse), expected)
 
 
+@pytest.mark.parametrize("steps", [1, 3, 5, 7])
+def test_maps_of_signals_are_compared_on_the_coarser_time(steps):
+    fine, coarse = draw(0, 2, 5, 7), draw(1, 2, 5, steps)
+    expected = F.mse_loss(F.adaptive_avg_pool1d(fine, steps), coarse)
+    torch.testing.assert_close(hint_loss(fine, coarse), expected)
+    torch.testing.assert_close(hint_loss(coarse, fine), expected)
+    as_pictures = hint_loss(fine[:, :, None], coarse[:, :, None])
+    torch.testing.assert_close(hint_loss(fine, coarse), as_pictures)
+
+
+def test_attention_of_signals_by_hand():
+    student, teacher = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
+    assert attention_loss(student, teacher).item() == pytest.approx(3 * math.sqrt(2 / 17))
+
+
 def test_hint_on_pooled_features_is_timms():
     student, teacher = (models.build(NETWORKS["resnet"], ["a", "b"], seed) for seed in (0, 1))
     task = FeatureDistillationTask(student, teacher, nn.CrossEntropyLoss(), verbose=False).eval()

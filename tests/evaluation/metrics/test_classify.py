@@ -16,6 +16,7 @@ from pipeline.tasks import TASKS, Task
 
 TWO = Question.of(TASKS["pain"])
 THREE = Question("classify", ("low", "middle", "high"), ordered=True, sample="window", samples="windows")
+TWO_LEVELS = Question.of(TASKS["skin-conductance"].grouped("0,4"))
 SEVEN = Question.of(TASKS["expression"])
 GOLDEN = Path(__file__).parents[1] / "golden" / "two_classes.json"
 
@@ -75,6 +76,37 @@ def test_two_classes_agree_with_scikit_learn_under_any_weights(seed, ties):
         assert set(expected) == set(classify.metrics(TWO)) == set(ours)
         for name, value in expected.items():
             assert ours[name][row] == pytest.approx(value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_levels_have_all_that_two_classes_have_and_their_distances(seed):
+    o = outcome(TWO_LEVELS, seed=seed)
+    weights = weightings(len(o.label), seed)
+    ours = classify.compute(o, weights)
+    assert set(ours) == {*classify.metrics(TWO), "mae", "rmse", "quadratic_kappa"} - {"specificity_hard_negatives"}
+    np.testing.assert_allclose(ours["mae"], 1 - ours["accuracy"])  # one level apart is wrong and no more
+    np.testing.assert_allclose(ours["rmse"], np.sqrt(1 - ours["accuracy"]))
+    np.testing.assert_allclose(ours["quadratic_kappa"], ours["kappa"])
+    for row, w in enumerate(weights):
+        assert ours["mae"][row] == pytest.approx(reference.mean_absolute_error(o.label, o.predicted, sample_weight=w))
+        assert ours["roc_auc"][row] == pytest.approx(
+            reference.roc_auc_score(o.label, o.probabilities[:, 1], sample_weight=w)
+        )
+
+
+def test_distances_of_five_levels_by_hand():
+    question = Question.of(TASKS["skin-conductance"])
+    said = np.array([0, 1, 2, 3, 0])  # of levels 0 to 4: all right but the last, four levels off
+    o = classify.Outcome(question, np.arange(5), np.full((5, 5), 0.2), said)
+    value = {name: v[0] for name, v in classify.compute(o, np.ones((1, 5))).items()}
+    assert value["mae"] == pytest.approx(4 / 5)
+    assert value["rmse"] == pytest.approx(np.sqrt(16 / 5))
+    # Squared distances: 16 seen; by chance the mean over true levels and those said (0, 0, 1, 2, 3).
+    by_chance = np.mean([(t - s) ** 2 for t in range(5) for s in said])
+    assert value["quadratic_kappa"] == pytest.approx(1 - (16 / 5) / by_chance)
+    guess = classify.Outcome(question, np.arange(5), np.full((5, 5), 0.2), np.full(5, 2))
+    value = {name: v[0] for name, v in classify.compute(guess, np.ones((1, 5))).items()}
+    assert (value["mae"], value["rmse"], value["quadratic_kappa"]) == pytest.approx((1.2, np.sqrt(2), 0))
 
 
 @pytest.mark.parametrize("question", [THREE, SEVEN], ids=["three", "seven"])

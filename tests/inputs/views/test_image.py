@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from pipeline.inputs import keyed_random
 from pipeline.inputs.views import image as views
-from pipeline.inputs.views.image import IDENTITY, PARAMETERS, InputSpec
+from pipeline.inputs.views.image import DRAWS, GROUP, IDENTITY, PARAMETERS, InputSpec
+from pipeline.inputs.views.plan import Drawn, Plan, Views, teacher_seed
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -155,26 +156,26 @@ KEYS = keyed_random.keys([f"{i}.jpg#full" for i in range(40)])
 
 
 def test_an_epoch_sees_its_view_or_a_new_one():
-    assert [views.Plan(0, views=3).number(epoch) for epoch in range(5)] == [0, 1, 2, 0, 1]
-    assert [views.Plan(0).number(epoch) for epoch in range(5)] == [0, 1, 2, 3, 4]
+    assert [Plan(0, views=3).number(epoch) for epoch in range(5)] == [0, 1, 2, 0, 1]
+    assert [Plan(0).number(epoch) for epoch in range(5)] == [0, 1, 2, 3, 4]
 
 
 def test_views_of_several_numbers_are_drawn_at_once():
-    drawer = views.Views(views.Plan(3, 5), KEYS)
+    drawer = Views(Plan(3, 5), KEYS, DRAWS)
     index, view = np.array([7, 7, 2]), np.array([0, 4, 1])
-    together = drawer.draw(index, view).parameters
+    together = drawer.draw(index, view).parameters[GROUP]
     for row, (i, v) in enumerate(zip(index, view, strict=True)):
         assert np.array_equal(together[row], views.view_parameters(3, KEYS[[i]], v)[0])
 
 
 def test_without_augmentation_a_view_is_the_face_itself(faces):
-    drawn = views.Views(views.Plan(0, augment=False), KEYS).draw(np.arange(3), 2)
+    drawn = Views(Plan(0, augment=False), KEYS, DRAWS).draw(np.arange(3), 2)
     spec = InputSpec(64, **PLAIN)
     assert torch.equal(views.make(faces, drawn, spec), views.normalise(faces, spec))
 
 
 def test_teachers_learn_from_other_views_than_they_label():
-    seeds = {views.teacher_seed(seed) for seed in range(50)}
+    seeds = {teacher_seed(seed) for seed in range(50)}
     assert len(seeds) == 50
     assert not seeds & set(range(10_000))
 
@@ -182,24 +183,26 @@ def test_teachers_learn_from_other_views_than_they_label():
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
 def test_partners_and_boxes_depend_on_seed_sample_and_view_and_not_on_the_order(mix):
     order = np.random.default_rng(0).permutation(40)
-    one = views.Views(views.Plan(3, 5, mix), KEYS)
-    other = views.Views(views.Plan(3, 5, mix), KEYS[order])
+    one = Views(Plan(3, 5, mix), KEYS, DRAWS)
+    other = Views(Plan(3, 5, mix), KEYS[order], DRAWS)
     place = np.argsort(order)
     first, second = one.draw(np.arange(40), 2), other.draw(place, 2)
     assert np.array_equal(KEYS[first.partners], KEYS[order][second.partners])
-    for name in ("parameters", "partner_parameters", "kept", "boxes"):
+    for name in ("kept", "boxes", "spans"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
-    assert np.array_equal(first.partner_parameters, views.view_parameters(3, KEYS[first.partners], 2))
+    for name in ("parameters", "partner_parameters"):
+        assert np.array_equal(getattr(first, name)[GROUP], getattr(second, name)[GROUP])
+    assert np.array_equal(first.partner_parameters[GROUP], views.view_parameters(3, KEYS[first.partners], 2))
     assert not np.array_equal(first.partners, one.draw(np.arange(40), 3).partners)
 
 
 def test_mixtures_fill_their_range():
     many = keyed_random.keys(map(str, range(4000)))
-    mixed = views.Views(views.Plan(0, 2, "mixup"), many).draw(np.arange(4000), 0)
+    mixed = Views(Plan(0, 2, "mixup"), many, DRAWS).draw(np.arange(4000), 0)
     assert np.histogram(mixed.kept, 4, (0, 1))[0] == pytest.approx(1000, abs=120)
     assert not mixed.boxes.any()
     assert len(np.unique(mixed.partners)) > 2000
-    cut = views.Views(views.Plan(0, 2, "cutmix"), many).draw(np.arange(4000), 0)
+    cut = Views(Plan(0, 2, "cutmix"), many, DRAWS).draw(np.arange(4000), 0)
     sides = cut.boxes[:, 2:] - cut.boxes[:, :2]
     assert (cut.boxes >= 0).all()
     assert (cut.boxes <= 1).all()
@@ -210,7 +213,7 @@ def test_mixtures_fill_their_range():
 def test_a_box_of_the_partner_is_the_same_part_of_the_picture_at_every_size(size):
     own, partner = np.zeros((1, 64, 64, 3), np.uint8), np.full((1, 64, 64, 3), 255, np.uint8)
     boxes, kept = np.array([[0.25, 0.5, 0.75, 1.0]], np.float32), np.array([0.75], np.float32)
-    drawn = views.Drawn(IDENTITY[None], np.array([0]), IDENTITY[None], kept, boxes)
+    drawn = Drawn({GROUP: IDENTITY[None]}, np.array([0]), {GROUP: IDENTITY[None]}, kept, boxes)
     mixed = views.make(torch.from_numpy(np.concatenate([own, partner])), drawn, InputSpec(size, **PLAIN))
     quarter = size // 4
     expected = torch.zeros(size, size)
@@ -222,7 +225,7 @@ def test_a_box_of_the_partner_is_the_same_part_of_the_picture_at_every_size(size
 def test_an_average_is_weighed_by_its_share(faces):
     both = torch.cat([faces[:1], faces[1:2]])
     kept = np.array([0.3], np.float32)
-    drawn = views.Drawn(IDENTITY[None], np.array([1]), IDENTITY[None], kept, np.zeros((1, 4), np.float32))
+    drawn = Drawn({GROUP: IDENTITY[None]}, np.array([1]), {GROUP: IDENTITY[None]}, kept, np.zeros((1, 4), np.float32))
     spec = InputSpec(64, **IMAGENET)
     expected = 0.3 * views.augment(both[:1], IDENTITY[None], spec) + 0.7 * views.augment(both[1:], IDENTITY[None], spec)
     torch.testing.assert_close(views.make(both, drawn, spec), expected)
@@ -233,8 +236,8 @@ def test_so_large_a_share_of_the_views_is_mixed(mix):
     many, index = keyed_random.keys(map(str, range(4000))), np.arange(4000)
     by_probability = {}
     for probability in (0.25, 0.7, 1.0):
-        plan = views.Plan(1, 2, mix, mix_probability=probability)
-        by_probability[probability] = views.Views(plan, many).draw(index, 0)
+        plan = Plan(1, 2, mix, mix_probability=probability)
+        by_probability[probability] = Views(plan, many, DRAWS).draw(index, 0)
         mixed = by_probability[probability].kept < 1
         assert mixed.mean() == pytest.approx(probability, abs=0.03)
     some, all_ = by_probability[0.7], by_probability[1.0]
@@ -249,9 +252,9 @@ def test_so_large_a_share_of_the_views_is_mixed(mix):
 def test_views_that_are_not_mixed_are_the_plain_ones_bit_for_bit(mix):
     pictures = torch.randint(0, 256, (40, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     spec, index = InputSpec(32, **IMAGENET), np.arange(40)
-    drawn = views.Views(views.Plan(3, 5, mix, mix_probability=0.5), KEYS).draw(index, 2)
-    plain = views.Views(views.Plan(3, 5), KEYS).draw(index, 2)
-    assert np.array_equal(drawn.parameters, plain.parameters)
+    drawn = Views(Plan(3, 5, mix, mix_probability=0.5), KEYS, DRAWS).draw(index, 2)
+    plain = Views(Plan(3, 5), KEYS, DRAWS).draw(index, 2)
+    assert np.array_equal(drawn.parameters[GROUP], plain.parameters[GROUP])
     unmixed = drawn.kept == 1
     assert 8 < unmixed.sum() < 32
     made = views.make(torch.cat([pictures, pictures[drawn.partners]]), drawn, spec)
@@ -276,12 +279,14 @@ ALWAYS_MIXED = {
 
 @pytest.mark.parametrize("mix", ALWAYS_MIXED)
 def test_by_default_every_view_is_mixed_as_it_always_was(mix):
-    drawn = views.Views(views.Plan(3, 5, mix), KEYS).draw(np.arange(40), 2)
+    drawn = Views(Plan(3, 5, mix), KEYS, DRAWS).draw(np.arange(40), 2)
     kept, boxes = ALWAYS_MIXED[mix]
     assert drawn.partners[:3].tolist() == [11, 10, 19]
     np.testing.assert_allclose(drawn.kept[:3], kept, atol=1e-6)
     np.testing.assert_allclose(drawn.boxes[:3], boxes, atol=1e-6)
     assert (drawn.kept < 1).all()
-    certain = views.Views(views.Plan(3, 5, mix, mix_probability=1.0), KEYS).draw(np.arange(40), 2)
-    for name in ("parameters", "partners", "partner_parameters", "kept", "boxes"):
+    certain = Views(Plan(3, 5, mix, mix_probability=1.0), KEYS, DRAWS).draw(np.arange(40), 2)
+    for name in ("partners", "kept", "boxes", "spans"):
         assert np.array_equal(getattr(certain, name), getattr(drawn, name))
+    for name in ("parameters", "partner_parameters"):
+        assert np.array_equal(getattr(certain, name)[GROUP], getattr(drawn, name)[GROUP])
