@@ -41,8 +41,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_SETS = REPOSITORY / "data" / "demo"
 DEMO_DATA = DEMO_SETS / "pain"
 SHIPPED_WEIGHTS = DEMO_SETS / "weights"
-DEMO_SEEDS = {"pain": 1, "expression": 2}  # of the identities rendered for each shipped set
-SYNTHETIC_FORMS = ("pairs", "expression")
+DEMO_SEEDS = {"pain": 1, "expression": 2, "skin-conductance": 3}  # of the people of each shipped set
+SYNTHETIC_FORMS = ("pairs", "expression", "skin-conductance")
 NO_TEACHER = "none"
 ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
 UNITS = ("subject", "window")  # what a split may divide
@@ -53,6 +53,11 @@ def raw_data() -> Any:
     """The option of the raw dataset."""
     help = "Folder or CSV file of the raw dataset; or several, with commas."
     return option(str(DEMO_DATA), help, affects=False, form="data")
+
+
+def channel() -> Any:
+    """The option of the signals that are read: what cannot be used is told by them, too."""
+    return option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
 
 
 def fingerprinted(config: Any) -> dict[str, Any]:
@@ -110,10 +115,11 @@ class IndexConfig:
     dataset: str = option(
         "auto",
         "Form of the raw dataset.",
-        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet"),
+        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz"),
     )
+    channel: str = channel()
     max_skipped: float = option(
-        0.05, "Largest share of pictures that may be unusable before it is an error.", least=0, most=1
+        0.05, "Largest share of pictures or signals that may be unusable before it is an error.", least=0, most=1
     )
     workers: int = workers()
     max_files: int = option(
@@ -349,8 +355,14 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    form: str = option("pairs", "pairs: SynPAIN's; expression: single faces by class.", choices=SYNTHETIC_FORMS)
-    n: int = option(360, "Pictures: pairs of faces, or single faces.", least=1, most=MOST_PICTURES)
+    form: str = option(
+        "pairs",
+        "pairs: SynPAIN's; expression: single faces by class; skin-conductance: BioVid's windows of signals.",
+        choices=SYNTHETIC_FORMS,
+    )
+    n: int = option(
+        360, "Files: pairs of faces, single faces, or windows of signals, 40 a person.", least=1, most=MOST_PICTURES
+    )
     seed: int = seed("Seed of the identities; sets with different seeds share nobody.", 1)
     height: int = option(
         0,

@@ -23,6 +23,7 @@ MOST_PICTURES = 1_000_000
 MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
 MOST_SECONDS = 3600.0
 MOST_SMOOTH = 10_001  # steps of a filter
+MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 
 
 def option(
@@ -45,8 +46,8 @@ def option(
     affects : whether it can change the result.
     least, above, most, below : bounds of a number, two of them without the bound itself.
     or_zero : whether a whole number may be 0, too, which then has a meaning of its own.
-    form : of a text: ``text``, ``device``, ``data`` (paths with commas), ``weights`` (a word or a path) or ``folds`` (of
-        cross-validation).
+    form : of a text: ``text``, ``device``, ``data`` (paths with commas), ``weights`` (a word or a path) or
+        ``folds`` (of cross-validation).
     """
     bounds = {"least": least, "above": above, "most": most, "below": below}
     metadata = {"help": help, "affects": affects, "choices": choices, "form": form, "or_zero": or_zero}

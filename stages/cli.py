@@ -230,7 +230,7 @@ def predict_command(source: Path, out: Path, model: Path | None, device: str, **
 @field_options(SynthesizeConfig)
 @click.option("--out", type=params.Place(), required=True, help="Folder of the pictures and truth.csv.")
 def synthesize_command(out: Path, **values: Any) -> None:
-    """Render synthetic faces with known action units, in pairs or in a folder per expression."""
+    """Make a synthetic set with its truth: faces with known action units, or signals of people in pain."""
     click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 4
+VERSION = 5
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -108,6 +108,7 @@ def _write_card(config: DistillConfig, work: Work, samples: Artifact, split: Art
         samples.summary["dataset"],
         arrays.read_table(split.file("split.csv")),
         summary["best"],
+        modelcard.fold_of(split.config),
     )
     (work.path / "MODEL_CARD.md").write_text(modelcard.render(cards.read(work.path), facts), encoding="utf-8")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.evaluation.question import Question
 
-VERSION = 4
+VERSION = 5
 CONFIG = EvaluateConfig
 INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
 OUTPUT = "evaluations"
@@ -165,7 +165,12 @@ def _card(card: Mapping[str, Any], model: Artifact, samples: Artifact, split: Ar
 
     assigned = arrays.read_table(split.file("split.csv"))
     facts = modelcard.facts(
-        model.config, model.fingerprint, samples.summary["dataset"], assigned, model.summary["best"]
+        model.config,
+        model.fingerprint,
+        samples.summary["dataset"],
+        assigned,
+        model.summary["best"],
+        modelcard.fold_of(split.config),
     )
     figures = {"test": measured["metrics"], "calibration": measured["calibration"], "groups": measured["groups"]}
     return modelcard.render(card, facts, figures)

@@ -1,6 +1,7 @@
-"""Read the raw dataset once: which pictures there are, whom they show, and which cannot be used.
+"""Read the raw dataset once: which pictures or signals there are, of whom, and which cannot be used.
 
-Writes ``samples.csv``, a row for each face, and ``skipped.csv``, a row with the reason for each unusable picture.
+Writes ``samples.csv``, a row for each face or window, and ``skipped.csv``, a row with the reason for each picture or
+recording that cannot be used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pipeline.config import IndexConfig
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.artifacts.raw_data import RawData
@@ -24,17 +26,17 @@ CONFIG = IndexConfig
 INPUTS = ("raw",)
 OUTPUT = "samples"
 
-PICTURES_A_PROCESS = 16  # of fewer, starting another process would take longer than it saves
+FILES_A_PROCESS = 16  # of fewer, starting another process would take longer than it saves
 
 log = logging.getLogger(__name__)
 
 
 def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
-    """List the dataset, decode every picture once, and write the sample table.
+    """List the dataset, decode every file once, and write the sample table.
 
     Raises
     ------
-    DataError : the dataset is in no known form, has no usable picture, or too many pictures that cannot be used.
+    DataError : the dataset is in no known form, nothing in it is usable, or too much of it is not.
     """
     import pandas as pd
 
@@ -43,25 +45,30 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     from pipeline.inputs import likeness
 
     forms, listing = _listing(config, work, raw)
+    medium = indexing.RECORDING if listing.of_signals else indexing.PICTURE
     digests = {entry.file: f"{entry.source}:{_digest(entry.file, listing, raw)}" for entry in listing.entries}
     files = indexing.first_files(listing.entries, digests)
-    inspected = _inspect(files, raw, work.path, config.workers, compared=len(forms) > 1)
+    tasks = _inspections(config, listing, files, compared=len(forms) > 1)
+    inspected = _inspected(tasks, raw, work.path, config.workers, medium.word)
     entries, shared = likeness.grouped(listing.entries, {file: like for file, (_, like) in inspected.items() if like})
     listing = replace(listing, entries=entries)
-    rows, skipped = indexing.sample_rows(listing, digests, {file: boxes for file, (boxes, _) in inspected.items()})
+    rows, skipped = indexing.sample_rows(
+        listing, digests, {file: result for file, (result, _) in inspected.items()}, medium
+    )
     reasons = pd.DataFrame([vars(item) for item in skipped], columns=["file", "region", "reason"])
     arrays.write_table(work.path / "skipped.csv", reasons)
-    pictures = len(listing.entries) + len(listing.skipped)
-    indexing.check_skipped(len(rows), skipped, pictures, config.max_skipped, work.path / "skipped.csv")
+    total = indexing.units(listing, medium)
+    indexing.check_skipped(len(rows), skipped, total, config.max_skipped, work.path / "skipped.csv", medium)
     samples = pd.DataFrame(rows)
     arrays.write_table(work.path / "samples.csv", samples)
     name = "+".join(dict.fromkeys(forms.values()))
-    log.info("index: %d samples of %d pictures, %d skipped (%s)", len(rows), pictures, len(skipped), name)
+    log.info("index: %d samples of %d %s, %d skipped (%s)", len(rows), total, medium.words, len(skipped), name)
     return {
         "counts": {
-            "pictures": pictures,
+            medium.words: total,
             "samples": len(samples),
             "skipped": len(skipped),
+            **({"repaired": sum(bool(row["repairs"]) for row in rows)} if "repairs" in medium.columns else {}),
             "subjects": int(samples["subject_id"].nunique()),
             **({"shared": shared} if len(forms) > 1 else {}),
         },
@@ -74,7 +81,7 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
 
 
 def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:
-    """The form of each source, and all their pictures."""
+    """The form of each source, and all their files."""
     from pipeline.inputs import archives, datasets, sources
     from pipeline.inputs.datasets import Skipped
 
@@ -106,22 +113,34 @@ def _check_omitted(source: RawData) -> None:
 
 
 def _digest(file: str, listing: Listing, raw: RawData) -> str:
-    """What tells a picture's content: its SHA-256, or its name where it could not be read."""
+    """What tells a file's content: its SHA-256, or its name where it could not be read."""
     return listing.digests.get(file) or raw.files[file] or f"unread {file}"
 
 
-def _inspect(files: dict[str, bool], raw: RawData, folder: Path, workers: int, compared: bool) -> dict[str, tuple]:
-    """What ``inspect`` says of each file, in processes of this machine."""
+def _inspections(config: IndexConfig, listing: Listing, files: dict[str, bool], compared: bool) -> dict[str, Callable]:
+    """How each file is looked at, whatever process takes it: from its path to its measures and its likeness."""
+    from functools import partial
+
+    from pipeline.inputs.index import inspect, inspect_recordings
+
+    if not listing.of_signals:
+        return {file: partial(inspect, paired=paired, compared=compared) for file, paired in files.items()}
+    channels = tuple(name.strip() for name in config.channel.split(","))
+    regions = {entry.file: tuple(entry.regions) for entry in listing.entries}
+    return {file: partial(inspect_recordings, regions=regions[file], channels=channels) for file in files}
+
+
+def _inspected(tasks: dict[str, Callable], raw: RawData, folder: Path, workers: int, unit: str) -> dict[str, tuple]:
+    """What is found out about each file, in processes of this machine."""
     import joblib
     from tqdm import tqdm
 
     from pipeline.compute import cluster
     from pipeline.inputs import archives
-    from pipeline.inputs.index import inspect
 
-    processes = max(1, min(workers or joblib.cpu_count(), len(files) // PICTURES_A_PROCESS))
+    processes = max(1, min(workers or joblib.cpu_count(), len(tasks) // FILES_A_PROCESS))
     archive = folder / archives.NAME
-    paths = archives.locate(files, raw, archive if archive.exists() else None)
-    tasks = [joblib.delayed(inspect)(path, pair, compared) for path, pair in zip(paths, files.values(), strict=True)]
-    bar = tqdm(cluster.ordered(tasks, processes), total=len(files), desc="index", unit="picture", disable=None)
-    return dict(zip(files, bar, strict=True))
+    paths = archives.locate(tasks, raw, archive if archive.exists() else None)
+    calls = [joblib.delayed(task)(path) for path, task in zip(paths, tasks.values(), strict=True)]
+    bar = tqdm(cluster.ordered(calls, processes), total=len(tasks), desc="index", unit=unit, disable=None)
+    return dict(zip(tasks, bar, strict=True))

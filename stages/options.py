@@ -247,7 +247,9 @@ def selection(preset: Preset, values: dict[str, Any]) -> Selection:
         labelled=_budgets(values) or preset.labelled,
     )
     if len(chosen) > MOST_RUNS:
-        raise ConfigError(f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them.")
+        raise ConfigError(
+            f"These lists ask for {len(chosen):,} students, at most {MOST_RUNS:,} go together. Shorten them."
+        )
     return chosen
 
 

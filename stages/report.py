@@ -12,7 +12,7 @@ from pipeline.config import ReportConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 4
+VERSION = 5
 CONFIG = ReportConfig
 INPUTS = ("samples", "split", "inputs", "evaluations")
 OUTPUT = "report"
@@ -50,5 +50,5 @@ def run(
     return {
         "counts": {"models": len(gathered), "methods": len(compared)},
         "skipped": [],
-        "answer": report["answer"].headline,
+        "answer": report["answer"].whole,
     }

@@ -81,7 +81,9 @@ def check(config: SplitConfig) -> None:
             "the networks know. To show how much too good they are: I_KNOW_IT_LEAKS=1. Else leave SPLIT_BY out."
         )
     if config.by == "window" and config.cv == EACH_SUBJECT:
-        raise ConfigError("SPLIT_BY=window divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out.")
+        raise ConfigError(
+            "SPLIT_BY=window divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out."
+        )
     if config.unseen and (config.crossed or config.by == "window"):
         which = f"CV={config.cv}" if config.crossed else "SPLIT_BY=window"
         raise ConfigError(

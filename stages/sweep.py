@@ -105,7 +105,7 @@ def _spoken(seconds: float) -> str:
 
 
 class RunTable:
-    """``runs.csv``: a row for each finished run of a sweep, all its folds, written anew by one rename after every run."""
+    """``runs.csv``: a row for each finished run of a sweep, written anew by one rename after every run."""
 
     def __init__(self, path: Path):
         self.path, self._rows = path, []

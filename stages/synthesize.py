@@ -1,4 +1,5 @@
-"""Synthetic faces, in pairs of SynPAIN's form or singly by expression, with their truth, in a plain folder."""
+"""Synthetic faces, in pairs of SynPAIN's form or singly by expression, or simulated signals of BioVid's, with their
+truth, in a plain folder."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import msgspec
 
 from pipeline.artifacts.files import ABSENT, open_regular
 from pipeline.config import SynthesizeConfig, fingerprinted
-from pipeline.errors import DataError, MissingDependencyError
+from pipeline.errors import ConfigError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,22 +25,22 @@ if TYPE_CHECKING:
 JOURNAL = "truth.partial.jsonl"
 TRUTH = "truth.csv"
 RECIPE = "synthesize.json"
-PACKAGES = ("anny", "vtk", "numpy", "scipy", "pillow")
 Row = dict[str, str | int | float | bool | None]  # of truth.csv
 
-PIECE = 10  # pictures that a process renders before it reports
+PIECE = 10  # files that a process makes before it reports
 
 
 def run(config: SynthesizeConfig, out: Path) -> Path:
-    """Render `config.n` pictures of a form into `out` and write truth.csv and synthesize.json beside them.
+    """Make `config.n` files of a form in `out` and write truth.csv and synthesize.json beside them.
 
-    A picture depends on (seed, number) and the picture's size and quality alone. Pictures that are there, with
-    their truth, are kept: an interrupted run resumes, a larger n adds to what is there.
+    A file depends on (seed, number) alone, a picture on its size and quality too. Files that are there, with their
+    truth, are kept: an interrupted run resumes, a larger n adds to what is there.
 
     Raises
     ------
-    DataError : `out` holds pictures made with another seed, size, quality or renderer, or damaged files.
-    MissingDependencyError : anny, VTK or an off-screen OpenGL is missing.
+    ConfigError : a size or quality of pictures is asked of a form that has none.
+    DataError : `out` holds files made with another seed, size, quality or version, or damaged ones.
+    MissingDependencyError : a package that makes the form, or an off-screen OpenGL for faces, is missing.
     """
     import pandas as pd
     from tqdm import tqdm
@@ -49,9 +50,9 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
     from pipeline.synth.forms import FORMS
 
     form = FORMS[config.form]
-    config = replace(config, height=config.height or form.height, quality=config.quality or form.quality)
+    config = _sized(config, form)
     out = Path(out)
-    recipe = _recipe(config)
+    recipe = _recipe(config, form)
     with results.filling(out):
         _check_recipe(out, recipe)
         _write_recipe(out, recipe)
@@ -59,8 +60,8 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
         plans = [form.plan(config.seed, number) for number in range(config.n)]
         _check_size(out, rows, plans, form.unit)
         missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
-        with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="picture", disable=None) as bar:
-            for made in _render(missing, config, out):
+        with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="file", disable=None) as bar:
+            for made in _make(missing, config, out):
                 for file, truth in made:
                     rows[file] = truth
                     journal.write(json.dumps(truth) + "\n")
@@ -74,44 +75,47 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
     return out
 
 
-def _render(plans: list, config: SynthesizeConfig, out: Path):
-    """Render the plans, a piece at a time, in processes of this machine; yields lists of (file, rows)."""
+def _sized(config: SynthesizeConfig, form: Form) -> SynthesizeConfig:
+    """The config with the form's own height and quality where none are asked."""
+    for name in ("height", "quality"):
+        asked = getattr(config, name)
+        if asked and not getattr(form, name):
+            raise ConfigError(
+                f"{name.upper()}={asked} is of pictures, FORM={config.form} makes {form.unit} of signals. "
+                f"Leave it out: make synthesize FORM={config.form}"
+            )
+    return replace(config, height=config.height or form.height, quality=config.quality or form.quality)
+
+
+def _make(plans: list, config: SynthesizeConfig, out: Path):
+    """Make the files, a piece at a time, in processes of this machine; yields lists of (file, rows)."""
     from joblib import delayed
 
     from pipeline.compute import cluster
 
     pieces = [plans[start : start + PIECE] for start in range(0, len(plans), PIECE)]
-    tasks = [delayed(_render_piece)(piece, config, str(out)) for piece in pieces]
+    tasks = [delayed(_make_piece)(piece, config, str(out)) for piece in pieces]
     return cluster.unordered(tasks, workers=config.workers)
 
 
-def _render_piece(plans: list, config: SynthesizeConfig, out: str) -> list:
+def _make_piece(plans: list, config: SynthesizeConfig, out: str) -> list:
     from pipeline.synth.forms import FORMS
-    from pipeline.synth.scene import studio
-    from pipeline.synth.truth import save_picture
 
-    made = []
-    for what in plans:
-        picture, rows = FORMS[config.form].render(studio(), what, config.height)
-        save_picture(picture, Path(out) / what.file, config.quality)
-        made.append((what.file, rows))
-    return made
+    return [(what.file, FORMS[config.form].make(what, config, Path(out) / what.file)) for what in plans]
 
 
-def _recipe(config: SynthesizeConfig) -> dict:
-    """What decides the pictures: the config, the renderer's version and those of the packages under it."""
-    from pipeline.synth import RENDERER_VERSION
-
-    return {"config": fingerprinted(config), "renderer": RENDERER_VERSION, "packages": _packages()}
+def _recipe(config: SynthesizeConfig, form: Form) -> dict:
+    """What decides the files: the config, the version of the code that makes them and of the packages under it."""
+    return {"config": fingerprinted(config), "renderer": form.version, "packages": _packages(config.form, form)}
 
 
-def _packages() -> dict[str, str]:
-    """Versions of the packages that make the pictures."""
+def _packages(name: str, form: Form) -> dict[str, str]:
+    """Versions of the packages that make the files."""
     try:
-        return {name: version(name) for name in PACKAGES}
+        return {package: version(package) for package in form.packages}
     except PackageNotFoundError as error:
         raise MissingDependencyError(
-            f"Synthetic faces need the package {error.name}. Install the extra: pip install 'paindistill[synth]'"
+            f"FORM={name} needs the package {error.name}. Install the extra: pip install 'paindistill[synth]'"
         ) from error
 
 
@@ -145,9 +149,7 @@ def _check_recipe(out: Path, recipe: dict) -> None:
         differing = ", ".join(
             f"{key} {old.get(key)} there, {new[key]} asked" for key in new if old.get(key) != new[key]
         )
-        raise DataError(
-            f"{out} holds pictures of another recipe ({differing}). Choose another folder: OUT=<new folder>"
-        )
+        raise DataError(f"{out} holds files of another recipe ({differing}). Choose another folder: OUT=<new folder>")
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
@@ -156,7 +158,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _check_size(out: Path, rows: dict, plans: list, unit: str) -> None:
-    """Refuse to leave pictures in the folder that the truth no longer mentions."""
+    """Refuse to leave files in the folder that the truth no longer mentions."""
     if not set(rows) <= {what.file for what in plans}:
         raise DataError(
             f"{out} holds {len(rows)} {unit}, {len(plans)} asked. Ask for N={len(rows)} or more, or choose another OUT="
@@ -164,7 +166,7 @@ def _check_size(out: Path, rows: dict, plans: list, unit: str) -> None:
 
 
 def _finished_rows(out: Path, form: Form) -> dict[str, list[dict]]:
-    """Truth of the pictures that earlier runs finished, by file name."""
+    """Truth of the files that earlier runs finished, by file name."""
     import pandas as pd
 
     rows: dict[str, list[dict]] = {}
@@ -188,8 +190,8 @@ def _finished_rows(out: Path, form: Form) -> dict[str, list[dict]]:
 
 
 def _counts(table: pd.DataFrame, form: Form) -> dict:
-    """How many pictures there are, and how many of each kind."""
-    pictures = table[table.region == form.region]
-    return {form.unit: len(pictures)} | {
-        name: {str(k): int(v) for k, v in pictures[name].value_counts().sort_index().items()} for name in form.counted
+    """How many files there are, and how many of each kind."""
+    counted = table[table.region == form.region]
+    return {form.unit: len(counted)} | {
+        name: {str(k): int(v) for k, v in counted[name].value_counts().sort_index().items()} for name in form.counted
     }

@@ -1,1 +1,1 @@
-"""The tests. A package, lest one of that name which a dependency installs (neurokit2 does) be taken for it."""
+"""The tests, a package: some wheels bring a `tests` of their own, which would stand before a folder that is none."""

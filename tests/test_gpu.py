@@ -13,6 +13,7 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
 from pipeline.inputs import keyed_random, streaming
 from pipeline.inputs.views import image as views
+from pipeline.inputs.views import signal
 from pipeline.inputs.views.plan import Plan, Views
 from stages import train_teacher
 from tests.fakes.classify import Fakes
@@ -38,6 +39,16 @@ def test_views_look_the_same_on_both_devices(size):
     images = torch.from_numpy(IMAGES)
     for make in (lambda x: views.augment(x, drawn, spec), lambda x: views.normalise(x, spec)):
         torch.testing.assert_close(make(images.cuda()).cpu(), make(images), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("mix", ["none", "cutmix", "mixup"])
+def test_views_of_signals_look_the_same_on_both_devices(mix):
+    values = np.random.default_rng(0).normal(size=(50, 176, 2)).astype(np.float32)
+    values[::3, 120:] = np.nan
+    drawn = Views(Plan(0, 4, mix), keyed_random.keys(map(str, range(50))), signal.DRAWS).draw(np.arange(50), 1)
+    raw = torch.from_numpy(values if mix == "none" else np.concatenate([values, values[drawn.partners]]))
+    made = [signal.make(one, drawn, signal.SignalSpec(176, 2)).cpu() for one in (raw.cuda(), raw)]
+    torch.testing.assert_close(*made, atol=2e-3, rtol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])

@@ -152,6 +152,36 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_pat
     assert (cache / "faces" / "report" / "index.html").exists()
 
 
+CROSSED = ("--cv", 3, "--teachers", "swin,none", "--seeds", 0, "--workers", 1)
+
+
+@pytest.mark.slow
+def test_a_cross_validation_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(undisturbed, cache)
+    run = command("report", data, cache, *CROSSED)
+
+    def there():
+        return {
+            path.parent.name: path.stat().st_mtime_ns for path in (cache / "faces").glob("*-cv3-?-????????/record.json")
+        }
+
+    kill_when(run, lambda: any("-cv3-1-" in name and name.startswith("student") for name in there()))
+    before = there()
+    assert {name.split("-")[0] for name in before} == {"split", "teacher", "labels", "evaluation", "student"}
+    assert len(before) < 3 * (1 + 1 + 1 + 2 + 3)
+    said = finish(run)
+    assert not [name for name in before if f"] {name.rsplit('-', 1)[0]}: making" in said]
+    after = there()
+    assert before.items() <= after.items()
+    assert len(after) == 3 * (1 + 1 + 1 + 2 + 3)
+    assert not list((cache / "faces").glob("*.partial"))
+    tested = (cache / "faces" / "report" / "tables" / "runs.csv").read_text().splitlines()
+    assert len(tested) == 1 + 3
+    plan = subprocess.run(command("plan", data, cache, *CROSSED), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert plan.stdout.startswith("Nothing to do")
+
+
 @pytest.mark.slow
 def test_two_at_once_make_one_good_artifact(undisturbed, data, tmp_path):
     runs = [start(command("align", data, tmp_path)) for _ in range(2)]

@@ -18,10 +18,10 @@ from pipeline.artifacts.files import read_regular
 from pipeline.artifacts.record import Digest, checksum_of
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
+from pipeline.fields import MOST_CHANNELS, MOST_STEPS
 
 CARD = "model.json"
 MOST_BYTES = 2**20
-MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 # Options that are no part of a network: timm would fetch weights or open files for them.
 FOREIGN = "pretrained|pretrained_cfg|pretrained_cfg_overlay|checkpoint_path|cache_dir|num_classes"
 
@@ -63,8 +63,8 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
 class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a ``SignalSpec``."""
 
-    length: Annotated[int, Meta(ge=1, le=2**20)]  # steps
-    channels: Annotated[int, Meta(ge=1, le=64)]
+    length: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
+    channels: Annotated[int, Meta(ge=1, le=MOST_CHANNELS)]
 
 
 class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,6 +171,15 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
         rgb = self.inputs.rgb
         if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
             raise ValueError("architecture and inputs are not those of its network")
+        if self.prepare is not UNSET and not _makes(self.prepare, self.inputs):
+            raise ValueError("its inputs are not what its preparation makes")
+
+
+def _makes(prepare: Prepare, inputs: Inputs) -> bool:
+    """Whether what is prepared is what is read."""
+    if isinstance(prepare, Windows):
+        return inputs == Inputs(signal=Signal(prepare.steps, len(prepare.channels)))
+    return inputs.rgb is not UNSET
 
 
 def text(card: Mapping[str, Any]) -> str:

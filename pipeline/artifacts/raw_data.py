@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.artifacts.hash_memo import HashMemo
 from pipeline.artifacts.raw_files import SURROUNDINGS
-from pipeline.artifacts.suffixes import DATA, HIDDEN, PICTURES, TABLES, escaped, fault_of, printable, suffix_of
+from pipeline.artifacts.suffixes import DATA, HIDDEN, PACKED, PICTURES, TABLES, escaped, fault_of, printable, suffix_of
 from pipeline.artifacts.tables import read_cells
 from pipeline.config import IndexConfig
 from pipeline.errors import DataError
@@ -97,7 +97,7 @@ class RawData:
     def omitted(self) -> dict[str, str]:
         """Why something below the folder is left out, as ``kind: detail``, by its name as ``escaped`` shows it.
 
-        These are folders that cannot be listed, pictures and tables whose names cannot be used, and hidden pictures;
+        These are folders that cannot be listed, data files whose names cannot be used, and hidden pictures and signals;
         not what is in hidden folders, nor what a system keeps beside a file (``._a.jpg``).
         """
         return self._found[1]
@@ -131,7 +131,7 @@ class RawData:
                 name, hidden = os.path.join(below, file), file.startswith(".")
                 if fault := fault_of(name):
                     omitted[escaped(name)] = fault
-                elif hidden and suffix_of(file) in PICTURES:
+                elif hidden and suffix_of(file) in PICTURES | PACKED:
                     omitted[escaped(name)] = f"{HIDDEN}: its name begins with a dot"
                 elif not hidden:
                     names.add(name)

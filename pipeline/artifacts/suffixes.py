@@ -9,8 +9,10 @@ PICTURES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
 )
 TABLES = frozenset({".csv", ".tsv", ".txt"})
-# Pictures, tables and fold files; notes, weights and recipes beside them are not data.
-DATA = PICTURES | TABLES | {".parquet"}
+PACKED = frozenset({".csv.gz", ".tsv.gz", ".txt.gz", ".npz"})  # signals, and nothing else
+SIGNALS = TABLES | PACKED
+# Pictures, signals, tables and fold files; notes, weights and recipes beside them are not data.
+DATA = PICTURES | SIGNALS | {".parquet"}
 
 HIDDEN = "hidden"  # kind of reason: whoever named the picture meant it not to be seen
 # What ends a line or steers a terminal, and what stands for bytes that are not UTF-8.
@@ -18,8 +20,10 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def suffix_of(path: str) -> str:
-    """How a path ends, in lower case: ``.jpg`` also for ``..jpg``, which has nothing else."""
-    return os.path.splitext(f"_{os.path.basename(path)}")[1].lower()
+    """How a path ends, in lower case: ``.jpg`` also for ``..jpg``, which has nothing else, and ``.csv.gz`` whole."""
+    stem, suffix = os.path.splitext(f"_{os.path.basename(path)}".lower())
+    packed = os.path.splitext(stem)[1] + suffix
+    return packed if packed in PACKED else suffix
 
 
 def fault_of(path: str) -> str | None:

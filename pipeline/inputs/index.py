@@ -1,10 +1,12 @@
-"""From a listing of pictures to the sample table: decoded, cut into regions, duplicates and damage named."""
+"""From a listing to the sample table: files decoded and cut into regions, duplicates and damage named."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +15,29 @@ from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
 from pipeline.inputs.images import Box, halves, load
 from pipeline.inputs.likeness import Likeness, likeness
+from pipeline.inputs.signals import inspection
 
-# The columns of a sample table before what a dataset knows of its faces.
-COLUMNS = ("sample_id", "file", "region", "x0", "y0", "x1", "y1", "subject_id")
+
+@dataclass(frozen=True)
+class Medium:
+    """What the files of a dataset are.
+
+    Parameters
+    ----------
+    word, words : one of them, and several, in sentences.
+    columns : of the sample table, between ``region`` and ``subject_id``: what is measured of each region.
+    """
+
+    word: str
+    words: str
+    columns: tuple[str, ...]
+
+
+PICTURE = Medium("picture", "pictures", ("x0", "y0", "x1", "y1"))
+RECORDING = Medium("recording", "recordings", inspection.COLUMNS)
+
+# By region the values of its medium's columns, or why it cannot be used; or why the file cannot.
+Measures = Mapping[str, Sequence[Any] | str] | str
 
 UNCOUNTED = (DROPPED, HIDDEN)  # kinds of reasons that are nobody's fault
 
@@ -39,6 +61,11 @@ def inspect(path: Path, paired: bool, compared: bool = False) -> tuple[dict[str,
     return _boxes(image, paired), likeness(image) if compared else None
 
 
+def inspect_recordings(path: Path, regions: Sequence[str], channels: Sequence[str]) -> tuple[Measures, None]:
+    """As ``inspection.inspect``; recordings are not compared."""
+    return inspection.inspect(path, regions, channels), None
+
+
 def _boxes(image: np.ndarray, paired: bool) -> dict[str, Box] | str:
     """The boxes of a decoded picture's regions, or that they are too small."""
     height, width = image.shape[:2]
@@ -55,20 +82,22 @@ def first_files(entries: Sequence[Entry], digests: Mapping[str, str]) -> dict[st
 
 
 def sample_rows(
-    listing: Listing, digests: Mapping[str, str], inspected: Mapping[str, dict[str, Box] | str]
+    listing: Listing, digests: Mapping[str, str], inspected: Mapping[str, Measures], medium: Medium = PICTURE
 ) -> tuple[list[dict], list[Skipped]]:
     """The rows of the sample table, and everything that is not in it with its reason.
 
     Parameters
     ----------
-    listing : the dataset's pictures.
+    listing : the dataset's files.
     digests : SHA-256 by file.
-    inspected : by file, the boxes or the reason that ``inspect`` gave for the first file of each content.
+    inspected : of the first file of each content, what was measured of it.
+    medium : what the files are.
 
     Returns
     -------
-    rows : with the keys ``COLUMNS``, ``expressive`` where it is known, the targets, the attributes, and ``fold`` if the
-        dataset has folds; all rows have the same keys, an empty text where something is not known.
+    rows : with the keys ``sample_id``, ``file``, ``region``, the medium's, ``subject_id``, ``expressive`` where it is
+        known, the targets, the attributes, and ``fold`` if the dataset has folds; all rows have the same keys, an
+        empty text where something is not known.
     skipped : sorted by file.
     """
     firsts = {digests[entry.file]: entry for entry in reversed(listing.entries)}
@@ -85,13 +114,24 @@ def sample_rows(
             skipped.append(Skipped(entry.file, result))
         elif digest in contradicted:
             skipped.append(
-                Skipped(entry.file, f"contradiction: {_others(listing, digests, entry)} is the same picture")
+                Skipped(entry.file, f"contradiction: {_others(listing, digests, entry)} is the same {medium.word}")
             )
         elif entry is not first:
             skipped.append(Skipped(entry.file, f"duplicate: of {first.file}"))
         else:
-            rows += [_row(entry, region, box, columns) for region, box in result.items()]
+            reasons = {region: reason for region, reason in result.items() if isinstance(reason, str)}
+            skipped += [Skipped(entry.file, reason, _shown(region)) for region, reason in reasons.items()]
+            measured = {region: values for region, values in result.items() if region not in reasons}
+            rows += [
+                _row(entry, region, dict(zip(medium.columns, values, strict=True)), columns)
+                for region, values in measured.items()
+            ]
     return rows, sorted(skipped, key=lambda item: (item.file, item.region))
+
+
+def _shown(region: str) -> str:
+    """A region in the list of what cannot be used, empty for a whole file."""
+    return "" if region == "full" else region
 
 
 def _others(listing: Listing, digests: Mapping[str, str], entry: Entry) -> str:
@@ -111,7 +151,7 @@ def attributes_of(listing: Listing) -> list[str]:
 
 
 def _columns(listing: Listing) -> list[str]:
-    """The columns behind ``COLUMNS``, in their order."""
+    """The columns behind ``subject_id``, in their order."""
     regions = [region for entry in listing.entries for region in entry.regions.values()]
     expressive = ["expressive"] if any(region.expressive is not None for region in regions) else []
     fold = ["fold"] if any(entry.fold for entry in listing.entries) else []
@@ -119,16 +159,16 @@ def _columns(listing: Listing) -> list[str]:
     return [*source, *expressive, *targets_of(listing), *attributes_of(listing), *fold]
 
 
-def _row(entry: Entry, region: str, box: Box, columns: Sequence[str]) -> dict:
-    face = entry.regions[region]
-    cells = {**entry.attributes, **face.targets, "fold": entry.fold, "source": entry.source}
-    if face.expressive is not None:
-        cells["expressive"] = face.expressive
+def _row(entry: Entry, region: str, measured: Mapping[str, Any], columns: Sequence[str]) -> dict:
+    known = entry.regions[region]
+    cells = {**entry.attributes, **known.targets, "fold": entry.fold, "source": entry.source}
+    if known.expressive is not None:
+        cells["expressive"] = known.expressive
     return {
         "sample_id": f"{entry.file}#{region}",
         "file": entry.file,
         "region": region,
-        **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+        **measured,
         "subject_id": entry.subject_id,
         **{name: cells.get(name, "") for name in columns},
     }
@@ -139,29 +179,39 @@ def kind_of(item: Skipped) -> str:
     return item.reason.partition(":")[0]
 
 
-def check_skipped(samples: int, skipped: Sequence[Skipped], pictures: int, most: float, table: Path) -> None:
+def units(listing: Listing, medium: Medium = PICTURE) -> int:
+    """How many pictures or recordings a dataset has, usable or not; a file may hold several recordings."""
+    if medium is PICTURE:
+        return len(listing.entries) + len(listing.skipped)
+    return sum(len(entry.regions) for entry in listing.entries) + len(listing.skipped)
+
+
+def check_skipped(
+    samples: int, skipped: Sequence[Skipped], total: int, most: float, table: Path, medium: Medium = PICTURE
+) -> None:
     """Refuse a dataset of which too much cannot be used.
 
     Parameters
     ----------
-    samples : usable faces.
+    samples : usable faces or windows.
     skipped : what cannot be used.
-    pictures : of the whole dataset.
-    most : largest share of pictures that may be skipped; hidden ones do not count, nor those of which the dataset
+    total : pictures or recordings of the whole dataset, as ``units`` counts them.
+    most : largest share of them that may be skipped; hidden ones do not count, nor those of which the dataset
         itself says that they show none of the classes.
     table : where all reasons can be read.
 
     Raises
     ------
-    DataError : nothing is usable, or more than ``most`` of the pictures are skipped.
+    DataError : nothing is usable, or more than ``most`` of them are skipped.
     """
-    files = {item.file for item in skipped if not samples or kind_of(item) not in UNCOUNTED}
-    if samples and len(files) <= most * pictures:
+    counted = [item for item in skipped if not samples or kind_of(item) not in UNCOUNTED]
+    lost = {(item.file, "" if medium is PICTURE else item.region) for item in counted}
+    if samples and len(lost) <= most * total:
         return
     kinds = Counter(kind_of(item) for item in skipped)
     reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "the dataset lists none"
     share = f"at most {most:.0%} may be" if samples else "none is usable"
     raise DataError(
-        f"{len(files)} of {pictures} pictures cannot be used, {share}: {reasons}. All are named in {table}. "
+        f"{len(lost)} of {total} {medium.words} cannot be used, {share}: {reasons}. All are named in {table}. "
         "Mend or remove them, or allow more: MAX_SKIPPED="
     )

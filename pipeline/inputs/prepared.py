@@ -55,7 +55,7 @@ def of_card(card: Mapping[str, Any], model: Path) -> Preparation:
     if module is None or stated["version"] != module.VERSION:
         here = ", ".join(f"{stage} version {known.VERSION}" for stage, known in MODULES.items())
         raise ArtifactError(
-            f"{model} was trained on inputs of {stated['kind']} version {stated['version']}, here is {here}: they would "
-            "not be what it learned. Train it anew: make distill"
+            f"{model} was trained on inputs of {stated['kind']} version {stated['version']}, here is {here}: they "
+            "would not be what it learned. Train it anew: make distill"
         )
     return module.Preparation.of_entry(stated)

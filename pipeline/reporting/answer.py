@@ -17,30 +17,39 @@ HARD_CASE = "specificity_hard_negatives"  # among hard negatives
 
 @dataclass(frozen=True)
 class Answer:
-    """A headline and the sentences under it."""
+    """A headline, what it leaves open, and the sentences under it."""
 
     headline: str
+    aside: str
     sentences: tuple[str, ...]
+
+    @property
+    def whole(self) -> str:
+        """The headline with what it leaves open, on one line."""
+        return f"{self.headline}. {self.aside}." if self.aside else self.headline
 
 
 def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
     """Which teacher transfers better, whether teaching helped, what the other choices changed, size, the hard case.
 
-    Where the teachers cannot be told apart, the headline leads with what is settled of teaching and of labels; where
-    nothing is, it says what could not have been seen.
+    Where the teachers cannot be told apart, the headline is what is settled of teaching and of labels; where nothing
+    is, it says what could not have been seen.
 
     Parameters
     ----------
     comparisons : all of `pipeline.reporting.effects.effects`.
     """
     order = effects.ranked(comparisons)
-    headline, transfer = _transfer(comparisons, order) if order else _nothing_to_compare(methods, comparisons)
+    headline, transfer = _transfer(comparisons, order) if order else _nothing_to_compare(methods)
+    rivals = effects.between(comparisons, *order[:2]) if order else None
+    headline, aside = _led(headline, comparisons, rivals)
     if any(math.isnan(m.estimate(m.headline).value) for m in methods):
-        return Answer(headline, (transfer,))
+        return Answer(headline, aside, (transfer,))
     student = favourite(methods)
     sentences = [
         transfer,
         _others(comparisons, order),
+        power.sentence(rivals) if rivals and not rivals.settled else "",
         _teaching([e for e in comparisons if e.factor == TEACHING]),
         budget.in_brief(methods),
         _views([e for e in comparisons if e.factor == "views"]),
@@ -48,7 +57,20 @@ def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
         _size(student, methods),
         _hard_case(student),
     ]
-    return Answer(headline, tuple(sentence for sentence in sentences if sentence))
+    return Answer(headline, aside, tuple(sentence for sentence in sentences if sentence))
+
+
+def _led(headline: str, comparisons: list[Effect], rivals: Effect | None) -> tuple[str, str]:
+    """What leads the page, and what stands beside it.
+
+    Parameters
+    ----------
+    rivals : the two best teachers.
+    """
+    if rivals and rivals.settled:
+        return headline, ""
+    settled = _settled(comparisons)
+    return (settled, headline) if settled else (headline, power.unseen(rivals) if rivals else "")
 
 
 def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
@@ -61,8 +83,8 @@ def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
         return f"The test {samples} cannot answer the question", f"{metric.title} {metric.undefined}."
     first, second = (f"the {name} teacher" for name in e.names)
     reached = (
-        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on held-out subjects, students "
-        f"of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
+        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on {e.pairs[0][0].tested_on}, "
+        f"students of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
         f"({_known(e)}){_seeds(e)}."
     )
     degree = "better" if len(order) == 2 else "best"
@@ -73,11 +95,10 @@ def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
         beaten = [rival.names[1] for rival in rivals if rival and rival.settled]
         headline = f"{e.names[0]} transfers better than {joined(beaten)}"
         return headline, f"{reached} {_why(e)}, so on these data {first} transfers better."
-    settled, unseen = _settled(comparisons), power.headline(e)
-    cannot = f"hese data cannot tell which teacher transfers {degree}"
-    headline = f"{settled}; t{cannot}" if settled else f"T{cannot}" + (f": {unseen}" if unseen else "")
-    verdict = f"{reached} {_why(e)}, so neither teacher can be called the better one on these data."
-    return headline, " ".join(filter(None, (verdict, power.sentence(e))))
+    return (
+        f"These data cannot tell which teacher transfers {degree}",
+        f"{reached} {_why(e)}, so neither teacher can be called the better one on these data.",
+    )
 
 
 def _settled(comparisons: list[Effect]) -> str:
@@ -89,7 +110,10 @@ def _settled(comparisons: list[Effect]) -> str:
         teachers = f"the {joined([e.names[0] for e in alike])} teacher{'s' * (len(alike) > 1)}"
         return _capital(f"{_budget(alike[0])}{teachers} {_adds(alike)}")
     labels = [e for e in settled if e.factor == "labelled"]
-    return _capital(f"{' instead of '.join(labels[0].names)} {_adds(labels[:1])}") if labels else ""
+    if not labels:
+        return ""
+    verb, size = "gain" if labels[0].gains else "lose", _points(abs(labels[0].estimate.value))
+    return f"With {' instead of '.join(labels[0].names)} subjects, students {verb} {size} points"
 
 
 def _adds(alike: list[Effect]) -> str:
@@ -101,7 +125,7 @@ def _adds(alike: list[Effect]) -> str:
 
 def _budget(e: Effect) -> str:
     """The labels that students of a comparison knew, before what it says; empty where those were all."""
-    return f"with {level('labelled', e.labelled)}, " if e.labelled else ""
+    return f"with {level('labelled', e.labelled)} subjects, " if e.labelled else ""
 
 
 def _why(e: Effect) -> str:
@@ -125,7 +149,7 @@ def _unmatched(order: list[str]) -> tuple[str, str]:
     )
 
 
-def _nothing_to_compare(methods: list[Method], comparisons: list[Effect]) -> tuple[str, str]:
+def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     teachers = {m.teacher for m in methods if m.is_taught}
     reached = "; ".join(f"{m.title}: {_percent(m.estimate(m.headline).value)}" for m in methods)
     if len(teachers) > 1:
@@ -134,10 +158,8 @@ def _nothing_to_compare(methods: list[Method], comparisons: list[Effect]) -> tup
     else:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
-    settled = _settled(comparisons)
-    headline = f"{settled}; {headline[0].lower()}{headline[1:]}" if settled else headline
     title = methods[0].headline_metric.title
-    return headline, f"Which teacher transfers better takes {need}. {title} on held-out subjects: {reached}."
+    return headline, f"Which teacher transfers better takes {need}. {title} on {methods[0].tested_on}: {reached}."
 
 
 def _others(comparisons: list[Effect], order: list[str]) -> str:

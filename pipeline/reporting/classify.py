@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config import NO_TEACHER
 from pipeline.reporting import classify_figures as figures
-from pipeline.reporting import people, pictures, quality, tables
+from pipeline.reporting import folds, people, pictures, quality, tables
 from pipeline.reporting.cells import words
 from pipeline.reporting.common import unnamed
 from pipeline.reporting.figures import trained
@@ -50,7 +50,7 @@ def data(material: Material) -> Section:
     return section(
         "Data and split",
         "Data",
-        tables=[people.data(everyone, task), people.people(everyone)],
+        tables=[people.data(everyone, task) if material.folds == 1 else folds.data(material), people.people(everyone)],
         paired=bool(everyone["sample_id"].str.endswith(HALVES).any()),
         unnamed=unnamed(everyone),
         hard=words(task.hard_negatives) if hard else "",
@@ -63,7 +63,9 @@ def training(material: Material) -> Section:
     shown, chance = material.shown, 100 / len(material.task.outputs)
     losses = [one.history[["train_loss", "val_loss"]].max().max() for method in shown for one in trained(method)]
     drawn = [learning(method, LOSS_ROOM * max(losses), least=0.9 * chance) for method in shown]
-    return section("Training curves", "Training", figures=drawn)
+    networks = max(len(method.runs) * method.folds for method in shown)
+    most = max(len(trained(method)) for method in shown)
+    return section("Training curves", "Training", figures=drawn, networks=networks, drawn=most)
 
 
 def curves(material: Material) -> Section:

@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 
+from pipeline.artifacts.names import without_fold
 from pipeline.artifacts.store import Artifact
 from pipeline.reporting import checklist as tripod
 from pipeline.reporting import effects as comparisons
@@ -133,8 +134,8 @@ def limits(material: Material) -> Section:
 
 
 def _settings(artifacts: list[Artifact]) -> list[tuple[str, str]]:
-    """What can change each artifact, as text; the task, which all share, once."""
-    every = {artifact.slug: dict(artifact.record["fingerprinted"]) for artifact in artifacts}
+    """What can change each artifact, as text; the task, which all share, and what folds repeat, once."""
+    every = {without_fold(artifact.slug): dict(artifact.record["fingerprinted"]) for artifact in artifacts}
     tasks = [settings.pop("task") for settings in every.values() if "task" in settings]
     texts = {slug: json.dumps(settings, ensure_ascii=False) for slug, settings in every.items()}
     return [("task", json.dumps(tasks[0], ensure_ascii=False)), *texts.items()]

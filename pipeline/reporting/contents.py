@@ -26,4 +26,6 @@ def collect(material: Material) -> dict[str, Any]:
         "replicates": material.config.replicates,
         "test": material.test,
         "seeds": material.seeds,
+        "folds": material.folds,
+        "leaks": material.leaks,
     }

@@ -4,6 +4,17 @@ The effect of B in place of A is the difference of the headline metric between t
 alone, averaged over all such pairs and over seeds. The average is taken inside every resample, of subjects and of
 seeds, so that its interval and its p-value speak of new subjects and of new seeds of the students, with the recipes and
 the teachers that were run. What the comparison could have shown is reckoned from the same resamples.
+
+With outer cross-validation a seed stands for K trainings, one for each fold, and the metric is that of their answers
+together. A draw of seeds takes all folds of a seed at once. Runs of different seeds are alike in distribution and, the
+data given, independent, whatever the K trainings of one seed have in common (their first weights, their order of
+samples); so the spread of pooled runs over seeds, with one draw less than there are seeds (`bootstrap.seed_draws`), is
+an unbiased estimate of the variance that training adds to the mean over seeds. Seeds drawn for each fold apart would
+count K trainings as independent that are not, and leave out the covariance between the folds.
+
+One seed cannot tell this part: its draw is always itself. Then a fold whose training went badly lowers all of its
+subjects together, which a draw of subjects takes for a difference between people, and counts as if it came anew with
+each of them: the interval is too narrow by what subjects of a fold share.
 """
 
 from __future__ import annotations
@@ -173,8 +184,8 @@ def _comparisons(factor: str, students: list[Method]) -> Iterator[tuple]:
     """``first, second, pairs`` for every comparison of a factor; of teaching also the labelled subjects."""
     taught = [method for method in students if method.is_taught]
     if factor == TEACHING:
-        for labelled, teacher in sorted({(_labelled(m), m.teacher) for m in taught}):
-            mine = [m for m in taught if (_labelled(m), m.teacher) == (labelled, teacher)]
+        for labelled, teacher in sorted({(m.recipe.labelled, m.teacher) for m in taught}):
+            mine = [m for m in taught if (m.recipe.labelled, m.teacher) == (labelled, teacher)]
             yield teacher, NO_TEACHER, tuple((m, b) for m in mine if (b := baseline(m, students))), labelled
         return
     compared = students if factor == "student" else taught
@@ -225,7 +236,3 @@ def _value(method: Method, seed: int) -> float:
 
 def _from_the_better(e: Effect) -> Effect:
     return turned(e) if e.estimate.value < 0 else e
-
-
-def _labelled(method: Method) -> float:
-    return getattr(method.recipe, "labelled", 0.0)

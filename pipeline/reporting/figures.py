@@ -39,7 +39,7 @@ def comparison(methods: list[Method]) -> Picture:
     values = [f"{100 * m.estimate(m.headline).value:.1f}" for m in methods]
     _rows(axes, [(m.kind, ", ".join(m.details)) for m in methods], values)
     title = methods[0].headline_metric.title
-    axes.set_xlabel(f"{title} on held-out subjects, %")
+    axes.set_xlabel(f"{title} on {'seen people (a leak)' if methods[0].runs[0].leaks else 'held-out subjects'}, %")
     spoken = "; ".join(f"{m.title} {value}" for m, value in zip(methods, values, strict=True))
     return picture(figure, "headline", f"{title} in percent: {spoken}")
 
@@ -86,7 +86,7 @@ def effects(comparisons: list[Effect]) -> Picture:
 
 @matplotlib.rc_context(STYLE)
 def training(method: Method, loss_limit: float, least: float = 0.0) -> Picture:
-    """Loss and the headline metric on validation by epoch, a line for each network; a dot marks the epoch that was kept.
+    """Loss and the headline metric on validation by epoch, a line a network; a dot marks the epoch that was kept.
 
     Parameters
     ----------

@@ -88,6 +88,16 @@ class Material:
         return self.task.outputs[self.task.positive_output]
 
     @property
+    def folds(self) -> int:
+        """How many outer folds there are; 1 of one split."""
+        return len(self.splits)
+
+    @property
+    def leaks(self) -> bool:
+        """Whether subjects are in training and test."""
+        return self.runs[0].leaks
+
+    @property
     def artifacts(self) -> list[Artifact]:
         """All that went into the report."""
         return [self.samples, self.inputs, *self.splits, *self.caches, *self.models]
@@ -114,7 +124,7 @@ class Material:
 
     @property
     def everyone(self) -> pd.DataFrame:
-        """Every sample of every part, with one model's predictions."""
+        """Every sample, with one model's predictions: of every part, or, with several folds, each in the test part."""
         return self.runs[0].predictions
 
     @cached_property

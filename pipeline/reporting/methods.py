@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +13,9 @@ import pandas as pd
 from pipeline.config import NO_TEACHER
 from pipeline.evaluation import bootstrap
 from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.metrics.weighted import RANKINGS, Metric
 from pipeline.evaluation.question import Question
+from pipeline.reporting.cells import joined
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
 from pipeline.reporting.runs import Run, described, held_out
 from pipeline.tasks import Task
@@ -117,6 +118,28 @@ class Method:
     def subjects(self) -> int:
         """How many people it was tested on."""
         return held_out(self.runs[0].predictions)["subject_id"].nunique()
+
+    @property
+    def folds(self) -> int:
+        """How many networks a run has: one for each outer fold."""
+        return len(self.runs[0].folds)
+
+    @property
+    def tested_on(self) -> str:
+        """Whom the test samples show, in a sentence."""
+        if self.runs[0].leaks:
+            return f"held-out {self.task.samples} of people whose other {self.task.samples} were learned from"
+        return "held-out subjects"
+
+    def in_one_list(self, names: Iterable[str]) -> str:
+        """What to say beside metrics of which some rank samples, where several networks give the scores; else empty."""
+        ranking = [described(self.task)[name].title for name in names if name in RANKINGS]
+        if self.folds == 1 or not ranking:
+            return ""
+        return (
+            f" {joined(ranking)}: the scores of {self.folds} networks, one for each fold, ranked in one list, as if "
+            "they were on one scale; figures of single networks are in tables/folds.csv."
+        )
 
     @property
     def architecture(self) -> str:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import NO_TEACHER
+from pipeline.config import EACH_SUBJECT, NO_TEACHER, ONE_SPLIT
 from pipeline.reporting import page
 from pipeline.reporting.recipes import Recipe, level, pretty
 from pipeline.reporting.runs import GENERATED, described, task_of
@@ -31,7 +31,12 @@ CALIBRATION = {
 
 
 def facts(
-    config: Mapping[str, Any], fingerprint: str, dataset: str, split: pd.DataFrame, best: Mapping[str, Any]
+    config: Mapping[str, Any],
+    fingerprint: str,
+    dataset: str,
+    split: pd.DataFrame,
+    best: Mapping[str, Any],
+    fold: str = "",
 ) -> dict[str, Any]:
     """What a model's record says that its card repeats.
 
@@ -42,10 +47,28 @@ def facts(
     dataset : name of the dataset's form.
     split : sample_id, subject_id and part of every sample.
     best : the epoch whose weights were kept: epoch, val_loss, val_<headline>.
+    fold : which outer fold the test part is, in words; empty of one split.
     """
     sizes = split.groupby("part")["subject_id"].agg(["nunique", "size"])
     parts = {part: {"subjects": int(row["nunique"]), "samples": int(row["size"])} for part, row in sizes.iterrows()}
-    return {"config": config, "fingerprint": fingerprint, "dataset": dataset, "parts": parts, "best": best}
+    shared = int((split.groupby("subject_id")["part"].nunique() > 1).sum())
+    return {
+        "config": config,
+        "fingerprint": fingerprint,
+        "dataset": dataset,
+        "parts": parts,
+        "shared": shared,
+        "best": best,
+        "fold": fold,
+    }
+
+
+def fold_of(split: Mapping[str, Any]) -> str:
+    """Which outer fold a split is, in words, from its config; empty of one split."""
+    if split["cv"] == ONE_SPLIT:
+        return ""
+    of = "with one subject each" if split["cv"] == EACH_SUBJECT else f"of {split['cv']}"
+    return f"fold {split['fold'] + 1} {of}"
 
 
 def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapping[str, Any] | None = None) -> str:

@@ -30,7 +30,9 @@ def data(samples: pd.DataFrame, task: Task) -> Table:
             row[f"{task.sample.capitalize()} not found"] = int((inside & not_found(samples)).sum())
         rows.append(row)
     frame = pd.DataFrame(rows)
-    caption = f"Subjects and {task.samples} in each part; no subject is in two parts."
+    shared = int((samples[samples["part"].isin(PARTS)].groupby("subject_id")["part"].nunique() > 1).sum())
+    caption = f"Subjects and {task.samples} in each part; "
+    caption += f"{shared} subjects are in several." if shared else "no subject is in two parts."
     return Table("data", caption, frame, frame)
 
 
@@ -63,7 +65,7 @@ def _kinds(samples: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
 def unseen(samples: pd.DataFrame) -> list[str]:
     """Sources that are tested and that no model learned from."""
     inside = {part: set(samples.loc[samples["part"] == part, "source"]) for part in PARTS}
-    return sorted(inside["test"] - inside["train"])
+    return sorted(inside["test"] - inside["train"]) if inside["train"] else []  # of folds, every source is in training
 
 
 def sources(methods: list[Method], weights: np.ndarray) -> Table:
@@ -80,7 +82,8 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
         for group in _division(method, "source", weights).groups:
             inside = every[every["source"] == group.name]
             learned = int((inside["part"] == "train").sum())
-            first = {"Source": words(group.name), f"Training {task.samples}": str(learned)}
+            first = {"Source": words(group.name)}
+            first |= {f"Training {task.samples}": str(learned)} if method.folds == 1 else {}
             first |= {f"Test {task.samples}": str(group.samples), "Test subjects": str(group.subjects)}
             lines.setdefault(group.name, first)[method.title] = percent(group.estimate)
             facts = {"source": group.name, "train": learned, "test": group.samples, "subjects": group.subjects}
@@ -88,16 +91,22 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
             numbers.append(identity(method) | facts | numbers_of(group.estimate) | rest)
     caption = (
         f"{methods[0].headline_metric.title} on the test {task.samples} of each source, percent with {level(methods)} "
-        "intervals over subjects. A source without training samples is one that no model has seen."
+        "intervals over subjects."
     )
+    caption += " A source without training samples is one that no model has seen." if methods[0].folds == 1 else ""
     return Table("sources", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 
 
 def people(samples: pd.DataFrame) -> Table | None:
     """Subjects of each part by attribute; None when the dataset says nothing of the people."""
+    crossed = set(samples["part"]) == {"test"}  # every subject is tested in one fold
+    parts = {"test": "subjects"} if crossed else dict.fromkeys(PARTS)
     rows = [
         {"Attribute": words(name), "Group": words(group)}
-        | {part: int(inside.loc[inside["part"] == part, "subject_id"].nunique()) for part in PARTS}
+        | {
+            title or part: int(inside.loc[inside["part"] == part, "subject_id"].nunique())
+            for part, title in parts.items()
+        }
         for name in subgroups.groupings(samples)
         for group, inside in samples.groupby(name)
     ]
@@ -105,7 +114,8 @@ def people(samples: pd.DataFrame) -> Table | None:
         return None
     frame = pd.DataFrame(rows)
     shown = frame.assign(Attribute=frame["Attribute"].where(~frame["Attribute"].duplicated(), ""))
-    return Table("people", "Subjects in each part by attribute.", shown, frame)
+    caption = "Subjects by attribute." if crossed else "Subjects in each part by attribute."
+    return Table("people", caption, shown, frame)
 
 
 def detection(samples: pd.DataFrame, task: Task, confidence: float) -> Table | None:

@@ -58,7 +58,7 @@ def caption(comparisons: list[Effect]) -> str:
     return text
 
 
-def headline(e: Effect) -> str:
+def unseen(e: Effect) -> str:
     """What the comparison could not have shown, for a headline; empty where that is not known."""
     if e.needed is None or e.significant:
         return ""
@@ -70,7 +70,7 @@ def headline(e: Effect) -> str:
 
 
 def sentence(e: Effect) -> str:
-    """What the headline means, and what it comes from; empty where that is not known."""
+    """What that means, and what it comes from; empty where that is not known."""
     if e.needed is None:
         return ""
     run = f"{_plural(e.error.subjects, 'subject')} and {_plural(e.error.seeds, 'seed')}"

@@ -57,11 +57,12 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
     ----------
     weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
     """
-    shown, numbers, task = [], [], methods[0].task
+    shown, numbers, task, unfitted = [], [], methods[0].task, 0
     every, on_page = calibration.figures(Question.of(task)), calibration_figures(task)
     for method in methods:
         before, after = _calibration(method, weights, scaled=False), _calibration(method, weights, scaled=True)
         values = [value for run in method.runs for value in run.temperatures.values()]
+        unfitted += int(np.isnan(values).sum())
         line: dict[str, Any] = {"Model": method.title}
         line |= {metric.title: figure(before[name]) for name, metric in on_page.items()}
         line["Temperature"] = "—" if np.isnan(np.mean(values)) else number(float(np.mean(values)))
@@ -74,6 +75,12 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
         f"Calibration on test {task.samples}, means over seeds. After: logits divided by the temperature. A resample "
         f"has fewer different {task.samples}, and so a larger ECE, than the whole: its interval can lie above it."
     )
+    if methods[0].folds > 1:
+        caption += (
+            " Each fold’s network has its own temperature, fitted on its own validation subjects; shown is the mean."
+        )
+    if methods[0].folds > 1 and unfitted:
+        caption += f" {unfitted} networks have none that is best, and with them their model no figures after it."
     missing = {line["figure"] for line in numbers if line["when"] == "before" and np.isnan(line["value"])}
     reasons = dict.fromkeys(metric.undefined for name, metric in every.items() if name in missing)
     caption += f" Where a figure has no value, it {'; '.join(reasons)}." if reasons else ""
@@ -153,7 +160,8 @@ def opinions(e: Effect) -> Table | None:
         caption += (
             f"; DeLong’s variance of the difference of areas is Obuchowski’s for clusters of {samples} of one subject"
         )
-    return Table("opinions", f"{caption}.", pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
+    caption += "." + (first.in_one_list(("roc_auc",)) if "DeLong" in second_tests(first.task) else "")
+    return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
 def seeds_agree(method: Method) -> bootstrap.Estimate:

@@ -43,9 +43,7 @@ def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[
     return best, changes[best.name]
 
 
-def commands(
-    samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[str, Any] | None = None
-) -> list[str]:
+def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[str, Any] | None = None) -> list[str]:
     """The command that makes this report, and the one that shows what it would do.
 
     Parameters
@@ -87,7 +85,9 @@ def _levels(task: Task) -> list[str]:
 def _divided(split: Mapping[str, Any], preset: Preset) -> list[str]:
     """How the subjects are divided, where the preset divides them otherwise."""
     usual = vars(preset.split)
-    words = [f"{option}={split[name]}" for name, option in DIVIDED.items() if split.get(name, usual[name]) != usual[name]]
+    words = [
+        f"{option}={split[name]}" for name, option in DIVIDED.items() if split.get(name, usual[name]) != usual[name]
+    ]
     return words + (["I_KNOW_IT_LEAKS=1"] if split.get("by") == "window" else [])
 
 

@@ -82,19 +82,22 @@ class Run:
     predictions : of one split every sample of every part; of several folds every sample once, in the test part, as the
         network of its fold answers. ``fold`` says which that is.
     validation : the predictions of the validation parts; with several folds every sample is in one.
+    leaks : whether samples were divided whoever they show, so that subjects are in training and test.
     """
 
     folds: tuple[Trained, ...]
     predictions: pd.DataFrame
     validation: pd.DataFrame
+    leaks: bool = False
 
     @classmethod
-    def load(cls, folds: Mapping[int, tuple[Artifact, Artifact]]) -> Run:
+    def load(cls, folds: Mapping[int, tuple[Artifact, Artifact]], leaks: bool = False) -> Run:
         """Read what the report needs of the folds' networks and bring their answers together.
 
         Parameters
         ----------
         folds : by number of the fold its network and the evaluation; of one split ``{0: (model, evaluation)}``.
+        leaks : whether subjects are in training and test.
 
         Raises
         ------
@@ -108,14 +111,14 @@ class Run:
                 frames.append(every[every["part"] == part])
         tested, validation = (pd.concat(frames, ignore_index=True) for frames in parts.values())
         if len(trained) == 1:
-            return cls(trained, every, validation)
+            return cls(trained, every, validation, leaks)
         if (twice := tested["sample_id"].duplicated()).any():
             raise ArtifactError(
-                f"{trained[0].model.path} and the models of {len(trained) - 1} other folds tested {twice.sum()} samples "
-                f"twice, such as {tested['sample_id'][twice].iloc[0]}: their splits are not folds of one another. "
-                "Make them with one CV=: make report"
+                f"{trained[0].model.path} and the models of {len(trained) - 1} other folds tested {twice.sum()} "
+                f"samples twice, such as {tested['sample_id'][twice].iloc[0]}: their splits are not folds of one "
+                "another. Make them with one CV=: make report"
             )
-        return cls(trained, tested, validation)
+        return cls(trained, tested, validation, leaks)
 
     @property
     def model(self) -> Artifact:
@@ -247,7 +250,7 @@ def gather(inputs: Mapping[str, Artifact], splits: Sequence[Artifact] = ()) -> l
 
     Parameters
     ----------
-    splits : of the outer folds, by which models are told apart that differ in nothing else; none for one split.
+    splits : the one split, or those of the outer folds, by which models are told apart that differ in nothing else.
 
     Raises
     ------
@@ -261,7 +264,8 @@ def gather(inputs: Mapping[str, Artifact], splits: Sequence[Artifact] = ()) -> l
             recipe = Recipe.of(model.config, model.record["stage"] == "train_teacher")
             folds = groups.setdefault((recipe, model.config["seed"]), {})
             folds[number.get(evaluation.record["inputs"].get("split"), len(folds))] = model, evaluation
-    return _comparable([Run.load(folds) for folds in groups.values()])
+    leaks = any(split.config["by"] == "window" for split in splits)
+    return _comparable([Run.load(folds, leaks) for folds in groups.values()])
 
 
 def _comparable(runs: list[Run]) -> list[Run]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import budget, classify, common, levels, losses
+from pipeline.reporting import budget, classify, common, folds, levels, losses, signals
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
 SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
     "classify": (
         common.results,
+        folds.folds,
         losses.losses,
         levels.levels,
         classify.classes,
@@ -23,6 +24,7 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
         common.groups,
         common.networks,
         classify.data,
+        signals.windows,
         common.detection,
         classify.training,
         classify.curves,

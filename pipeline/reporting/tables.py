@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.reporting.runs import Run, described, row
 from pipeline.tasks import Task
 
 MOST_SKIPPED = 40  # rows on the page
+MOST_ARTIFACTS = 200  # likewise: outer folds have many hundreds
 FEWEST_SEEDS = 6  # with fewer, a Wilcoxon test over seeds cannot reach 0.05
 FACTORS = {
     "teacher": "teacher",
@@ -55,7 +57,7 @@ def comparison(methods: list[Method], shown: list[Method]) -> Table:
         f"Test {task.samples}; percent with {level(methods)} intervals over subjects, students as means over seeds ± "
         "their SD."
     )
-    caption += _left_out(methods, shown)
+    caption += _left_out(methods, shown) + methods[0].in_one_list(every)
     seen = [line for line in numbers if line["model"] in {method.title for method in shown}]
     missing = {line["metric"] for line in seen if np.isnan(line["value"])}
     reasons = "; ".join(f"{metric.title} {metric.undefined}" for name, metric in every.items() if name in missing)
@@ -92,6 +94,7 @@ def per_class(methods: list[Method], shown: Method, weights: np.ndarray) -> Tabl
                 line = {"class": name, "support": int(support.get(c, 0)), "metric": metric} | numbers_of(estimate)
                 numbers.append(identity(method) | line | {"seed_sd": spread})
     caption = f"{shown.title}, test {task.samples}; percent with {level([shown])} intervals over subjects."
+    caption += shown.in_one_list(OF_A_CLASS)
     return Table("per-class", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
 
@@ -110,7 +113,9 @@ def students(methods: list[Method]) -> Table | None:
         estimate = numbers_of(method.estimate(method.headline))
         numbers.append(identity(method) | {f"val_{method.headline}": validation / 100} | estimate)
     title = lowered(methods[0].headline_metric.title)
-    caption = f"Every student; {title} on validation subjects chose which are shown above."
+    folds = f" (of all {methods[0].folds} folds together)" if methods[0].folds > 1 else ""
+    caption = f"Every student; {title} on validation subjects{folds} chose which are shown above."
+    caption += methods[0].in_one_list(name for name in IN_BRIEF if name in described(methods[0].task))
     return Table("students", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
@@ -164,7 +169,7 @@ def networks(methods: list[Method]) -> Table:
         architecture, cost = method.runs[0].model.config["architecture"], method.cost
         trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
         size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
-        runs = sum(len(m.runs) for m in alike)
+        runs, folds = sum(len(m.runs) for m in alike), method.folds
         read = ", ".join(READ[modality](entry) for modality, entry in method.runs[0].card["inputs"].items())
         shown.append(
             {
@@ -173,7 +178,7 @@ def networks(methods: list[Method]) -> Table:
                 "Input": read,
                 "Weights": method.weights,
                 "Trained": trained,
-                "Runs": str(runs),
+                "Runs": f"{runs} of {folds} folds" if folds > 1 else str(runs),
                 "Parameters, M": short(cost["parameters"] / 1e6),
                 "GFLOPs": short(cost["gflops"]),
                 "Latency, ms": short(cost["latency_ms"]),
@@ -181,7 +186,9 @@ def networks(methods: list[Method]) -> Table:
         )
         facts = {"model": name, "network": method.architecture, "input": read}
         numbers.append(
-            facts | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs} | size
+            facts
+            | {"weights": method.weights, "trained": trained.replace("\u00a0", " "), "runs": runs, "outer_folds": folds}
+            | size
         )
     caption = "Networks as they were built. Two FLOPs per multiply-accumulate; latency of one "
     caption += f"{methods[0].task.sample} on one thread."
@@ -193,12 +200,25 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
     if not caches:
         return None
     shown, numbers = [], []
+    alike: dict[tuple, list[Artifact]] = {}
     for cache in sorted(caches, key=_contents):
+        alike.setdefault(_contents(cache), []).append(cache)
         config, counts = cache.config, cache.summary["counts"]
-        folds = config["folds"]
+        numbers.append(
+            {"artifact": cache.slug, "teacher": config["teacher"], "views": config["views"], "folds": config["folds"]}
+            | {"mix": config["mix"], "features": config["features"]}
+            | counts
+            | {"bytes_per_view": cache.summary["bytes_per_view"]}
+            | {"feature_bytes_per_view": cache.summary["feature_bytes_per_view"]}
+        )
+    for group in alike.values():
+        cache, counts = group[0], Counter()
+        for one in group:
+            counts.update(one.summary["counts"])
+        config = cache.config
         wrong = {part: counts[f"{part}_disagrees"] for part in ("train", "val", "test") if part in counts}
         differ = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
-        size, features = cache.summary["bytes_per_view"], config["features"]
+        size = cache.summary["bytes_per_view"]
         shown.append(
             {
                 "Labels": _labels_in_words(config),
@@ -211,17 +231,13 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
                 f"Bytes per {task.sample} and view": f"{size:.1f}",
             }
         )
-        numbers.append(
-            {"artifact": cache.slug, "teacher": config["teacher"], "views": config["views"], "folds": folds}
-            | {"mix": config["mix"], "features": features}
-            | counts
-            | {"bytes_per_view": size, "feature_bytes_per_view": cache.summary["feature_bytes_per_view"]}
-        )
     caption = (
         f"Cached answers; bytes of logits and hard label, without features. Differ: {task.samples} whose hard label is "
         f"not the true one. A teacher that was trained on the {task.samples} it labels mostly repeats their truth; "
         "cross-fitted teachers (folds) label subjects that they have not seen."
     )
+    if (outer := max(map(len, alike.values()))) > 1:
+        caption += f" Sums over the {outer} outer folds, each with teachers of its own."
     return Table("labels", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -267,8 +283,10 @@ def provenance(artifacts: list[Artifact]) -> Table:
             for artifact in artifacts
         ]
     )
-    shown = frame.assign(Fingerprint=frame["Fingerprint"].str[:12])
-    return Table("artifacts", "Artifacts behind this report.", shown, frame)
+    shown, caption = frame.assign(Fingerprint=frame["Fingerprint"].str[:12]), "Artifacts behind this report."
+    if len(frame) > MOST_ARTIFACTS:
+        caption += f" The first {MOST_ARTIFACTS} of {len(frame)}; the CSV file has all."
+    return Table("artifacts", caption, shown.head(MOST_ARTIFACTS), frame)
 
 
 def identity(method: Method) -> dict[str, Any]:

@@ -45,6 +45,8 @@ CARD = {
     "temperature": 4.0,
 }
 
+OF_SIGNALS = CARD | {"inputs": {"signal": {"length": 352, "channels": 2}}, "prepare": WINDOWS}
+
 
 def refused(folder, content: str | bytes) -> str:
     """What is said of a card that cannot be right."""
@@ -80,9 +82,9 @@ def test_what_is_written_is_read(tmp_path):
     [
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
-        (cards.Signal, SignalSpec, set()),
         (cards.Faces, Preparation, {"version"}),
         (cards.Windows, signals.Preparation, {"version"}),
+        (cards.Signal, SignalSpec, set()),
         (cards.Question, Task, set()),
     ],
 )
@@ -92,8 +94,22 @@ def test_the_schema_has_the_fields_of_what_it_describes(schema, kind, more):
 
 
 def test_a_card_of_signals_has_no_picture(tmp_path):
-    (tmp_path / cards.CARD).write_text(cards.text(changed("inputs", {"signal": {"length": 176, "channels": 2}})))
-    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 176, "channels": 2}}
+    (tmp_path / cards.CARD).write_text(cards.text(OF_SIGNALS))
+    assert cards.read(tmp_path)["inputs"] == {"signal": {"length": 352, "channels": 2}}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"signal": {"length": 351, "channels": 2}},
+        {"signal": {"length": 352, "channels": 1}},
+        CARD["inputs"],
+        CARD["inputs"] | OF_SIGNALS["inputs"],
+    ],
+)
+def test_a_network_reads_what_its_preparation_makes(inputs, tmp_path):
+    assert "not what its preparation makes" in refused(tmp_path, cards.text(OF_SIGNALS | {"inputs": inputs}))
+    assert "not what its preparation makes" in refused(tmp_path, cards.text(CARD | {"inputs": OF_SIGNALS["inputs"]}))
 
 
 def test_the_schema_knows_every_modality():
@@ -114,8 +130,9 @@ def test_no_option_makes_a_card_that_is_refused(prepare, config, name, tmp_path)
     values = [bound for bound in bounds if bound is not None] + list(option.metadata["choices"])
     if name == "rate_hz":
         values = [value for value in values if value]  # 0 leaves it to the recordings
+    base = CARD if prepare is PREPARE else OF_SIGNALS
     for value in values:
-        card = CARD | {"prepare": prepare | {name: value}}
+        card = base | {"prepare": prepare | {name: value}}
         (tmp_path / cards.CARD).write_text(cards.text(card))
         assert cards.read(tmp_path)["prepare"][name] == value
 
@@ -149,13 +166,7 @@ CRAFTED = [
     ("prepare", {}),
     ("prepare", PREPARE | {"kind": "resize"}),
     ("prepare", PREPARE | {"kind": "window"}),
-    ("prepare", WINDOWS | {"kind": "align"}),
-    ("prepare", WINDOWS | {"channels": []}),
-    ("prepare", WINDOWS | {"channels": ["gsr\n"]}),
-    ("prepare", WINDOWS | {"rate_hz": 0}),
-    ("prepare", WINDOWS | {"steps": 2**40}),
-    ("prepare", WINDOWS | {"scaling": "magic"}),
-    ("prepare", WINDOWS | {"outliers": float("nan")}),
+    ("prepare", WINDOWS),
     ("classes", [["no_pain", "pain"]]),
     ("classes", []),
     ("classes", ["pain", "pain"]),
@@ -184,6 +195,29 @@ CRAFTED = [
 @pytest.mark.parametrize(("path", "value"), CRAFTED, ids=lambda value: str(value)[:30])
 def test_what_no_network_can_be_is_named_with_its_place(path, value, tmp_path):
     assert "train again" in refused(tmp_path, cards.text(changed(path, value)))
+
+
+OF_WINDOWS = [
+    {"kind": "align"},
+    {"channels": []},
+    {"channels": ["gsr\n", "ecg"]},
+    {"channels": "gs"},
+    {"rate_hz": 0},
+    {"rate_hz": float("inf")},
+    {"steps": 0},
+    {"steps": 2**40},
+    {"smooth_window": 0},
+    {"smooth_order": -1},
+    {"scaling": "magic"},
+    {"outliers": float("nan")},
+    {"surprise": 1},
+]
+
+
+@pytest.mark.parametrize("change", OF_WINDOWS, ids=str)
+def test_what_no_window_can_be_is_named_with_its_place(change, tmp_path):
+    message = refused(tmp_path, cards.text(OF_SIGNALS | {"prepare": WINDOWS | change}))
+    assert "prepare" in message or "malformed" in message  # JSON has neither NaN nor infinity
 
 
 @pytest.mark.parametrize("name", ["architecture", "network", "classes", "inputs", "fingerprint", "sha256"])

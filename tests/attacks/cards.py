@@ -125,7 +125,7 @@ def _read(arena: Arena, place: Path, folder: Path, known: bool) -> None:
     command = random.choice(["predict", "predict", "status", "plan", "evaluate", "report", "gc"])
     if command in ("evaluate", "report"):
         reference.remove(place, *reference.readers(folder.name))
-    given = {"input": _one_picture(arena), "out": "out", "model": folder, "yes": "true"}
+    given = {"input": _one_sample(arena), "out": "out", "model": folder, "yes": "true"}
     outcome = arena.run(command, place, given)
     if outcome.verdict == "ok" and command == "predict" and known:
         arena.note(SILENT, f"predict used {folder.name}, whose card is not the one recorded")
@@ -133,8 +133,8 @@ def _read(arena: Arena, place: Path, folder: Path, known: bool) -> None:
         arena.note(UNCLEAR, f"{command}: {folder.name} is crafted, said is {outcome.error[:300]}")
 
 
-def _one_picture(arena: Arena) -> Path:
-    source = next(path for path in sorted(arena.reference.data.rglob("*.jpg")))
+def _one_sample(arena: Arena) -> Path:
+    source = arena.reference.samples[0]
     return Path(shutil.copy(source, arena.folder / source.name))
 
 

@@ -1,4 +1,4 @@
-"""Damaged pictures and tables, as a dataset and before a trained model: each is named, and the good ones stay."""
+"""Damaged pictures, recordings and tables, as a dataset and before a model: each is named, and the good ones stay."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.artifacts.suffixes import PICTURES
-from tests.attacks import pictures, tables
+from tests.attacks import pictures, signals, tables, things
 from tests.attacks.arena import SILENT, UNCLEAR, Arena
+from tests.attacks.world import PREPARE, samples_in
 
 NAME, COUNT, WHAT = "inputs", 120, "damaged inputs"
-EACH = 12  # damaged pictures in a dataset, which has more good ones
+EACH = 12  # damaged files in a dataset, which has more good ones
 ODD_EACH = 3
 LONG_S = 60
+FORMS = {"align": pictures, "window": signals}  # by the command that reads them: ways to damage what it reads
 
 
 def attack(arena: Arena) -> None:
-    """A dataset with damaged pictures, a damaged table, or pictures that are to be predicted."""
+    """A dataset with damaged files, a damaged table, or files that are to be predicted."""
     [_dataset, _table, _predict][arena.random.randrange(3)](arena)
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """A dataset of its own, some of whose pictures were damaged and some given odd names.
+class Files:
+    """A dataset of its own, some of whose files were damaged and some given odd names.
 
     Parameters
     ----------
-    names : every picture but those of odd names, as tables name it.
+    names : every file but those of odd names, as tables name it.
     damaged : of these the damaged ones, and how.
     odd : the names that tables cannot hold as they are.
     """
@@ -45,38 +46,47 @@ class Pictures:
         return f"{', '.join(sorted(set(self.damaged.values())))}; {', '.join(map(repr, self.odd))}"
 
 
-def _attacked(arena: Arena, most: int | None = None) -> Pictures:
-    """Damage a copy of the dataset, or of its first pictures."""
+def _attacked(arena: Arena, most: int | None = None) -> Files:
+    """Damage a copy of the dataset, or of its first files."""
     random, data = arena.random, arena.folder / "data"
     shutil.copytree(arena.reference.data, data)
-    paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in PICTURES)
+    paths = samples_in(data)
     for path in paths[most:] if most else ():
         path.unlink()
     paths = paths[:most]
     random.shuffle(paths)
-    damaged = {path.relative_to(data).as_posix(): pictures.damage(path, random) for path in paths[:EACH]}
-    odd = tuple(pictures.odd(path, random) for path in paths[EACH : EACH + ODD_EACH])
+    damaged = {path.relative_to(data).as_posix(): _damaged(arena, path) for path in paths[:EACH]}
+    odd = tuple(things.odd(path, random) for path in paths[EACH : EACH + ODD_EACH])
     good = [path.relative_to(data).as_posix() for path in paths[EACH + ODD_EACH :]]
     arena.count += len(damaged) + len(odd)
-    return Pictures(data, (*damaged, *good), damaged, odd)
+    return Files(data, (*damaged, *good), damaged, odd)
 
 
-def _all_named(arena: Arena, attacked: Pictures, command: str, named: set[str], used: set[str]) -> None:
-    """Note pictures that nothing is said of, good ones that were not used, and bad ones that were."""
+def _damaged(arena: Arena, path: Path) -> str:
+    """Damage a file; in a word, how."""
+    damages = FORMS[arena.reference.task.prepare].DAMAGES
+    kind = arena.random.choice(sorted(damages))
+    damages[kind](path, arena.random)
+    return kind
+
+
+def _all_named(arena: Arena, attacked: Files, command: str, named: set[str], used: set[str]) -> None:
+    """Note files that nothing is said of, good ones that were not used, and bad ones that were."""
+    unreadable = FORMS[arena.reference.task.prepare].UNREADABLE
     damaged = {name: how for name, how in attacked.damaged.items() if how != "a folder"}
     expected = [name for name in attacked.names if attacked.damaged.get(name) != "a folder"]
     if lost := [f"{name} ({damaged.get(name, 'good')})" for name in expected if name not in named]:
         arena.note(SILENT, f"{command} says nothing of {', '.join(lost[:3])}")
     if gone := [name for name in expected if name not in damaged and name in named and name not in used]:
-        arena.note(SILENT, f"{command} left out good pictures: {', '.join(gone[:3])} ({attacked.told})")
-    if believed := [f"{name} ({how})" for name, how in damaged.items() if how in pictures.UNREADABLE and name in used]:
+        arena.note(SILENT, f"{command} left out good files: {', '.join(gone[:3])} ({attacked.told})")
+    if believed := [f"{name} ({how})" for name, how in damaged.items() if how in unreadable and name in used]:
         arena.note(SILENT, f"{command} believed {', '.join(believed[:3])}")
     if len(named) < len(expected) + len(set(attacked.odd)) - len(lost):
         arena.note(SILENT, f"{command} says nothing of some of {attacked.odd}")
 
 
 def _dataset(arena: Arena) -> None:
-    """Damaged pictures are rows of ``skipped.csv`` or can be used; odd names too; all others are samples."""
+    """Damaged files are rows of ``skipped.csv`` or can be used; odd names too; all others are samples."""
     attacked = _attacked(arena)
     place = arena.folder / "place"
     place.mkdir()
@@ -84,13 +94,13 @@ def _dataset(arena: Arena) -> None:
     given = {"data": attacked.data, "max_skipped": 1, "align": align}
     outcome = arena.judge(arena.start("index", place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
     if outcome.verdict != "ok":
-        arena.note(UNCLEAR, f"index of good pictures with some bad: {outcome.brief} ({attacked.told})")
+        arena.note(UNCLEAR, f"index of good files with some bad: {outcome.brief} ({attacked.told})")
         return
     samples, skipped = (_column(place, f"samples-*/{name}.csv", "file") for name in ("samples", "skipped"))
     _all_named(arena, attacked, "index", samples | skipped, samples)
-    for command in ("split", "align"):
+    for command in ("split", PREPARE):
         outcome = arena.judge(arena.start(command, place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
-        if outcome.verdict == "line" and command == "align":
+        if outcome.verdict == "line" and command == PREPARE:
             arena.note(UNCLEAR, f"{command}: {outcome.error}")
 
 
@@ -101,7 +111,7 @@ def _column(place: Path, pattern: str, name: str) -> set[str]:
 
 
 def _table(arena: Arena) -> None:
-    """A damaged table beside the pictures, or as the dataset: no sample is a picture that is not there."""
+    """A damaged table beside the files, or as the dataset: no sample is a file that is not there."""
     data = arena.folder / "data"
     shutil.copytree(arena.reference.data, data)
     table = arena.random.choice(sorted(data.rglob("*.csv")))
@@ -131,13 +141,13 @@ def _narrow(table: Path) -> None:
 
 
 def _predict(arena: Arena) -> None:
-    """Every picture is a row, with a prediction or a reason."""
+    """Every file is a row, with a prediction or a reason."""
     attacked = _attacked(arena, EACH + 2 * ODD_EACH)
     place = arena.place()
     given = {"data": arena.reference.data, "input": attacked.data, "out": "out"}
     outcome = arena.judge(arena.start("predict", place, given, limit_s=LONG_S).outcome(), f" ({attacked.told})")
     if outcome.verdict != "ok":
-        arena.note(UNCLEAR, f"predict of good pictures with some bad: {outcome.brief} ({attacked.told})")
+        arena.note(UNCLEAR, f"predict of good files with some bad: {outcome.brief} ({attacked.told})")
         return
     with (place / "out" / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

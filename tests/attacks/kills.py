@@ -7,15 +7,15 @@ from pathlib import Path
 from random import Random
 
 from tests.attacks.arena import SILENT, UNCLEAR, Arena
-from tests.attacks.world import CACHE, SUFFIX, Reference
+from tests.attacks.world import CACHE, PREPARE, SUFFIX, Reference
 
 NAME, COUNT, WHAT = "kills", 150, "kills"
 TRIES = 3  # a run may end before its moment comes
-PREDICT, PICTURES = 0.08, 6  # share of the kills that meet predictions, and of how many pictures
+PREDICT, PREDICTED = 0.08, 6  # share of the kills that meet predictions, and of how many files
 START_S = 0.2  # until the first artifact is begun
 MOMENTS = ("", "*", "*.done", "*.draft", "record.json*")  # beside its own files, of an artifact in the making
 # By the stage that makes an artifact; what is not here, the report makes.
-MAKERS = {"inputs": "align", "samples": "index", "split": "split"}
+MAKERS = {"inputs": PREPARE, "samples": "index", "split": "split"}
 
 
 def attack(arena: Arena) -> None:
@@ -25,13 +25,15 @@ def attack(arena: Arena) -> None:
 
 def _predict(arena: Arena) -> None:
     """Predictions that were begun are made anew."""
-    place, pictures = arena.place(), arena.folder / "pictures"
-    pictures.mkdir()
-    for path in sorted(arena.reference.data.rglob("*.jpg"))[:PICTURES]:
-        shutil.copy(path, pictures)
-    given = {"input": pictures, "out": "out"}
+    place, source = arena.place(), arena.folder / "source"
+    source.mkdir()
+    for path in arena.reference.samples[:PREDICTED]:
+        shutil.copy(path, source)
+    given = {"input": source, "out": "out"}
     undisturbed = arena.run("predict", place, {**given, "out": "undisturbed"})
-    moment = arena.random.choice([{"kill_s": arena.random.uniform(0, undisturbed.seconds)}, {"kill_when": "out/*/*"}])
+    moment = arena.random.choice(
+        [{"kill_s": arena.random.uniform(0, undisturbed.seconds)}, {"kill_when": "out/*/*"}, {"kill_when": "out/*"}]
+    )
     arena.count += arena.run("predict", place, given, **moment).verdict == "killed"
     arena.run("predict", place, given)
     for name in sorted(path.relative_to(place / "undisturbed") for path in (place / "undisturbed").rglob("*.*")):

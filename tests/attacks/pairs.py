@@ -6,10 +6,11 @@ import time
 
 from tests.attacks.arena import SILENT, UNCLEAR, Arena
 from tests.attacks.kills import begun
+from tests.attacks.world import PREPARE
 
 NAME, COUNT, WHAT = "pairs", 28, "pairs of commands at once"
 OTHERS = {"epochs": 1, "margin": 0.25, "split_seed": 1}  # what makes another grid of artifacts
-MAKERS = ("report", "evaluate", "distill", "teacher-labels", "align", "sweep")
+MAKERS = ("report", "evaluate", "distill", "teacher-labels", PREPARE, "sweep")
 BESIDE = ("gc", "predict", "status", "plan", "verify-labels", *MAKERS)
 
 

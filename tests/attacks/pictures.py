@@ -1,9 +1,8 @@
-"""Ways to damage a picture, and odd names and things among pictures."""
+"""Ways to damage a picture."""
 
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -107,22 +106,3 @@ DAMAGES: dict[str, Damage] = {
     "a folder": things.folder,
 }
 UNREADABLE = {"noise", "empty", "text", "a FIFO", "a socket", "a loop of links", "a device", "a bomb"}
-# Bytes before the suffix; a name that is odd stays a name.
-NAMES = (
-    *(b"\xff\xfe", b"a\rb", b"a\nb", b'a"b', b"a,b;c\td", b"..dots", b"..", b"-rf", b" ", b"#", b"%00", b"a" * 251),
-    *("é\u202e".encode(), "\U0001f600".encode(), b"'; rm -r", b"=1+1", b"{0}%s", b"\x1b[2J", b"\\", b"a" * 247, b"nan"),
-)
-
-
-def damage(path: Path, random: Random) -> str:
-    """Damage a picture; in a word, how."""
-    kind = random.choice(sorted(DAMAGES))
-    DAMAGES[kind](path, random)
-    return kind
-
-
-def odd(path: Path, random: Random) -> bytes:
-    """Give a picture an odd name in its folder; the name."""
-    name = random.choice(NAMES) + os.fsencode(path.suffix)
-    os.rename(path, os.path.join(os.fsencode(path.parent), name))
-    return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.attacks.arena import UNCLEAR, Arena
-from tests.attacks.world import CACHE
+from tests.attacks.world import CACHE, PREPARE
 
 NAME, COUNT, WHAT = "surroundings", 50, "poor surroundings"
 ROOM_KB = 64 * 1024
@@ -38,7 +38,7 @@ def _limit(arena: Arena) -> None:
     place.mkdir()
     name = arena.random.choice(sorted(LIMITS))
     limits = {name: arena.random.choice(LIMITS[name])}
-    command = arena.random.choice(["index", "split", "align", "evaluate", "report"])
+    command = arena.random.choice(["index", "split", PREPARE, "evaluate", "report"])
     arena.judge(arena.start(command, place, limits=limits).outcome(), f" ({limits})")
     _again(arena, place, command, f"{command} after {limits}")
 
@@ -51,7 +51,7 @@ def _disk(arena: Arena) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "attacks", str(place)]
     arena.server.within(mount)
     try:
-        command = arena.random.choice(["report", "evaluate", "distill", "align"])
+        command = arena.random.choice(["report", "evaluate", "distill", PREPARE])
         arena.judge(arena.start(command, place, limit_s=LONG_S).outcome(), f" (disk of {size} kB)")
         arena.server.within(["mount", "-o", f"remount,size={ROOM_KB}k", str(place)])
         _again(arena, place, command, f"{command} after a disk of {size} kB")

@@ -1,4 +1,4 @@
-"""Ways to damage a table of pictures."""
+"""Ways to damage a table of pictures or of recordings."""
 
 from __future__ import annotations
 

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import presets
-from pipeline.artifacts.suffixes import PICTURES
+from pipeline.artifacts.suffixes import PICTURES, SIGNALS, TABLES, suffix_of
 from pipeline.config import DEMO_SETS
 from pipeline.tasks import TASKS, Task
 from stages.cli import cli
 from tests.attacks.outcome import Server
 
 SAMPLES = 72  # more than one block of the aligner holds
+OF_SAMPLES = PICTURES | (SIGNALS - TABLES)  # a plain table is about recordings, which demo sets pack
+PREPARE = "prepare"  # stands for the command that prepares a task's inputs
 CACHE = "cache"
 RECORD = "record.json"
 SUFFIX = ".partial"
@@ -55,6 +57,7 @@ class Reference:
 
     def argv(self, command: str, **given: object) -> list[str]:
         """The words of a command on this dataset; what it has no option for is left out."""
+        command = self.task.prepare if command == PREPARE else command
         network = presets.preset(self.task, "smoke").teachers[0]
         known = {name for parameter in cli.commands[command].params for name in parameter.opts}
         values = {
@@ -82,6 +85,11 @@ class Reference:
         for path in (place / CACHE).glob("*/.*/*"):
             loosen(path)
         return place
+
+    @property
+    def samples(self) -> list[Path]:
+        """The files of the dataset that hold samples."""
+        return samples_in(self.data)
 
     @property
     def store(self) -> Path:
@@ -235,13 +243,18 @@ def _inputs(records: Mapping[str, dict[str, Any]]) -> dict[str, tuple[str, ...]]
     }
 
 
+def samples_in(folder: Path) -> list[Path]:
+    """The files that hold samples, pictures or recordings, in order."""
+    return sorted(path for path in folder.rglob("*") if suffix_of(path.name) in OF_SAMPLES)
+
+
 def slice_of(source: Path, target: Path, samples: int) -> Path:
     """A copy of a dataset with so many samples, spread evenly over it, and the rows of its tables about them."""
-    pictures = sorted(path for path in source.rglob("*") if path.suffix.lower() in PICTURES)
+    files = samples_in(source)
     tables = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.csv"))}
-    rows = max([sum(text.count(path.name) for path in pictures) for text in tables.values()], default=len(pictures))
-    count = max(1, samples * len(pictures) // rows)
-    chosen = {pictures[number * len(pictures) // count] for number in range(count)}
+    rows = max([sum(text.count(path.name) for path in files) for text in tables.values()], default=len(files))
+    count = max(1, samples * len(files) // rows)
+    chosen = {files[number * len(files) // count] for number in range(count)}
     for path in chosen:
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ of that task; with ``sweep``, of many models; with ``budget``, of students that 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -82,6 +83,21 @@ class Fakes:
         self.inputs = Node(task.prepare, "inputs", 1, config, {"samples": self.samples}, prepare)
         self.split = Node("split", "split", 1, SplitConfig(), {"samples": self.samples}, self._split)
 
+    def of_folds(self, cv: int) -> list[Fakes]:
+        """The same samples in so many outer folds, each with models of its own."""
+        made = []
+        for fold in range(cv):
+            one, config = copy.copy(self), SplitConfig(cv=str(cv), fold=fold)
+            one.split = Node("split", f"split{config.suffix}", 1, config, {"samples": self.samples}, self._split)
+            made.append(one)
+        return made
+
+    def leaky(self) -> Fakes:
+        """The same samples divided whoever they show."""
+        one, config = copy.copy(self), SplitConfig(by="window", i_know_it_leaks=True)
+        one.split = Node("split", "split", 1, config, {"samples": self.samples}, self._split)
+        return one
+
     @property
     def data(self) -> dict[str, Node]:
         """The inputs that all stages share."""
@@ -101,7 +117,8 @@ class Fakes:
         """A teacher (``teacher`` empty) or a student of a teacher, with more of its recipe where it is given."""
         if not teacher:
             config = self.config(TeacherConfig, teacher=name, architecture=NETWORKS[name][0], epochs=8)
-            return Node("train_teacher", f"teacher-{name}", 1, config, self.data, self._model)
+            slug = f"teacher-{name}{self.split.config.suffix}"
+            return Node("train_teacher", slug, 1, config, self.data, self._model)
         recipe = {"loss": "label" if teacher == "none" else "hard"} | recipe
         recipe |= {"student": name, "teacher": teacher, "seed": seed, "architecture": NETWORKS[name][0]}
         config = self.config(DistillConfig, epochs=8, **recipe)
@@ -111,7 +128,7 @@ class Fakes:
         parts += [f"f{config.folds}"] if config.folds else []
         parts += ["online"] if config.online else []
         parts += [f"n{config.labelled:g}"] if config.labelled else []
-        slug = "-".join(["student", name, teacher, *parts, f"s{seed}"])
+        slug = "-".join(["student", name, teacher, *parts, f"s{seed}"]) + self.split.config.suffix
         return Node("distill", slug, 1, config, self.data, self._model)
 
     def evaluation(self, model: Node) -> Node:
@@ -125,7 +142,8 @@ class Fakes:
         config = self.config(LabelsConfig, teacher=teacher, views=views, folds=folds)
         parts = [f"v{views}"] * (views > 1) + [f"f{folds}"] * bool(folds)
         inputs = {**self.data, "teacher": self.model(teacher)}
-        return Node("teacher_labels", "-".join(["labels", teacher, *parts]), 1, config, inputs, self._labels)
+        slug = "-".join(["labels", teacher, *parts]) + self.split.config.suffix
+        return Node("teacher_labels", slug, 1, config, inputs, self._labels)
 
     def models(self, seeds: int = 3) -> list[Node]:
         """Both teachers, and the student of each and of none in some seeds."""
@@ -146,13 +164,24 @@ class Fakes:
         students = [self.model("deit", t, s, labelled=float(n)) for t in teachers for n in budgets for s in seeds]
         return [self.model("resnet"), self.model("swin"), *students]
 
-    def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
-        """A report over some models and the labels behind them, made by the given stage function."""
+    def reported(self, models: list[Node]) -> dict[str, Node]:
+        """What a report reads of some models: they, their evaluations and the labels behind them."""
         students = [m.config for m in models if m.stage == "distill" and m.config.teacher != "none"]
         caches = [self.labels(*which) for which in dict.fromkeys((c.teacher, c.views, c.folds) for c in students)]
-        inputs = {**self.data, **{node.slug: node for node in caches}}
+        inputs = {node.slug: node for node in caches}
         inputs |= {f"model-{model.slug}": model for model in models}
-        inputs |= {f"evaluation-{model.slug}": self.evaluation(model) for model in models}
+        return inputs | {f"evaluation-{model.slug}": self.evaluation(model) for model in models}
+
+    def crossed_report(self, run, cv: int, config: ReportConfig) -> Node:
+        """A report over the usual models in two seeds, in so many outer folds."""
+        folds = self.of_folds(cv)
+        inputs = {name: node for one in folds for name, node in one.reported(one.models(seeds=2)).items()}
+        splits = {one.split.slug: one.split for one in folds[1:]}
+        return Node("report", "report", 1, config, {**folds[0].data, **splits, **inputs}, run)
+
+    def report(self, run, models: list[Node], config: ReportConfig | None = None) -> Node:
+        """A report over some models and the labels behind them, made by the given stage function."""
+        inputs = {**self.data, **self.reported(models)}
         return Node("report", "report", 1, config or self.config(ReportConfig, replicates=500), inputs, run)
 
     def _labels(self, config, work, **inputs) -> dict:
@@ -206,11 +235,26 @@ class Fakes:
             windows = np.stack([signals.record(row, self.task) for _, row in some.iterrows()])
             writer.write(rows, signal=windows, length=some["steps"], repaired=np.zeros(len(some)), sample_id=ids[rows])
         writer.finish()
-        return {"counts": {"windows": n}, "skipped": []}
+        arrays.write_table(work.path / "examples.csv", signals.examples(self.table, self.task))
+        done = {"interpolated": 3, "clipped": 20, "resampled": 0, "shorter": n // 7, "cut": 0, "constant": 1}
+        return {
+            "counts": {"windows": n, **done},
+            "rate_hz": signals.RATE_HZ,
+            "steps": signals.STEPS,
+            "channels": ["gsr"],
+            "repaired": 0.0012,
+            "skipped": [],
+        }
 
     def _split(self, config, work, samples) -> dict:
         pair = self.table["subject_id"].astype(int) // 2 % 20  # two subjects, of one class and of the other
         part = np.select([pair < 14, pair < 17], ["train", "val"], "test")
+        if config.crossed:
+            fold, following = pair % int(config.cv), (config.fold + 1) % int(config.cv)
+            part = np.select([fold == config.fold, fold == following], ["test", "val"], "train")
+        if config.by == "window":
+            part = np.take(["train", "val", "test"], np.arange(len(self.table)) // 2 % 3)
+            part = np.where(np.arange(len(self.table)) % 7 == 0, "test", part)
         frame = self.table[["sample_id", "subject_id"]].assign(part=part)
         arrays.write_table(work.path / "split.csv", frame)
         return {"counts": frame["part"].value_counts().to_dict(), "skipped": []}

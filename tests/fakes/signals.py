@@ -36,3 +36,14 @@ def record(row: pd.Series, task: Task) -> np.ndarray:
     values = (0.3 + level) * rise * np.exp(-rise) + 0.1 * rng.normal(size=STEPS) + 0.2 * rng.normal()
     values[int(row["steps"]) :] = np.nan
     return values[:, None].astype(np.float32)
+
+
+def examples(table: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """What was recorded of ten windows, before it was prepared: with a level, noise and a gap."""
+    parts = []
+    for _, row in table.head(10).iterrows():
+        times = np.arange(4 * int(row["steps"])) / (4 * RATE_HZ)
+        values = 5 + np.interp(times, np.arange(STEPS) / RATE_HZ, np.nan_to_num(record(row, task)[:, 0]))
+        values[40:50] = np.nan
+        parts.append(pd.DataFrame({"sample_id": row["sample_id"], "time_s": times, "gsr": values}))
+    return pd.concat(parts, ignore_index=True)

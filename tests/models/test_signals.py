@@ -23,6 +23,7 @@ from pipeline.models import conv1d, core, cost, painattn
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.models.painattn import Layer
 from pipeline.models.saved import WEIGHTS
+from pipeline.models.signal_network import filled
 from pipeline.tasks import objective
 from tests.helpers import presets, signals
 from tests.helpers.networks import FINGERPRINT
@@ -52,6 +53,10 @@ def test_what_the_docstrings_say_of_sizes():
     assert f"{parameters(NARROW, 5, 2816):,} parameters" in conv1d.__doc__.replace("\n", " ")
     for steps in (2816, 176):
         assert f"{parameters(ATTENTION, 5, steps):,} parameters" in painattn.__doc__.replace("\n", " ")
+    half = replace(ATTENTION, options=(("seen", 32), ("wide", 64)))
+    assert f"{parameters(half, 5, 176):,} parameters" in painattn.__doc__.replace("\n", " ")
+    costs = [cost.count_flops(network(one, channels=1), torch.zeros(1, 1, STEPS)) for one in (half, ATTENTION)]
+    assert costs[0] / costs[1] == pytest.approx(2 / 5, abs=0.02)
 
 
 def test_the_exact_network_by_hand():
@@ -88,6 +93,17 @@ def test_the_branches_of_the_attention_network_are_the_published_ones_at_512_hz(
     features = model.eval().forward_features(torch.randn(2, 1, 2816))
     assert features.shape == (2, 30, 75)
     assert models.outputs(model, torch.randn(2, 1, 2816), ["hidden"])["hidden"].shape == (2, 2250)
+
+
+@pytest.mark.parametrize("steps", [176, 352, 2816])
+def test_the_map_of_the_attention_network_shows_every_branch_on_the_middle_grid(steps):
+    model, batch = network(ATTENTION, steps=steps).eval(), windows(2, steps)
+    fine, middle, coarse = model.see(filled(batch))
+    shown = models.outputs(model, batch, ["map"])["map"].chunk(3, dim=1)
+    assert shown[0].shape == middle.shape
+    for one, branch in zip(shown, (fine, middle, coarse), strict=True):
+        torch.testing.assert_close(one, F.adaptive_avg_pool1d(branch, middle.shape[-1]))
+    torch.testing.assert_close(shown[1], middle)
 
 
 @pytest.mark.parametrize("steps", [22, 44, 88, 176, 352, 704, 1408, 2816, 5632])
@@ -302,7 +318,7 @@ def test_a_card_of_pictures_cannot_read_signals(tmp_path):
 
 
 VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5)
-OPTIONS = st.sampled_from(["channels", "hidden", "norm", "relu", "dropout", "name", "spec", "outputs"])
+OPTIONS = st.sampled_from(["channels", "hidden", "norm", "relu", "dropout", "seen", "wide", "name", "spec", "outputs"])
 
 
 @settings(max_examples=100, deadline=5000)

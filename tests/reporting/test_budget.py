@@ -107,8 +107,8 @@ def test_the_sentences(several):
     assert any(f"more than all {many:.0f} subjects’ labels give alone" in text for text in texts)
     assert any("less than 10 subjects’ labels give alone" in text for text in texts)
     brief = answer(changed(several, STEADY), effects.effects(several)).sentences
-    assert sum("With 10 labelled subjects" in text for text in brief) == 1
-    assert not any("With 40 labelled subjects" in text for text in brief)
+    assert sum("With 10 labelled subjects and the " in text for text in brief) == 1
+    assert not any("With 40 labelled subjects and the " in text for text in brief)
 
 
 def test_where_the_data_cannot_tell_it_is_said(several):

@@ -17,7 +17,10 @@ def facts(fakes, sweep):
     split = arrays.read_table(fakes.store.build(fakes.split)[0].file("split.csv"))
     chosen = [run for run in sweep if run.model.slug in NAMES]
     return {
-        run.model.slug: (run, modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.folds[0].best))
+        run.model.slug: (
+            run,
+            modelcard.facts(run.model.config, run.model.fingerprint, "synpain", split, run.folds[0].best),
+        )
         for run in chosen
     }
 

@@ -101,7 +101,7 @@ def test_a_file_in_the_place_of_the_link_to_the_report_is_left_alone(tmp_path):
 def test_the_commands_read_a_damaged_report_before_they_show_it(store, made, monkeypatch):
     graph = SimpleNamespace(report=lambda selection: made[1])
     session = SimpleNamespace(build=store.build, graph=graph, selection=None, store=store)
-    monkeypatch.setattr(cli, "Session", lambda stage, values: session)
+    monkeypatch.setattr(cli, "Session", lambda stage, values, makes=True: session)
     shown = CliRunner().invoke(cli.cli, ["--quiet", "report"])
     assert shown.output.endswith("report/index.html\n")
     (store.folder(made[1]) / "data.txt").write_text("y" * 1000)

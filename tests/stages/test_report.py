@@ -110,3 +110,33 @@ def test_any_selection_of_models_has_a_report(fakes, chosen):
     assert "No answer yet: the question needs students of two teachers" in html
     assert "tables/effects.csv" not in artifact.record["files"]  # nothing to compare
     assert "nan" not in re.sub(r"<svg.*?</svg>|data:image[^\"]+", "", html, flags=re.DOTALL).lower().split()
+
+
+@pytest.fixture(scope="module")
+def crossed(fakes):
+    return fakes.store.build(fakes.crossed_report(report.run, 4, CONFIG))[0]
+
+
+def test_a_report_over_folds_says_so_and_needs_nothing_beside_it(crossed):
+    html = crossed.file("index.html").read_text(encoding="utf-8")
+    assert "every subject once, by the networks of the one fold, of 4" in html.replace("\n", " ")
+    assert '<section id="folds">' in html
+    assert {"tables/folds.csv", "tables/fold-rankings.csv", "tables/data.csv"} <= set(crossed.record["files"])
+    assert crossed.summary["counts"] == {"models": 8, "methods": 5}
+    assert "This split leaks" not in html
+    references = set(re.findall(r'href="#([^"]+)"', html))
+    assert references <= set(re.findall(r'\bid="([^"]+)"', html))
+
+
+def test_a_leak_stands_in_red_above_everything(fakes):
+    leaky = fakes.leaky()
+    [artifact] = leaky.store.build(leaky.report(report.run, leaky.models(seeds=1), CONFIG))
+    html = artifact.file("index.html").read_text(encoding="utf-8")
+    mark = html.index('<p class="leak"><strong>This split leaks.')
+    assert mark < html.index("<h1>")
+    [rule] = re.findall(r"\.leak \{[^}]*\}", html)
+    assert "color: var(--c6)" in rule
+    assert re.search(r"--c6: #a3262e", html)
+    assert "whom no model saw in training" not in html
+    assert "no subject is in two parts" not in html
+    assert "I_KNOW_IT_LEAKS=1" in html

@@ -35,7 +35,10 @@ def test_nothing_is_promised_before_anything_was_made(store):
 def test_the_forecast_is_what_like_runs_took(store):
     nodes = [run_node(seed) for seed in range(4)]
     store.build(nodes[0])
-    assert sweep.announce(store, [[node] for node in nodes], nodes) == "4 runs, 1 of them there, 3 to make; about 60 s left."
+    assert (
+        sweep.announce(store, [[node] for node in nodes], nodes)
+        == "4 runs, 1 of them there, 3 to make; about 60 s left."
+    )
     # Three times the epochs take three times as long, another loss about the same.
     assert sweep.left(store, [[run_node(9, epochs=6)]]) == "about 60 s left"
     assert sweep.left(store, [[run_node(9, loss="soft")]]) == "about 20 s left"

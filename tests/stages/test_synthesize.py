@@ -1,4 +1,4 @@
-"""The synthesize stage around a stand-in for the renderer: resume, growth, refusal to mix recipes."""
+"""The synthesize stage around a stand-in for what makes the files: resume, growth, refusal to mix recipes."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def rendered(monkeypatch) -> list[str]:
             save_picture(picture, out / what.file, config.quality)
             yield [(what.file, rows_of[config.form](what))]
 
-    monkeypatch.setattr(synthesize, "_render", render)
-    monkeypatch.setattr(synthesize, "_packages", lambda: {"anny": "0"})
+    monkeypatch.setattr(synthesize, "_make", render)
+    monkeypatch.setattr(synthesize, "_packages", lambda *_: {"anny": "0"})
     return asked
 
 
@@ -187,10 +187,11 @@ def test_a_file_in_place_of_the_folder_is_one_line(rendered, tmp_path):
         synthesize.run(SynthesizeConfig(n=2), tmp_path / "set")
 
 
-def test_a_missing_package_is_named(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("form", "package"), [("pairs", "anny"), ("skin-conductance", "neurokit2")])
+def test_a_missing_package_is_named(form, package, monkeypatch, tmp_path):
     def missing(name):
         raise synthesize.PackageNotFoundError(name)
 
     monkeypatch.setattr(synthesize, "version", missing)
-    with pytest.raises(MissingDependencyError, match=r"anny.*synth"):
-        synthesize.run(SynthesizeConfig(n=1), tmp_path)
+    with pytest.raises(MissingDependencyError, match=rf"FORM={form} needs.*{package}.*synth"):
+        synthesize.run(SynthesizeConfig(form=form, n=1), tmp_path)

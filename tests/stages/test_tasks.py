@@ -63,12 +63,15 @@ def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, t
 
 
 def demo_part(folder: Path, task: Task, subjects: int) -> Path:
-    """So many of the demo set's people for each word of the target, as a set of its own."""
+    """So many of the demo set's people for each word of the target, or so many who show all, as a set of its own."""
     source = DEMO_SETS / task.demo
     truth = pd.read_csv(source / "truth.csv", dtype=str)
     last = truth.groupby("file").tail(1)  # of pictures of two halves the one that shows something
-    words = last["expression"].where(last["expression"].isin(task.outputs), "no_pain")
-    for file in last.groupby(words).head(subjects)["file"]:
+    if task.prepare == "window":
+        some = last[last["subject_id"].isin(last["subject_id"].unique()[:subjects])]
+    else:
+        some = last.groupby(last["expression"].where(last["expression"].isin(task.outputs), "no_pain")).head(subjects)
+    for file in some["file"]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, folder / file)
     shutil.copyfile(source / "truth.csv", folder / "truth.csv")

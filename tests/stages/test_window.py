@@ -240,7 +240,7 @@ def test_a_channel_that_is_not_there_is_named_with_those_that_are(data, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"channel": " , "}, r"names no channel.*CHANNEL=gsr,ecg"),
+        ({"channel": " , "}, r"names 0 channels.*CHANNEL=gsr,ecg"),
         ({"channel": "gsr,gsr"}, "names one channel twice"),
         ({"smooth_window": 4}, "SMOOTH_WINDOW=4 has no step in its middle"),
         ({"smooth_order": 5}, "SMOOTH_ORDER=5 needs a neighbourhood of more steps than SMOOTH_WINDOW=5"),
@@ -249,6 +249,13 @@ def test_a_channel_that_is_not_there_is_named_with_those_that_are(data, tmp_path
 def test_what_is_no_preparation_is_said_before_anything_is_read(data, tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
         ArtifactStore(tmp_path).build(node(data, **options))
+
+
+def test_windows_that_no_network_could_read_are_refused_with_what_makes_them_shorter(tmp_path):
+    recordings.write(tmp_path / "p-long.csv", recordings.recording(0, 4, 0, 352))
+    rows = [row("p-long.csv", steps=2**21)]
+    with pytest.raises(ConfigError, match=r"2,097,152 steps at 64 Hz, .*SECONDS=3600,"):
+        ArtifactStore(tmp_path / "cache").build(node(tmp_path, rows))
 
 
 def test_the_card_says_what_was_settled_by_the_recordings(made):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+RANKINGS = ("roc_auc", "average_precision")  # metrics that compare samples by their scores: one scale for all of them
 BLOCK = 256  # weightings at a time, so that the cumulative sums stay in the processor's cache: six times faster
 
 

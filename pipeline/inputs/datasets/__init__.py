@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.inputs.datasets import affectnet, ferplus, folders, parquet, rafdb, synpain, table, truth
+from pipeline.inputs.datasets import affectnet, biovid, ferplus, folders, npz, parquet, rafdb, synpain, table, truth
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
 __all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
 
-# Datasets whose pictures are files, and those whose tables hold the pictures, which are unpacked.
+# Datasets whose pictures or signals are files, and those whose tables hold the pictures, which are unpacked.
 READERS = {
     "synpain": synpain.read,
     "folders": folders.read,
     "csv": table.read,
     "rafdb": rafdb.read,
     "affectnet": affectnet.read,
+    "biovid": biovid.read,
+    "npz": npz.read,
 }
 UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
 
@@ -27,7 +29,7 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
 
     Raises
     ------
-    DataError : there is no picture, or the dataset is in none of these forms.
+    DataError : there is no picture and no signal, or the dataset is in none of these forms.
     """
     if table.recognises(path):
         return "csv"
@@ -36,9 +38,16 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
             return name
     if affectnet.recognises(path, files):
         return "affectnet"
+    if biovid.recognises(files):
+        return "biovid"
     shown = pictures(files)
+    if not shown and npz.recognises(files):
+        return "npz"
     if not shown:
-        raise DataError(f"There is no picture in {path}. Give a folder of pictures or a CSV file: DATA=/path/to/it")
+        raise DataError(
+            f"There is no picture in {path}, and no signal under a name of BioVid's form ({biovid.FORM}). "
+            "Give a folder of either, or a CSV file: DATA=/path/to/it"
+        )
     for name, module in (("synpain", synpain), ("folders", folders)):
         if module.recognises(shown):
             return name
@@ -51,7 +60,7 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
 
 
 def read(name: str, path: Path, files: Mapping[str, str], unpack: Unpack) -> Listing:
-    """List a dataset of a known form; what a ``truth.csv`` beside its pictures tells joins.
+    """List a dataset of a known form; what a ``truth.csv`` beside its files tells joins.
 
     Parameters
     ----------

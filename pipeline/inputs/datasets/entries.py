@@ -1,4 +1,4 @@
-"""What every dataset reader returns: the pictures it knows, and those it cannot use with the reason."""
+"""What every dataset reader returns: the pictures or signals it knows, and those it cannot use with the reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from pipeline.artifacts.suffixes import PICTURES, printable
+from pipeline.artifacts.suffixes import PICTURES, SIGNALS, printable, suffix_of
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -37,13 +37,14 @@ class Region:
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture of a dataset.
+    """One file of a dataset: a picture or signals.
 
     Parameters
     ----------
     file : path relative to the dataset's folder, with forward slashes.
     subject_id : who is shown; the unit of splitting.
-    regions : ``{"full": region}``, or ``{"left": region, "right": region}`` for a side-by-side picture.
+    regions : ``{"full": region}``, ``{"left": region, "right": region}`` for a side-by-side picture, or by number the
+        windows of a file with several.
     attributes : further columns of the sample table.
     fold : the official part or fold number, empty when there is none.
     source : the dataset it is from, where there are several.
@@ -59,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture, or a region of it, that cannot be used; ``reason`` is ``kind: detail``.
+    """A file, or a region of it, that cannot be used; ``reason`` is ``kind: detail``.
 
     What tables and decoders say may be anything: here it becomes one line of bounded length.
     """
@@ -75,11 +76,22 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset as its names and tables tell it, no picture opened; with the SHA-256 of those that it unpacked."""
+    """A dataset as its names and tables tell it, nothing decoded; with the SHA-256 of what was unpacked."""
 
     entries: list[Entry]
     skipped: list[Skipped]
     digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def of_signals(self) -> bool:
+        """Whether the files are signals: most of them decide."""
+        return of_signals(entry.file for entry in self.entries)
+
+
+def of_signals(files: Iterable[str]) -> bool:
+    """Whether most of some files are signals, by how their names end."""
+    ends = [suffix_of(file) in SIGNALS for file in files]
+    return 2 * sum(ends) > len(ends)
 
 
 def pictures(files: Iterable[str]) -> list[str]:

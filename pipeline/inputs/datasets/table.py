@@ -1,10 +1,10 @@
-"""A CSV file with a row per picture: ``path``, and what is known of it.
+"""A CSV file with a row per picture or file of signals: ``path``, and what is known of it.
 
 Paths are relative to the file's folder. A column ``label`` holds the classes of one target, in the words that folders
-may have; columns named after targets (``pain``, ``expression``, ``pspi`` …) hold those, an empty cell where it is not
-known. One of them there must be. Without a ``subject`` each picture is its own; ``expressive`` is 0 or 1; ``fold`` is
-train, val, test or a number. Every other column is an attribute, by which the split is balanced. Commas, semicolons or
-tabs separate.
+may have; columns named after targets (``pain``, ``expression``, ``level``, ``pspi`` …) hold those, an empty cell where
+it is not known. One of them there must be. Without a ``subject`` each file is its own, unless its name says whose
+signals it holds, as those of BioVid do; ``expressive`` is 0 or 1; ``fold`` is train, val, test or a number. Every other
+column is an attribute, by which the split is balanced. Commas, semicolons or tabs separate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pipeline.artifacts.raw_data import relative
 from pipeline.artifacts.suffixes import fault_of, one_line, quoted
 from pipeline.artifacts.tables import Row, listed, read_rows
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, part_of
+from pipeline.inputs.datasets.biovid import person_of
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, of_signals, part_of
 from pipeline.inputs.datasets.vocabulary import Vocabulary, check_measure, is_target, vocabularies
 
 _COLUMNS = {
@@ -33,6 +34,7 @@ _COLUMNS = {
 MAX_ATTRIBUTES = 32  # the split is balanced by each, and by each together with each class
 _FOLD = re.compile(r"[0-9]{1,9}")
 _RESERVED = frozenset(("sample_id", "region", "x0", "y0", "x1", "y1"))
+_MEASURED = frozenset(("rate_hz", "steps", "repairs"))  # of signals, read off themselves
 
 
 def recognises(path: Path) -> bool:
@@ -41,7 +43,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, files: Mapping[str, str]) -> Listing:
-    """List the pictures of a CSV file.
+    """List the pictures or signals of a CSV file.
 
     Parameters
     ----------
@@ -54,8 +56,12 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
         attributes, or no label is a class's.
     """
     rows, columns, targets, attributes = _rows(path)
+    words = [row.get(columns["label"], "") for _, row in rows] if "label" in columns else None
+    signals = of_signals(row.get(columns["path"], "").strip() for _, row in rows)
+    if signals and (clash := sorted(_MEASURED.intersection(map(str.casefold, attributes)))):
+        raise DataError(f"{path}: {', '.join(clash)} must be renamed: of signals it is read off themselves.")
     vocabulary = vocabularies()
-    labels = _vocabulary_of(path, [row.get(columns["label"], "") for _, row in rows]) if "label" in columns else None
+    labels = _vocabulary_of(path, words, vocabularies(signals=signals)) if words is not None else None
     entries, skipped, lines = [], [], {}
     for line, row in rows:
         file = relative(row.get(columns["path"], ""), path.parent)
@@ -65,10 +71,11 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
             if not file:
                 raise DataError("no path: the cell is empty")
             if file not in files:
-                raise DataError(fault_of(file) or "missing: there is no such picture below the table's folder")
+                raise DataError(fault_of(file) or "missing: there is no such file below the table's folder")
             answers = _answers(row, targets, vocabulary) | (_label(row[columns["label"]], labels) if labels else {})
             traits = {name: _cell(row, name) for name in attributes}
-            entries.append(_entry(file, row, columns, answers, traits))
+            person = person_of(file)[0] if signals else ""
+            entries.append(_entry(file, person or file, row, columns, answers, traits))
         except DataError as error:
             skipped.append(Skipped(file or f"{path.name}, line {line}", str(error)))
         lines.setdefault(file, line)
@@ -109,8 +116,8 @@ def _cell(row: Row, name: str) -> str:
     return one_line(row.get(name, "").strip())
 
 
-def _vocabulary_of(path: Path, labels: list[str]) -> Vocabulary:
-    """The vocabulary that knows most of a column's labels."""
+def _vocabulary_of(path: Path, labels: list[str], known: Mapping[str, Vocabulary]) -> Vocabulary:
+    """The vocabulary that knows most of a column's labels: one of ``known`` if any of these knows any, else of all."""
     counts = Counter(label.strip() for label in labels)
 
     def score(vocabulary: Vocabulary) -> tuple[int, int]:
@@ -119,7 +126,9 @@ def _vocabulary_of(path: Path, labels: list[str]) -> Vocabulary:
             sum(map(vocabulary.covers, counts)),
         )
 
-    best = max(vocabularies().values(), key=score)
+    best = max(known.values(), key=score, default=None)
+    if best is None or not score(best)[0]:
+        best = max(vocabularies().values(), key=score)
     if labels and not score(best)[0]:
         raise DataError(
             f"{path}: no label is a class of a task: {listed(list(counts), 5)}. "
@@ -149,8 +158,15 @@ def _answers(row: Mapping[str, str], targets: list[str], vocabulary: Mapping[str
 
 
 def _entry(
-    file: str, row: Mapping[str, str], columns: Mapping[str, str], answers: dict[str, str], traits: dict[str, str]
+    file: str,
+    person: str,
+    row: Mapping[str, str],
+    columns: Mapping[str, str],
+    answers: dict[str, str],
+    traits: dict[str, str],
 ) -> Entry:
+    """The entry of a row; ``person`` is whose file it is where no column says."""
+
     def cell(meaning: str) -> str:
         return _cell(row, columns.get(meaning, ""))
 
@@ -164,7 +180,7 @@ def _entry(
     expressive = int(cell("expressive")) if cell("expressive") else None
     return Entry(
         file=file,
-        subject_id=cell("subject") or file,
+        subject_id=cell("subject") or person,
         regions={"full": Region(answers, expressive)},
         attributes=traits,
         fold=fold,

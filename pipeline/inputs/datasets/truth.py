@@ -18,7 +18,7 @@ from pipeline.inputs.datasets.entries import Entry, Listing, Region
 from pipeline.inputs.datasets.vocabulary import MEASURES, check_measure
 
 FILE = "truth.csv"
-ATTRIBUTES = ("gender", "age_group", "age", "ethnicity")
+ATTRIBUTES = ("gender", "sex", "age_group", "age", "ethnicity")
 MAX_TARGETS = 128
 _KEYS = ("file", "region", "subject_id")
 _LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|sample_id|[xy][01]|source|fold|expressive")

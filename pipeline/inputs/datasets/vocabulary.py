@@ -53,10 +53,18 @@ def plain(text: str) -> str:
     return re.sub(r"[\s_\-]+", "", text.casefold())
 
 
-def vocabularies(tasks: Iterable[Task] | None = None) -> dict[str, Vocabulary]:
-    """The vocabulary of every target that a task of classes names by words; classes go before other tasks' aliases."""
+def vocabularies(tasks: Iterable[Task] | None = None, signals: bool | None = None) -> dict[str, Vocabulary]:
+    """The vocabulary of every target that a task of classes names by words; classes go before other tasks' aliases.
+
+    Parameters
+    ----------
+    tasks : by default all.
+    signals : only of tasks that read signals, or only of those that do not; by default of both.
+    """
     words: dict[str, dict[str, str]] = {}
-    named = [task for task in (TASKS.values() if tasks is None else tasks) if task.kind == "classify"]
+    asked = TASKS.values() if tasks is None else tasks
+    asked = [task for task in asked if signals is None or ("signal" in task.student_inputs) == signals]
+    named = [task for task in asked if task.kind == "classify"]
     for task in (task for task in named if not task.levels):
         words.setdefault(task.target, {}).update({plain(output): output for output in task.outputs})
     for task in (task for task in named if not task.levels):

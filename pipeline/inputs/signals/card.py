@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError
+from pipeline.fields import MOST_CHANNELS, MOST_SECONDS, MOST_STEPS
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact
@@ -47,8 +48,15 @@ class Preparation:
 
         Raises
         ------
-        ConfigError : the config names no channel, or asks for a filter that there is not.
+        ConfigError : the config names no channel, or asks for a filter that there is not, or for windows so long that
+            no network reads them.
         """
+        if steps > MOST_STEPS:
+            seconds = min(MOST_SECONDS, int(MOST_STEPS / rate_hz))
+            raise ConfigError(
+                f"The longest window has {steps:,} steps at {rate_hz:g} Hz, at most {MOST_STEPS:,} are possible. "
+                f"Cut it, SECONDS={seconds:g}, or give fewer steps a second: RATE_HZ="
+            )
         named = {field.name: config[field.name] for field in fields(cls) if field.name in config}
         check_filter(named["smooth_window"], named["smooth_order"])
         return cls(**{**named, "channels": channels_of(config["channel"]), "rate_hz": rate_hz, "steps": steps})
@@ -70,11 +78,15 @@ def channels_of(text: str) -> tuple[str, ...]:
 
     Raises
     ------
-    ConfigError : there is none, or one twice.
+    ConfigError : there is none, one twice, or more than anybody records.
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names or len(set(names)) < len(names):
-        fault = "names one channel twice" if names else "names no channel"
+    fault = ""
+    if not names or len(names) > MOST_CHANNELS:
+        fault = f"names {len(names)} channels, from 1 to {MOST_CHANNELS} are possible"
+    elif len(set(names)) < len(names):
+        fault = "names one channel twice"
+    if fault:
         raise ConfigError(f"CHANNEL={text} {fault}. Give one, or several with commas: CHANNEL=gsr,ecg")
     return names
 

@@ -79,7 +79,7 @@ def test_what_is_shorter_than_the_neighbourhood_or_shall_not_be_smoothed_stays(s
 
 
 def test_outliers_on_both_sides_are_drawn_in_to_the_limits():
-    """Two of 100 steps: the mean is 0, the deviation sqrt(2 * 100 / 100) = sqrt(2), the limits of two are ±2 sqrt(2)."""
+    """Two of 100 steps: the mean is 0, the deviation sqrt(2 * 100 / 100) = sqrt(2), the limits are ±2 sqrt(2)."""
     values = column(*[0] * 49, 10, *[0] * 49, -10)
     inside, outside = clean.clipped(values, 2.0)
     assert inside[[49, 99], 0] == pytest.approx([2 * 2**0.5, -2 * 2**0.5])
