@@ -234,7 +234,8 @@ def _in_words(one: Budget) -> str:
         text = f"what {_count(value)} subjects’ labels give alone"
     if math.isnan(low):
         return f"{text} (no interval)"
-    ends = f"{_bound(low, one)} to {_bound(high, one)}" if low != high else _bound(low, one)
+    ends = f"{_bound(low, one)} to {_bound(high, one)}"
+    ends = _bound(low, one) if low == high and (low == 0 or math.isinf(low)) else ends
     ends += ", so these data cannot tell" if low == 0 and math.isinf(high) else ""
     return f"{text} ({100 * one.taught.confidence:g}% interval {ends})"
 
