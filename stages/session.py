@@ -141,10 +141,10 @@ class Session:
     def _check_budgets(self, pending: list[Node]) -> None:
         """Refuse budgets of more subjects than a split has to train on, before teachers are trained."""
         students = [node for node in pending if getattr(node.config, "labelled", 0)]
-        for split in {node.inputs["split"].folder_name: node.inputs["split"] for node in students}.values():
+        for divided in {node.inputs["split"].folder_name: node.inputs["split"] for node in students}.values():
             from pipeline.inputs import budget  # imports numpy
 
-            (made,) = self.store.build(split)
+            (made,) = self.store.build(divided)
             for labelled in {node.config.labelled for node in students}:
                 budget.count(labelled, made.summary["counts"]["train"]["subjects"])
 

@@ -26,6 +26,7 @@ from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.methods import Method, baseline
 from pipeline.reporting.recipes import pretty
+from pipeline.reporting.runs import Run
 from pipeline.reporting.tables import identity, level, numbers_of
 
 
@@ -109,6 +110,7 @@ def known_labels(material: Material) -> Section | None:
     if not any(method.recipe.labelled for method in methods):
         return None
     found = budgets(methods)
+    one = material.runs[0]
     return section(
         "Label budget: what true labels are worth",
         "Label budget",
@@ -117,7 +119,8 @@ def known_labels(material: Material) -> Section | None:
         figures=[figures.curves(lines, methods) for lines in _lines(methods, found)],
         sentences=sentences(found),
         numbers=joined([_count(n) for n in sorted({m.labelled_subjects for m in methods if not m.is_teacher})]),
-        validation=material.validation_subjects,
+        validation=_count(_validated(one)),
+        folds=len(one.folds),
         curve=any(one.worth for one in found),
     )
 
@@ -231,7 +234,8 @@ def _in_words(one: Budget) -> str:
         text = f"what {_count(value)} subjects’ labels give alone"
     if math.isnan(low):
         return f"{text} (no interval)"
-    ends = f"{_bound(low, one)} to {_bound(high, one)}" if low != high else _bound(low, one)
+    ends = f"{_bound(low, one)} to {_bound(high, one)}"
+    ends = _bound(low, one) if low == high and (low == 0 or math.isinf(low)) else ends
     ends += ", so these data cannot tell" if low == 0 and math.isinf(high) else ""
     return f"{text} ({100 * one.taught.confidence:g}% interval {ends})"
 
@@ -252,6 +256,12 @@ def _cell(one: Budget) -> Cell:
         return Cell("—")
     interval = "" if math.isnan(one.worth.low) else f"{_bound(one.worth.low, one)} to {_bound(one.worth.high, one)}"
     return Cell(_bound(one.worth.value, one), interval)
+
+
+def _validated(run: Run) -> float:
+    """Validation subjects, the mean over folds."""
+    inside = run.validation[run.validation["part"] == "val"]
+    return float(inside.groupby("fold")["subject_id"].nunique().mean())
 
 
 def _prefixed(name: str, estimate: Estimate | None) -> dict[str, float]:

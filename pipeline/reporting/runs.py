@@ -167,7 +167,7 @@ class Run:
 
     @property
     def labelled_subjects(self) -> float:
-        """Training subjects whose true labels it knew, mean over folds; NaN for a teacher, of which nobody counted."""
+        """Training subjects whose true labels it knew, the mean over folds; NaN for a teacher, who knows all."""
         if self.is_teacher:
             return math.nan
         return float(np.mean([trained.model.summary["counts"]["labelled_subjects"] for trained in self.folds]))

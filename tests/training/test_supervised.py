@@ -350,9 +350,7 @@ def test_few_samples_are_passed_over_again_for_as_many_steps(samples, split, col
 def test_a_pass_may_go_on_in_the_next_epoch(samples, split, columns):
     """Passes of two steps in epochs of three: every sample of a pass is seen once."""
     some = join(samples, split, columns).at(np.arange(10))
-    source = supervised.training_batches(
-        replace(lesson_of(some, Plan(9, augment=False)), epoch=15), SPECS, 5, 4, "cpu"
-    )
+    source = supervised.training_batches(replace(lesson_of(some, Plan(9, augment=False)), epoch=15), SPECS, 5, 4, "cpu")
     seen = [np.round(inputs[:, 0, 0, 0].numpy() * 127.5 + 127.5) for e in range(2) for inputs, _ in source(e, 0)]
     assert len(seen) == 6
     for one in range(3):
