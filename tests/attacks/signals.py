@@ -190,5 +190,5 @@ DAMAGES: dict[str, Damage] = {name: pictures.DAMAGES[name] for name in BYTES} | 
 }
 UNREADABLE = {
     *("noise", "empty", "text", "a device", "a bomb", "a FIFO", "a socket", "a loop of links"),
-    *("constant", "no values", "time that goes back", "time that stands", "no header"),
+    *("constant", "no values", "time that goes back", "time that stands"),
 }
