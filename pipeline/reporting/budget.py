@@ -110,7 +110,6 @@ def known_labels(material: Material) -> Section | None:
     if not any(method.recipe.labelled for method in methods):
         return None
     found = budgets(methods)
-    one = material.runs[0]
     return section(
         "Label budget: what true labels are worth",
         "Label budget",
@@ -119,8 +118,8 @@ def known_labels(material: Material) -> Section | None:
         figures=[figures.curves(lines, methods) for lines in _lines(methods, found)],
         sentences=sentences(found),
         numbers=joined([_count(n) for n in sorted({m.labelled_subjects for m in methods if not m.is_teacher})]),
-        validation=_count(_validated(one)),
-        folds=len(one.folds),
+        validation=material.validation_subjects,
+        folds=len(material.runs[0].folds),
         curve=any(one.worth for one in found),
     )
 
@@ -256,12 +255,6 @@ def _cell(one: Budget) -> Cell:
         return Cell("—")
     interval = "" if math.isnan(one.worth.low) else f"{_bound(one.worth.low, one)} to {_bound(one.worth.high, one)}"
     return Cell(_bound(one.worth.value, one), interval)
-
-
-def _validated(run: Run) -> float:
-    """Validation subjects, the mean over folds."""
-    inside = run.validation[run.validation["part"] == "val"]
-    return float(inside.groupby("fold")["subject_id"].nunique().mean())
 
 
 def _prefixed(name: str, estimate: Estimate | None) -> dict[str, float]:
