@@ -26,7 +26,6 @@ from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.methods import Method, baseline
 from pipeline.reporting.recipes import pretty
-from pipeline.reporting.runs import Run
 from pipeline.reporting.tables import identity, level, numbers_of
 
 
