@@ -37,27 +37,29 @@ paindistill: which teacher transfers better to a small student, and how small ma
 Two commands:   make report    everything, on the shipped demo set or with DATA=/path/to/dataset
                 make test      lint, tests, coverage
 
-Two tasks:      make report TASK=pain          pain or no pain on a face; the task where none is named
-                make report TASK=expression    anger, disgust, fear, happiness, neutral, sadness or surprise
+Three tasks:    make report TASK=pain                pain or no pain on a face; the task where none is named
+                make report TASK=expression          anger, disgust, fear, happiness, neutral, sadness or surprise
+                make report TASK=skin-conductance    no heat pain or one of four levels, from 5.5 s of skin conductance
 
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
-  index            list the faces of the raw dataset           DATA DATASET MAX_SKIPPED MAX_FILES
+  index            list the faces or windows of the raw dataset   DATA DATASET CHANNEL MAX_SKIPPED MAX_FILES
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
-  split            train, validation, test without a subject in two   SEED TRAIN VAL OFFICIAL UNSEEN
+  window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW OUTLIERS SCALING
+  split            train, validation, test without a subject in two   SEED TRAIN VAL CV OFFICIAL UNSEEN
   teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
   teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
-  distill          train the students from the caches          TEACHER STUDENT LOSS VIEWS FOLDS EPOCHS ...
+  distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS EPOCHS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
-  predict          recognise what the task asks in pictures    INPUT OUT MODEL
+  predict          recognise what the task asks in pictures or signals   INPUT OUT MODEL
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES
-  synthesize       render synthetic faces                      FORM N OUT SEED HEIGHT QUALITY
+  synthesize       render synthetic faces, or simulate signals   FORM N OUT SEED HEIGHT QUALITY
   pretrain         pretrain the demo set's small backbones     N SEED OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check
@@ -68,25 +70,35 @@ Each target first makes what it needs; what is fresh is reused.
   clean            remove .venv and build files; the cache stays
 
   variable        default                  meaning
-  TASK            pain                     what is asked: pain, expression
+  TASK            pain                     what is asked: pain, expression, skin-conductance
+  LEVELS          all                      of a task of levels those that are asked: 0,4; or joined: '0|1,2|3,4'
   DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
-  DATASET         auto                     its form: synpain, folders, csv, ferplus, rafdb, affectnet, parquet
+  DATASET         auto                     its form: synpain, folders, csv, ferplus, rafdb, affectnet, parquet,
+                                           biovid, npz
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
+  CHANNEL         gsr                      signals: a channel of the files' header, or several: gsr,ecg
+  RATE_HZ         0                        signals: steps a second, filtered against aliasing; 0: the files'
+  SCALING         subject                  signals: subject (mean and deviation of all that was recorded of the
+                                           person), window (0 to 1 each), none
+  CV              demo 5 *                 outer folds over people: 5; subject: leave one out; 0: one split
+  SPLIT_BY        subject                  window: samples, whoever they are of: a leak, with I_KNOW_IT_LEAKS=1
   PRESET          demo; paper with DATA    demo, paper, smoke: models and schedules
   TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
-  STUDENT         deit; expression: vit    family or timm name
-  SEED            0,1,2                    seeds of the students (of the split or teacher for those targets)
+  STUDENT         deit *                   family or timm name
+  SEED            demo 0, paper 0,1,2 *    seeds of the students (of the split or teacher for those targets)
   LOSS            hard *                   label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
                                            contrastive, or a sum: soft:0.7,hint:0.3; several, in LOSSES:
                                            hard,soft:0.7+hint:0.3; of one of several teachers: soft@swin
-  VIEWS           demo 1,6, else 1 *       labelled views of each training face; 1: the face itself
+  LABELLED        demo 10,0, else 0 *      training subjects whose true labels students know, or their share;
+                                           0: all; several to compare: 10,50,0
+  VIEWS           1 *                      labelled views of each training face; 1: the face itself
   FOLDS           0                        teachers, each labelling subjects it has not seen; 0: one teacher
   MIX             none *                   cutmix or mixup: views with another face in them, for VIEWS above 1
   MIX_PROBABILITY 1 *                      share of the views that are mixed
   ONLINE          false                    ask the teacher in every step instead of its cache
   TEMPERATURE     4                        of the losses that soften logits
-  EPOCHS          demo 6, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
-  BATCH_SIZE      demo 32, paper 64 *      faces per step
+  EPOCHS          demo 2, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
+  BATCH_SIZE      demo 16, paper 64 *      faces per step
   OPTIMIZER       adam *                   adam, adamw, sgd; beside it WEIGHT_DECAY CLIP_NORM LABEL_SMOOTHING
   SCHEDULE        step *                   step, cosine, constant; beside it WARMUP_EPOCHS MIN_LEARNING_RATE
   SAMPLING        shuffle *                balanced: every class is drawn equally often
@@ -102,7 +114,7 @@ Each target first makes what it needs; what is fresh is reused.
   PYTHON          .venv/bin/python         an interpreter that has the packages; no .venv is made
   BASE_PYTHON     python3                  the interpreter that .venv is made with
 
-  * of TASK=pain; the presets of TASK=expression have their own, the README shows them.
+  * of TASK=pain; the presets of the other tasks have their own, the README shows them.
 
 Every option of a command is a variable: `paindistill distill --help` lists them,
 --learning-rate is LEARNING_RATE. Give them after the target, `make distill TEACHER=swin EPOCHS=10`:
