@@ -193,8 +193,13 @@ def gc_command(yes: bool, **values: Any) -> None:
     same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None}
     if values["losses"] is not None:  # the name of a sweep is one task's
         same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
-    sessions = [asked, *(Session("report", same | {"task": name}, makes=False) for name in TASKS)]
-    housekeeping.collect(asked.store, [session.wanted() for session in sessions], yes)
+    wanted = [asked.wanted()]
+    for name in TASKS:
+        try:
+            wanted.append(Session("report", same | {"task": name}, makes=False).wanted())
+        except ConfigError as error:
+            log.info("TASK=%s has no artifacts under these options: %s", name, error)
+    housekeeping.collect(asked.store, wanted, yes)
 
 
 @cli.command("predict")

@@ -40,7 +40,7 @@ TEXTS = {
 PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
-    **{f"--levels {text}": "TASK=pain are no levels" for text in ("0,4", "0|1,2|3,4")},
+    **{f"--levels {text}": "are no levels" for text in ("0,4", "0|1,2|3,4")},
     "--mix mixup": "VIEWS=2",
     "--split-by window": "I_KNOW_IT_LEAKS=1",
     "--cv subject": "make index",  # plan, status and gc make nothing, so that nobody knows the subjects

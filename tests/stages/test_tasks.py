@@ -104,3 +104,11 @@ def test_gc_keeps_what_another_task_needs(tmp_path):
     shown = CliRunner().invoke(cli, ["gc", "--yes", "true", *map(str, options)])
     assert shown.exit_code == 0, shown.exception
     assert [(cache / "demo-pain" / name).exists() for name in (*kept, other)] == [True] * len(kept) + [False]
+
+
+def test_gc_under_options_that_another_task_refuses_goes_on_without_it(tmp_path):
+    options = ["--preset", "smoke", "--cache", str(tmp_path), "--image-size", "64"]
+    refused = CliRunner().invoke(cli, ["plan", "--task", "skin-conductance", *options])
+    assert "IMAGE_SIZE" in str(refused.exception)
+    shown = CliRunner().invoke(cli, ["gc", "--yes", "true", *options])
+    assert shown.output.endswith("Nothing to remove.\n")
