@@ -38,20 +38,20 @@ Two commands:   make report    everything, on the shipped demo set or with DATA=
                 make test      lint, tests, coverage
 
 Three tasks:    make report TASK=pain                pain or no pain on a face; the task where none is named
-                make report TASK=expression          anger, disgust, fear, happiness, neutral, sadness or surprise
-                make report TASK=skin-conductance    no heat pain or one of four levels, from 5.5 s of skin conductance
+                make report TASK=expression          seven expressions: anger, disgust, fear, happiness ...
+                make report TASK=skin-conductance    no heat pain or one of four levels, from 5.5 s of signal
 
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
   index            list the faces or windows of the raw dataset   DATA DATASET CHANNEL MAX_SKIPPED MAX_FILES
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
-  window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW OUTLIERS SCALING
+  window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW SCALING
   split            train, validation, test without a subject in two   SEED TRAIN VAL CV OFFICIAL UNSEEN
   teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
   teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
-  distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS EPOCHS ...
+  distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
@@ -71,17 +71,16 @@ Each target first makes what it needs; what is fresh is reused.
 
   variable        default                  meaning
   TASK            pain                     what is asked: pain, expression, skin-conductance
-  LEVELS          all                      of a task of levels those that are asked: 0,4; or joined: '0|1,2|3,4'
+  LEVELS          all                      of a task of levels those asked: 0,4; or joined: '0|1,2|3,4'
   DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
-  DATASET         auto                     its form: synpain, folders, csv, ferplus, rafdb, affectnet, parquet,
-                                           biovid, npz
+  DATASET         auto                     synpain folders csv ferplus rafdb affectnet parquet biovid npz
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
   CHANNEL         gsr                      signals: a channel of the files' header, or several: gsr,ecg
   RATE_HZ         0                        signals: steps a second, filtered against aliasing; 0: the files'
-  SCALING         subject                  signals: subject (mean and deviation of all that was recorded of the
-                                           person), window (0 to 1 each), none
+  SCALING         subject                  signals: subject (mean and deviation of all recorded of the person),
+                                           window (0 to 1 each), none
   CV              demo 5 *                 outer folds over people: 5; subject: leave one out; 0: one split
-  SPLIT_BY        subject                  window: samples, whoever they are of: a leak, with I_KNOW_IT_LEAKS=1
+  SPLIT_BY        subject                  window: samples, whoever's: a leak, with I_KNOW_IT_LEAKS=1
   PRESET          demo; paper with DATA    demo, paper, smoke: models and schedules
   TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
   STUDENT         deit *                   family or timm name
