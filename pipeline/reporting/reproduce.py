@@ -14,6 +14,7 @@ from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerpr
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
 from pipeline.tasks import DEFAULT, Task, find
+from pipeline.tasks.objective import canonical
 from pipeline.tasks.task import JOINED
 
 # Stages whose config a preset holds, under the stage's name.
@@ -63,7 +64,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
     words += _unless("TEACHER", [run.model.config["teacher"] for run in students], (*preset.teachers, "none"))
     words += _unless("STUDENT", [run.model.config["student"] for run in students], preset.students)
     taught = [run.recipe for run in students if run.recipe.teacher != NO_TEACHER]
-    words += _unless("LOSSES", [recipe.loss.replace(",", "+") for recipe in taught], preset.losses)
+    words += _unless("LOSSES", [_written(r.loss) for r in taught], tuple(_written(loss) for loss in preset.losses))
     words += _unless("VIEWS", [str(recipe.views) for recipe in taught], tuple(map(str, preset.views)))
     words += _unless("FOLDS", [str(recipe.folds) for recipe in taught], tuple(map(str, preset.folds)))
     words += _unless(
@@ -99,6 +100,11 @@ def _places(samples: Artifact) -> list[Path]:
 def _public(place: Path) -> str:
     """A place without the folders of whoever made the report."""
     return str(place.relative_to(REPOSITORY)) if place.parent == DEMO_SETS else f"/path/to/{place.name}"
+
+
+def _written(loss: str) -> str:
+    """A loss as a list of losses has it."""
+    return canonical(loss).replace(",", "+")
 
 
 def _unless(name: str, chosen: list[str], usual: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from pipeline.presets import preset
 from pipeline.reporting import reproduce
 from pipeline.reporting.runs import Run, Trained, task_of
 from pipeline.tasks import PAIN, TASKS
+from pipeline.tasks.objective import canonical
 from tests.fakes.classify import Fakes
 
 DEMO, PAPER = preset(PAIN, "demo"), preset(PAIN, "paper")
@@ -99,6 +100,19 @@ def test_levels_that_were_chosen_are_named_so_that_they_can_be_again(fakes, leve
     assert shown in command
     assert [word for word in words if word.startswith("LEVELS=")] == ([shlex.split(shown)[0]] if shown else [])
     assert task.grouped(shlex.split(shown)[0].removeprefix("LEVELS=") if shown else levels) == task.grouped(levels)
+
+
+def test_losses_are_the_presets_however_they_are_written(fakes):
+    preset_of_levels = preset(TASKS["skin-conductance"], "demo")
+    network = preset_of_levels.student("narrow")
+    made = [
+        replace(preset_of_levels.distill, student="narrow", teacher=teacher, loss=canonical(loss), architecture=network)
+        for teacher in preset_of_levels.teachers
+        for loss in preset_of_levels.losses
+    ]
+    runs = [run_of(student(fakes, replace(config, seed=seed, views=5))) for config in made for seed in (0, 1)]
+    [demo] = fakes.store.build(fakes.samples)
+    assert "LOSSES" not in reproduce.commands(demo, runs, preset_of_levels)[0]
 
 
 def test_a_task_that_a_record_holds_has_its_presets(fakes):
