@@ -115,7 +115,7 @@ def _cell(is_share: bool, value: float) -> Cell:
 def _figure(material: Material, rising: dict[str, list[Estimate]]) -> Picture:
     """The mean level said over the true one, a line a method with its intervals."""
     names = [words(name) for name in material.task.outputs]
-    drawn, places = Figure(figsize=(4.4, 3.0)), np.arange(len(names))
+    drawn, places = Figure(figsize=(4.4, 2.9 + 0.17 * len(material.shown))), np.arange(len(names))
     axes = drawn.subplots()
     axes.plot(places, places, color=RULE, lw=0.8)
     axes.axhline(places.mean(), color=RULE, lw=0.8, ls=(0, (2, 2)))
@@ -127,7 +127,8 @@ def _figure(material: Material, rising: dict[str, list[Estimate]]) -> Picture:
             beside, [e.value for e in estimates], color=color, lw=1.2, ls=(0, (4, 2)) if method.is_teacher else "-"
         )
         axes.vlines(beside, [e.low for e in estimates], [e.high for e in estimates], color=color, lw=1)
-        axes.text(1.03, 0.96 - 0.09 * turn, method.title, color=color, size=8, va="center", transform=axes.transAxes)
+        below = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        axes.annotate(method.title, (0, 0), (0, -44 - 12 * turn), color=color, size=8, **below)
     axes.text(places[-1], places[-1] + 0.08, "as it is", color=MUTED, size=8, ha="right", va="bottom")
     axes.set_xticks(places, names)
     axes.set_yticks(places, names)

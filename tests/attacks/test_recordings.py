@@ -7,7 +7,7 @@ import pytest
 from pipeline.tasks import TASKS
 
 TASK = next(name for name, task in TASKS.items() if task.prepare == "window")
-SHORT = {"inputs": 6, "options": 2, "kills": 1, "damage": 3, "cards": 1}
+SHORT = {"inputs": 4, "options": 1, "kills": 1, "damage": 2, "cards": 1}
 
 
 @pytest.mark.parametrize(

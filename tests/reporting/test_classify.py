@@ -29,7 +29,7 @@ def test_models_without_teachers_or_students_have_families_too(compared):
 def test_two_classes_and_seven_share_their_sections_but_for_what_they_have(material, seven):
     two, more = ([section.anchor for section in sections(m)] for m in (material, seven))
     assert [anchor for anchor in more if anchor not in ("classes", "sources")] == two
-    # No folds, one loss, no levels, no windows, all labels known, none cached.
+    # No cached labels, no missing ones, one loss, no levels, no folds, no windows.
     assert len(more) == len(SECTIONS["classify"]) - 6
 
 

@@ -253,3 +253,13 @@ def test_effects_are_the_same_whatever_the_order_of_the_folds(parts, splits, mat
     turned = {n: a for made in reversed(parts.values()) for n, a in made.items()}
     again = effects.effects(methods.compare(gather(turned, splits), **DRAWS))
     assert [e.estimate for e in again] == [e.estimate for e in material.effects]
+
+
+def test_power_counts_everybody_once(material):
+    everybody = material.runs[0].predictions.query("part == 'test'")["subject_id"].nunique()
+    assert everybody == material.everyone["subject_id"].nunique()
+    for e in material.effects:
+        assert (e.error.subjects, e.error.seeds) == (everybody, 2)
+        assert e.needed is not None
+    table = tables.effects(material.effects)
+    assert f"in place of {everybody} subjects and 2 seeds" in table.caption
