@@ -77,7 +77,7 @@ Each target first makes what it needs; what is fresh is reused.
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
   CHANNEL         gsr                      signals: a channel of the files' header, or several: gsr,ecg
   RATE_HZ         0                        signals: steps a second, filtered against aliasing; 0: the files'
-  SCALING         subject                  signals: subject (mean, deviation of all recorded of the person),
+  SCALING         subject                  signals: subject (mean and deviation over all of a person),
                                            window (0 to 1 each), none
   CV              demo 5 *                 outer folds over people: 5; subject: leave one out; 0: one split
   SPLIT_BY        subject                  window: samples, whoever's: a leak, with I_KNOW_IT_LEAKS=1

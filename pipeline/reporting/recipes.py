@@ -11,9 +11,11 @@ from pipeline.tasks.objective import BASELINE
 
 FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | {
     "conv1d": "Conv1D",
+    "conv1d_plain": "plain Conv1D",
     "conv1d_norm": "normalised Conv1D",
     "painattn": "PainAttnNet",
     "narrow": "narrow Conv1D",
+    "narrow_plain": "plain narrow Conv1D",
     "narrow_norm": "normalised narrow Conv1D",
 }
 FACTORS = ("loss", "views", "folds", "mix", "online", "labelled")  # of a recipe, besides the student and its teacher
