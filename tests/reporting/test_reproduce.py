@@ -19,7 +19,7 @@ DEMO, PAPER = preset(PAIN, "demo"), preset(PAIN, "paper")
 
 def student(fakes, config):
     """A student's artifact made with a config, and nothing in it."""
-    slug = f"student-{config.student}-{config.teacher}-v{config.views}-s{config.seed}"
+    slug = f"student-{config.student}-{config.teacher}-v{config.views}-n{config.labelled:g}-s{config.seed}"
     return fakes.store.build(Node("distill", slug, 1, config, fakes.data, lambda *_, **__: {}))[0]
 
 
@@ -29,13 +29,14 @@ def run_of(model):
 
 
 def configs(preset, **changes):
-    """The preset's three students in its views and seeds."""
-    fields = {k: v for k, v in vars(preset.distill).items() if k != "views"}
+    """The preset's three students in its views, budgets and seeds."""
+    fields = {k: v for k, v in vars(preset.distill).items() if k not in ("views", "labelled")}
     fields |= {"architecture": preset.student("deit"), **changes}
     return [
-        DistillConfig(**{"views": views} | fields | {"teacher": teacher, "seed": seed})
+        DistillConfig(**{"views": views, "labelled": labelled} | fields | {"teacher": teacher, "seed": seed})
         for teacher in (*preset.teachers, "none")
         for views in (preset.views if teacher != "none" else (1,))
+        for labelled in preset.labelled
         for seed in preset.seeds
     ]
 
@@ -75,7 +76,8 @@ def test_commands(fakes, tmp_path):
 
     node = Node("index", "other", 1, IndexConfig(data=str(tmp_path / "my pictures")), {}, lambda *_, **__: {})
     [other] = fakes.store.build(node)
-    some = [run for run in students if run.model.config["teacher"] == "swin" and run.seed == 1]
+    others = [run_of(student(fakes, config)) for config in configs(replace(DEMO, seeds=(1,)))]
+    some = [run for run in others if run.model.config["teacher"] == "swin"]
     [command, _] = reproduce.commands(other, some, DEMO)
     assert command == "make report DATA='/path/to/my pictures' PRESET=demo TEACHER=swin SEED=1"
 
