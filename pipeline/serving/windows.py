@@ -66,19 +66,19 @@ def _of_subject(network: Network, subject: str, given: list[Picture]) -> list[Ro
     return table
 
 
-def _read(file: Picture, channels: tuple[str, ...]) -> Iterator[tuple[str, Recording | str]]:
+def _read(source: Picture, channels: tuple[str, ...]) -> Iterator[tuple[str, Recording | str]]:
     """By region the recordings of a file, or the reason why one cannot be used: that for which ``index`` refuses it."""
-    if file.reason:
-        yield "", file.reason
+    if source.reason:
+        yield "", source.reason
         return
     try:
-        regions = files.regions(file.path)
+        regions = files.regions(source.path)
     except DataError as error:
         yield "", str(error)
         return
     for region in regions:
         try:
-            recording = files.read(file.path, region, channels)
+            recording = files.read(source.path, region, channels)
             files.check(recording)
             yield region, recording
         except DataError as error:

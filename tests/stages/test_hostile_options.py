@@ -161,7 +161,7 @@ def test_budgets_are_whole_numbers_or_shares(text):
 
 def test_a_grid_of_more_students_than_anybody_means_is_refused():
     numbers = ",".join(map(str, range(2, 152)))
-    with pytest.raises(ConfigError, match=r"ask for 22,500 students"):
+    with pytest.raises(ConfigError, match=r"ask for 45,000 students"):
         options.selection(PRESETS["demo"], {"teacher": "swin", "seed": numbers, "views": numbers})
 
 
