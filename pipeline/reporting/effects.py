@@ -109,6 +109,11 @@ class Effect:
         factor = "teacher" if self.factor == TEACHING else self.factor
         return recipes.level(factor, self.first), recipes.level(factor, self.second)
 
+    @property
+    def among(self) -> str:
+        """Of teaching, what students knew: ``10 labelled``; empty where that was all labels, and of other factors."""
+        return recipes.level("labelled", self.labelled) if self.labelled else ""
+
 
 def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = None) -> Effect:
     """The effect over given pairs, not yet corrected."""

@@ -74,13 +74,14 @@ def effects(comparisons: list[Effect]) -> Picture:
             axes.barh(row, 200 * e.smallest, 0.5, left=-100 * e.smallest, color=RULE, alpha=0.6, lw=0, zorder=0)
         _interval(axes, row, e.estimate, INK, hollow=not e.settled)
     values = [signed(e.estimate.value) for e in comparisons]
-    _rows(axes, [(e.names[0], f"instead of {e.names[1]}") for e in comparisons], values)
+    names = [(e.names[0], ", ".join(filter(None, (f"instead of {e.names[1]}", e.among)))) for e in comparisons]
+    _rows(axes, names, values)
     for row in range(1, len(comparisons)):
         if comparisons[row].factor != comparisons[row - 1].factor:
             axes.axhline(row - 0.5, color=RULE, lw=0.8)
     title = lowered(comparisons[0].pairs[0][0].headline_metric.title)
     axes.set_xlabel(f"Difference of {title}, percentage points")
-    spoken = "; ".join(f"{' instead of '.join(e.names)} {value}" for e, value in zip(comparisons, values, strict=True))
+    spoken = "; ".join(f"{' '.join(name)} {value}" for name, value in zip(names, values, strict=True))
     return picture(figure, "effects", f"Differences of {title} in points: {spoken}")
 
 

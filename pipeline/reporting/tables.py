@@ -128,7 +128,7 @@ def effects(comparisons: list[Effect]) -> Table | None:
     shown, numbers = [], []
     for e, over_seeds in zip(comparisons, tested, strict=True):
         first, second = e.names
-        among = f", {recipes.level('labelled', e.labelled)}" if e.labelled else ""
+        among = f", {e.among}" if e.among else ""
         line = {"Choice": f"{first} instead of {second}{among}", "Factor": FACTORS.get(e.factor, e.factor)}
         line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
         line |= {"Seed by seed": ", ".join(signed(value) for value in e.per_seed.values()) or "—"}
