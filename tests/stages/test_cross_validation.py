@@ -98,7 +98,7 @@ def test_cross_fitted_labels_within_every_fold(sets):
 def test_each_subject_left_out(sets, tmp_path):
     task = TASKS["pain"]
     demo_part(tmp_path / "set", task, subjects=5)
-    command("report", tmp_path, task, "--cv", "subject", "--teacher", "swin,none")
+    command("report", tmp_path, task, "--cv", "subject", "--teacher", "none")
     store = tmp_path / "cache" / "set"
     [samples] = store.glob("samples-*/samples.csv")
     subjects = arrays.read_table(samples)["subject_id"].nunique()
@@ -106,7 +106,7 @@ def test_each_subject_left_out(sets, tmp_path):
     page = (store / "report" / "index.html").read_text()
     assert f"Each of the {subjects} subjects was left out once" in page
     assert "CV=subject" in page
-    assert "Nothing to do" in command("plan", tmp_path, task, "--cv", "subject", "--teacher", "swin,none")
+    assert "Nothing to do" in command("plan", tmp_path, task, "--cv", "subject", "--teacher", "none")
 
 
 def test_a_leak_is_reported_as_one(sets):
