@@ -146,12 +146,19 @@ SMOKE = Preset(
 
 COMMON = {preset.name: preset for preset in (DEMO, PAPER, SMOKE)}
 PRESETS = tuple(COMMON)
+STUDIED = "demo"  # over the shipped set, as its task says
 NEEDS_DATA = "paper"  # its networks are meant for a real dataset
 
 
-def preset(task: Task, name: str) -> Preset:
-    """A preset of a task: the common one, changed as the task says."""
+def preset(task: Task, name: str, shipped: bool = True) -> Preset:
+    """A preset of a task: the common one, changed as the task says.
+
+    Parameters
+    ----------
+    shipped : whether it is for the task's own demo set, of which ``demo`` knows what it can tell within minutes.
+    """
     data = "" if name == NEEDS_DATA else os.fspath(DEMO_SETS / task.demo)
     changed = replace(COMMON[name], task=task, data=data).changed(task.presets.get(name, {}))
+    changed = changed.changed(task.study) if shipped and name == STUDIED else changed
     asked = {f.name: {"task": task} for f in fields(Preset) if hasattr(getattr(changed, f.name), "task")}
     return changed.changed(asked)

@@ -214,7 +214,9 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
     """
     data = values.get("data")
     name = values["preset"] or (presets.NEEDS_DATA if data else "demo")
-    preset = presets.preset(find(values["task"], values.get("levels")), name)
+    task = find(values["task"], values.get("levels"))
+    shipped = not data or os.path.realpath(data) == os.path.realpath(DEMO_SETS / task.demo)
+    preset = presets.preset(task, name, shipped)
     values = {**values, "data": data or preset.data}
     if not values["data"]:
         raise ConfigError(f"PRESET={preset.name} needs a dataset: give its folder or CSV file as DATA=/path/to/it")

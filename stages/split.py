@@ -85,7 +85,8 @@ def check(config: SplitConfig) -> None:
             "SPLIT_BY=window divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out."
         )
     if config.unseen and (config.crossed or config.by == "window"):
-        which = f"CV={config.cv}" if config.crossed else "SPLIT_BY=window"
+        which, instead = (f"CV={config.cv}", "CV=0") if config.crossed else ("SPLIT_BY=window", "SPLIT_BY=subject")
         raise ConfigError(
-            f"UNSEEN={config.unseen} makes one source the test part, {which} makes others. Leave one of them out."
+            f"UNSEEN={config.unseen} makes one source the test part, {which} makes others. Give {instead}, or leave "
+            "UNSEEN out."
         )

@@ -37,8 +37,11 @@ def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[
     ----------
     task : as a record has it, which holds no presets.
     """
-    task = replace(task, presets=find(task.name).presets)
-    every = [presets.preset(task, name) for name in presets.PRESETS]
+    known = find(task.name)
+    task = replace(task, presets=known.presets, study=known.study)
+    indexed = [artifact for artifact in artifacts if artifact.record["stage"] == "index"]
+    shipped = all(_places(samples) == [(DEMO_SETS / task.demo).resolve()] for samples in indexed)
+    every = [presets.preset(task, name, shipped) for name in presets.PRESETS]
     changes = {preset.name: _changes(preset, artifacts) for preset in every}
     best = min(every, key=lambda preset: len(changes[preset.name]))
     return best, changes[best.name]

@@ -77,9 +77,7 @@ TASK = Task(
             "teacher_networks": TEACHERS | {"conv1d": NORMED},
             "student_networks": STUDENTS | {"narrow": NARROW_NORMED},
             "window": {"rate_hz": DEMO_RATE_HZ},
-            "split": {"cv": "4"},
             "views": (5,),
-            "seeds": (0, 1),
             "train_teacher": DEMO_SCHEDULE | {"epochs": 6, "learning_rate": 2e-3},
             "distill": DEMO_SCHEDULE | {"epochs": 10, "learning_rate": 4e-3, "temperature": TEMPERATURE},
         },
@@ -91,5 +89,6 @@ TASK = Task(
             "distill": SMOKE_SCHEDULE | {"temperature": TEMPERATURE},
         },
     },
+    study={"split": {"cv": "4"}, "seeds": (0, 1)},
     sweeps={"classic": CLASSIC},
 )

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
-from pipeline.config import PretrainConfig, SynthesizeConfig
+from pipeline.config import DEMO_SETS, PretrainConfig, SynthesizeConfig
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
 from stages import options
@@ -95,6 +95,24 @@ def test_a_folder_keeps_its_whole_name_and_a_file_loses_its_suffix(tmp_path):
         for n in ("set.v2", "set.v2/faces.v3.csv")
     ]
     assert [options.dataset_name(preset) for preset in [*named, PRESETS["demo"]]] == ["set.v2", "faces.v3", "demo-pain"]
+
+
+def test_a_study_is_of_the_shipped_set_alone(tmp_path):
+    values = {"task": "pain", "preset": "demo", "levels": None}
+    for data in (None, str(DEMO_SETS / "pain"), f"{DEMO_SETS}/../demo/pain/"):
+        shipped = options.configured(values | {"data": data}, "report")
+        assert (shipped.split.cv, shipped.labelled, shipped.seeds, shipped.distill.epochs) == (
+            "5",
+            (10.0, 0.0),
+            (0,),
+            2,
+        )
+    other = options.configured(values | {"data": str(tmp_path)}, "report")
+    assert (other.split.cv, other.labelled, other.seeds, other.distill.epochs) == ("0", (0.0,), (0, 1, 2), 6)
+    asked = options.configured(values | {"data": str(tmp_path), "cv": "3"}, "report")
+    assert asked.split.cv == "3"
+    elsewhere = options.configured(values | {"task": "expression", "data": str(DEMO_SETS / "pain")}, "report")
+    assert elsewhere.split.cv == "0"
 
 
 def test_the_selection_narrows_by_names():

@@ -188,7 +188,7 @@ def test_a_task_that_there_is_not_is_named_with_those_that_there_are():
 
 
 def test_what_is_asked_is_in_the_fingerprint_how_it_is_said_is_not():
-    said = {"sample", "samples", "subject", "demo", "presets", "sweeps"}
+    said = {"sample", "samples", "subject", "demo", "presets", "study", "sweeps"}
     assert fingerprinted(PAIN).keys() == {f.name for f in dataclasses.fields(Task)} - said
     assert fingerprinted(replace(PAIN, subject="hurt", samples="pictures")) == fingerprinted(PAIN)
     assert fingerprinted(replace(PAIN, aliases=(("hurt", "pain"),))) != fingerprinted(PAIN)
