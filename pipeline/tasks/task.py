@@ -39,8 +39,8 @@ class Task:
     subject : what is recognised, in a sentence.
     demo : the shipped demo set, a folder of ``data/demo``.
     presets : by preset, what this task changes of it: field of ``Preset`` → value, or → fields of its stage's config.
-    study : likewise, what the preset ``demo`` changes over the shipped set alone, so that its report tells something within
-        minutes.
+    study : likewise, what the preset ``demo`` changes over the shipped set alone, so that its report tells something
+        within minutes.
     sweeps : losses that are compared together, by the name that ``LOSSES=`` takes for all of them.
     """
 
