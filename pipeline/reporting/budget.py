@@ -63,7 +63,7 @@ class Budget:
             return None
         members = (self.taught, *self.curve)
         shared = set.intersection(*(set(method.seeds) for method in members))
-        reached, *alone = (_rows(method, shared or set(method.seeds)) for method in members)
+        reached, *alone = (effects.over(method, sorted(shared or method.seeds))[0] for method in members)
         subjects = np.array([method.labelled_subjects for method in self.curve])
         return bootstrap.interval(worth(reached, subjects, np.stack(alone)), self.taught.confidence)
 
@@ -193,12 +193,6 @@ def _rank(members: list[Method]) -> tuple[int, tuple[float, ...]]:
 
 def _ascending(methods: Iterable[Method]) -> list[Method]:
     return sorted(methods, key=lambda m: (m.labelled_subjects, not m.recipe.labelled))
-
-
-def _rows(method: Method, seeds: set[int]) -> np.ndarray:
-    """The headline metric on the test samples and on every resample, of subjects and of these seeds."""
-    values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
-    return bootstrap.over_seeds(values, bootstrap.seed_draws(sorted(seeds), values.shape[1] - 1))
 
 
 def _worth(one: Budget) -> str:

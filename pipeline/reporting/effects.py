@@ -118,7 +118,7 @@ class Effect:
 def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = None) -> Effect:
     """The effect over given pairs, not yet corrected."""
     drawn = [_drawn(a, b) for a, b in pairs]
-    sides = np.mean([[_over(*side) for side in pair] for pair in drawn], axis=0)  # (2, 3, 1 + replicates)
+    sides = np.mean([[over(*side) for side in pair] for pair in drawn], axis=0)  # (2, 3, 1 + replicates)
     rows, of_subjects, of_seeds = sides[0] - sides[1]
     seeds = set.intersection(*(set(m.seeds) for pair in pairs for m in pair if not m.is_teacher))
     fewest = min(len(which) for pair in drawn for m, which in pair if not m.is_teacher)
@@ -134,6 +134,26 @@ def effect(factor: str, first, second, pairs: Pairs, labelled: float | None = No
         confidence=pairs[0][0].confidence,
         error=power.standard_error(rows, of_subjects, of_seeds, pairs[0][0].subjects, fewest),
         labelled=labelled,
+    )
+
+
+def over(method: Method, seeds: list[int]) -> np.ndarray:
+    """The headline metric on resamples of subjects and of these seeds, of subjects alone, of seeds alone.
+
+    A teacher has one run and no draw of seeds.
+
+    Returns
+    -------
+    float64, shape (3, 1 + replicates); the first of each is the value on the test samples.
+    """
+    if method.is_teacher:
+        values = method.mean(method.headline)
+        return np.stack([values, values, np.full_like(values, values[0])])
+    values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
+    weights = bootstrap.seed_draws(seeds, values.shape[1] - 1)
+    tested = np.broadcast_to(values[:, :1], values.shape)
+    return np.stack(
+        [bootstrap.over_seeds(values, weights), bootstrap.over_seeds(values), bootstrap.over_seeds(tested, weights)]
     )
 
 
@@ -215,22 +235,6 @@ def _drawn(first: Method, second: Method) -> tuple[tuple[Method, list[int]], ...
     """Both sides with their seeds: those that both have, if there are any; a teacher has one run for all of them."""
     shared = set() if first.is_teacher or second.is_teacher else set(first.seeds) & set(second.seeds)
     return tuple((method, sorted(shared or method.seeds)) for method in (first, second))
-
-
-def _over(method: Method, seeds: list[int]) -> np.ndarray:
-    """A method on resamples of subjects and of these seeds, of subjects alone, of seeds alone: (3, 1 + replicates).
-
-    A teacher has one run and no draw of seeds.
-    """
-    if method.is_teacher:
-        values = method.mean(method.headline)
-        return np.stack([values, values, np.full_like(values, values[0])])
-    values = method.values[method.headline][[seed in seeds for seed in method.seeds]]
-    weights = bootstrap.seed_draws(seeds, values.shape[1] - 1)
-    tested = np.broadcast_to(values[:, :1], values.shape)
-    return np.stack(
-        [bootstrap.over_seeds(values, weights), bootstrap.over_seeds(values), bootstrap.over_seeds(tested, weights)]
-    )
 
 
 def _value(method: Method, seed: int) -> float:

@@ -26,7 +26,7 @@ LEVELS = ("BL1", "PA1", "PA2", "PA3", "PA4")  # by the number that lists and fol
 SUFFIXES = SIGNALS - {".npz", ".txt"}
 _PERSON = r"([0-9a-z]+)_([wmf])_([0-9]{1,3})"
 _SUBJECT = re.compile(rf"{_PERSON}(?=[-.]|$)", re.IGNORECASE)
-_NAME = re.compile(rf"({_PERSON})-(bl1|pa[1-4])-[0-9]{{1,6}}(_bio)?", re.IGNORECASE)
+_NAME = re.compile(rf"{_PERSON}-(?P<level>bl1|pa[1-4])-[0-9]{{1,6}}(_bio)?", re.IGNORECASE)
 _LIST = re.compile(r"(train|test)_fold([0-9]{1,4})\.txt", re.IGNORECASE)
 _COLUMNS = 4  # of a list, at least
 FORM = "ID_sex_age-level-number_bio.csv, such as 072414_m_23-PA2-034_bio.csv"
@@ -74,18 +74,13 @@ def parse(file: str) -> Entry:
     if match is None:
         looks_like = "_bio" in file.lower() or "-" in PurePosixPath(file).name
         raise DataError(f"{'name' if looks_like else DROPPED}: not {FORM}")
-    subject_id, _, sex, age, level = (part.lower() for part in match.groups()[:5])
+    (subject_id, attributes), level = person_of(file), match["level"].upper()
     above = PurePosixPath(file).parent.name.lower()
-    if above in map(str, range(len(LEVELS))) and LEVELS[int(above)] != level.upper():
-        raise DataError(f"contradiction: the folder says {LEVELS[int(above)]}, the name {level.upper()}")
+    if above in map(str, range(len(LEVELS))) and LEVELS[int(above)] != level:
+        raise DataError(f"contradiction: the folder says {LEVELS[int(above)]}, the name {level}")
     if _SUBJECT.fullmatch(above) and above != subject_id:
         raise DataError(f"contradiction: the folder says {above}, the name {subject_id}")
-    return Entry(
-        file=file,
-        subject_id=subject_id,
-        regions={"full": Region({TARGET: level.upper()})},
-        attributes={"sex": "w" if sex == "f" else sex, "age": age},
-    )
+    return Entry(file=file, subject_id=subject_id, regions={"full": Region({TARGET: level})}, attributes=attributes)
 
 
 def person_of(file: str) -> tuple[str, dict[str, str]]:
