@@ -1,4 +1,4 @@
-"""Networks: one adapter file for each family of timm, one for each network of signals, and what all share."""
+"""Networks: one adapter file for each family of timm, one for each network of our own, and what all share."""
 
 from pipeline.inputs.views.image import InputSpec
 from pipeline.models.core import build, describe, input_spec, logits, output_layers, reads

@@ -9,18 +9,23 @@ from typing import Any
 
 import timm
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
-from pipeline.models import conv1d, deit, generic, lora, painattn, resnet, swin, weights
+from pipeline.models import cnn4, conv1d, dual, lora, painattn, timm_families, weights
 
-FAMILIES = (deit, swin, resnet, generic)  # of timm, which read pictures
 OF_SIGNALS = {name: family for family in (conv1d, painattn) for name in family.NAMES}
+OF_PICTURES = {name: family for family in (cnn4, dual) for name in family.NAMES}  # beside timm's
+WITHOUT_WEIGHTS = (*OF_SIGNALS, *cnn4.NAMES)  # in a hub
+
+IR_SCALE = {"mean": (0.5,), "std": (0.25,)}  # mean and deviation of infrared pictures / 255, where nobody measured them
 
 Inputs = Mapping[str, Mapping[str, Any]]  # by modality what a network reads, as its card says it
+Scales = Mapping[str, Mapping[str, Sequence[float]]]  # by modality ``mean`` and ``std`` of each channel
 
 
 def build(
@@ -43,12 +48,12 @@ def build(
     """
     check_name(architecture.name)
     from_hub = architecture.weights == "hub"
-    if from_hub and architecture.name in OF_SIGNALS:
+    if from_hub and architecture.name in WITHOUT_WEIGHTS:
         raise WeightsError(f"{architecture.name} has no pretrained weights in a hub. {weights.CHOICES}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if from_hub:
-            with weights.hub(architecture.name):
+            with weights.hub(dual.backbone(architecture.name) or architecture.name):
                 model = _create(architecture, len(classes), pretrained=True)
         elif architecture.name in OF_SIGNALS:
             model = _of_signals(architecture, len(classes), inputs or {})
@@ -68,42 +73,65 @@ def build(
 
 def check_name(name: str, families: Iterable[str] = ()) -> None:
     """Raise ConfigError, with the nearest names of families and networks, unless there is a network of the name."""
-    if name not in OF_SIGNALS and not timm.is_model(name):
-        there = dict.fromkeys((*families, *OF_SIGNALS, *timm.list_models()))  # a family may have its network's name
-        near = difflib.get_close_matches(name.lower(), there, n=3)
+    backbone = dual.backbone(name)
+    if name not in OF_SIGNALS and name not in OF_PICTURES and not timm.is_model(backbone or name):
+        ours = () if backbone else (*families, *OF_SIGNALS, *OF_PICTURES)
+        there = dict.fromkeys((*ours, *timm.list_models()))  # a family may have its network's name
+        near = difflib.get_close_matches((backbone or name).lower(), there, n=3)
+        near = [dual.LATE + one for one in near] if backbone else near
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
-        raise ConfigError(f"timm has no network named {name}. {hint} Of signals there are {', '.join(OF_SIGNALS)}.")
+        raise ConfigError(
+            f"timm has no network named {backbone or name}. {hint} Of signals there are {', '.join(OF_SIGNALS)}; of "
+            f"pictures, beside timm's, {', '.join(OF_PICTURES)} and {dual.LATE}<timm's name>."
+        )
 
 
-def reads(architecture: Architecture, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, dict[str, Any]]:
+def reads(
+    architecture: Architecture, shapes: Mapping[str, Sequence[int]] | None = None, scales: Scales | None = None
+) -> dict[str, dict[str, Any]]:
     """What a network reads, by modality, as its card's ``inputs`` say it.
 
     Parameters
     ----------
     shapes : by modality the shape of one prepared input, such as (steps, channels) of a signal, which a network of
         signals is built for. None: a network of pictures is asked about, which reads them of any shape.
+    scales : by modality the mean and deviation of each channel / 255, as measured on the pictures; where there is none,
+        those of timm's weights, and of infrared pictures 0.5 and 0.25.
 
     Raises
     ------
     ConfigError : there is no such network, or it reads nothing of what there is.
     """
     check_name(architecture.name)
-    name, modality = architecture.name, "signal" if architecture.name in OF_SIGNALS else "rgb"
-    if modality not in (("rgb",) if shapes is None else shapes):
-        fitting = "one of timm's networks" if modality == "signal" else f"one of {', '.join(OF_SIGNALS)}"
-        there = ", ".join(shapes or ("rgb",))
-        raise ConfigError(f"{name} reads {modality}, and the prepared inputs are {there}. Choose {fitting}")
-    if modality == "rgb":
-        return {modality: dataclasses.asdict(input_spec(architecture))}
-    steps, channels = shapes[modality]
-    return {modality: dataclasses.asdict(SignalSpec(int(steps), int(channels)))}
+    name, there = architecture.name, ("rgb", "ir") if shapes is None else tuple(shapes)
+    modalities = _modalities(name)
+    if not set(modalities) <= set(there):
+        fitting = "one of timm's networks" if "rgb" in there else f"one of {', '.join(OF_SIGNALS)}"
+        raise ConfigError(
+            f"{name} reads {', '.join(modalities)}, and the prepared inputs are {', '.join(there)}. Choose {fitting}"
+        )
+    if modalities == ("signal",):
+        steps, channels = shapes["signal"]
+        return {"signal": dataclasses.asdict(SignalSpec(int(steps), int(channels)))}
+    spec = input_spec(architecture)
+    scales = {"rgb": {"mean": spec.mean, "std": spec.std}, "ir": IR_SCALE} | dict(scales or {})
+    specs = {
+        modality: InputSpec(spec.size, *(tuple(scales[modality][key]) for key in ("mean", "std")))
+        for modality in modalities
+    }
+    return {modality: dataclasses.asdict(one) for modality, one in specs.items()}
 
 
 def input_spec(architecture: Architecture) -> InputSpec:
-    """What a network of pictures reads: the architecture's size, and the mean and deviation of timm's weights."""
+    """What a network of pictures reads as RGB: the architecture's size, and the mean and deviation of timm's weights.
+
+    A network that timm has no weights of reads them with ImageNet's mean and deviation.
+    """
     check_name(architecture.name)
-    found = timm.get_pretrained_cfg(architecture.name)
-    return InputSpec(architecture.image_size, tuple(found.mean), tuple(found.std))
+    if architecture.name in cnn4.NAMES:
+        return InputSpec(architecture.image_size, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    pretrained = timm.get_pretrained_cfg(dual.backbone(architecture.name) or architecture.name)
+    return InputSpec(architecture.image_size, tuple(pretrained.mean), tuple(pretrained.std))
 
 
 def output_layers(model: nn.Module) -> tuple[str, ...]:
@@ -112,12 +140,13 @@ def output_layers(model: nn.Module) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def logits(model: nn.Module, inputs: Tensor) -> Tensor:
+def logits(model: nn.Module, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
     """Logits of a batch in evaluation mode: float32, shape (B, C); a distilled DeiT's two heads averaged.
 
     Parameters
     ----------
-    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps).
+    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps);
+        by modality where it reads several: {"rgb": (B, 3, size, size), "ir": (B, 1, size, size)}.
     """
     model.eval()
     with torch.inference_mode():
@@ -149,13 +178,19 @@ def describe(
     }
 
 
+def _modalities(name: str) -> tuple[str, ...]:
+    if name in OF_SIGNALS:
+        return ("signal",)
+    return ("rgb", "ir") if dual.backbone(name) else ("rgb",)
+
+
 def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:
-    family = next(f for f in FAMILIES if architecture.name.startswith(f.PREFIXES))
+    family = OF_PICTURES.get(architecture.name) or (dual if dual.backbone(architecture.name) else timm_families)
     try:
         return family.create(architecture, num_classes, pretrained)
     except (TypeError, AssertionError, ValueError) as error:
         raise ConfigError(
-            f"timm cannot build {architecture.name} for {architecture.image_size} px with options "
+            f"{architecture.name} cannot be built for {architecture.image_size} px with options "
             f"{dict(architecture.options)}: {error}"
         ) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 from pipeline.errors import ConfigError
 
+Inputs = Tensor | Mapping[str, Tensor]  # of a network of one modality, or by modality
 
-def observe(model: nn.Module, inputs: Tensor, kinds: Iterable[str]) -> dict[str, Any]:
+
+def observe(model: nn.Module, inputs: Inputs, kinds: Iterable[str]) -> dict[str, Any]:
     """Run a network once, in the mode it is in and with gradients, and gather what is asked for.
 
     Parameters
     ----------
-    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps).
+    inputs : what the network reads, on its device: float, (B, 3, size, size), normalised, or (B, channels, steps);
+        by modality where it reads several: {"rgb": (B, 3, size, size), "ir": (B, 1, size, size)}.
     kinds : some of
 
         - ``tokens``: what ``model(inputs)`` gives, as a tuple: float, shape (B, C), of one or, from a distilled network
@@ -43,7 +46,7 @@ def observe(model: nn.Module, inputs: Tensor, kinds: Iterable[str]) -> dict[str,
     return found
 
 
-def outputs(model: nn.Module, inputs: Tensor, kinds: Iterable[str]) -> dict[str, Tensor]:
+def outputs(model: nn.Module, inputs: Inputs, kinds: Iterable[str]) -> dict[str, Tensor]:
     """What a teacher says of a batch, in evaluation mode: float32, without gradients, fit to be a student's target.
 
     Parameters
@@ -82,7 +85,7 @@ def axes(model: nn.Module) -> int:
     return getattr(model, "map_axes", 2)
 
 
-def _features_and_map(model: nn.Module, inputs: Tensor) -> tuple[Any, Tensor]:
+def _features_and_map(model: nn.Module, inputs: Inputs) -> tuple[Any, Tensor]:
     """The final features, as ``forward_features`` gives them, and the last map."""
     try:
         features, maps = model.forward_intermediates(inputs, indices=1, norm=False, output_fmt="NCHW")

@@ -67,13 +67,13 @@ class NetworkWithHeads(nn.Module):
             torch.manual_seed(seed)
             self.heads = nn.ModuleDict(_heads(network, terms, target_shapes or {}))
 
-    def forward(self, inputs: Tensor) -> Outputs:
+    def forward(self, inputs: Tensor | Mapping[str, Tensor]) -> Outputs:
         """Run the network as it is; only where a loss reads features are they gathered.
 
         Parameters
         ----------
         inputs : what the network reads, on its device: float, shape (B, 3, size, size), normalised, or
-            (B, channels, steps).
+            (B, channels, steps); by modality where it reads several.
         """
         observed = models.observe(self.network, inputs, ("tokens", *self.features))
         features = {kind: observed[kind].float() for kind in self.features}
@@ -97,6 +97,8 @@ def _heads(network: nn.Module, terms: Iterable[Term], shapes: Mapping[str, tuple
         if "contrastive" in names and hidden:
             heads[f"{role}/contrastive_student"] = nn.Linear(models.width(network, "hidden"), EMBEDDING)
             heads[f"{role}/contrastive_teacher"] = nn.Linear(hidden[0], EMBEDDING)
+        if "features" in names and hidden:
+            heads[f"{role}/features"] = nn.Linear(models.width(network, "hidden"), hidden[0])
     return heads
 
 

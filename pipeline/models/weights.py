@@ -56,7 +56,7 @@ def read(file: Path, digest: str = "") -> dict[str, Tensor]:
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str, ...], source: Path) -> None:
+def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str, ...], source: Path | str) -> None:
     """Load everything but the classifier, which stays new; positions are resampled to the model's input size.
 
     Parameters
@@ -71,16 +71,32 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str
     WeightsError : tensors are missing, left over or of another shape.
     """
     try:
-        fitted = _fitted(_without_token(tensors, model), model)
+        adapted = fitted(tensors, model)
     except Exception as error:  # timm's filters raise whatever strange tensors lead them to
         reason = " ".join((str(error) or repr(error)).split())
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {reason}. {CHOICES}") from error
-    found = {name: t for name, t in fitted.items() if not _in_heads(name, heads)}
+    found = {name: t for name, t in adapted.items() if not _in_heads(name, heads)}
     wanted = {name: t for name, t in model.state_dict().items() if not _in_heads(name, heads)}
     problems = misfits(*({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (found, wanted)))
     if problems:
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {problems}. {CHOICES}")
     model.load_state_dict(found, strict=False)
+
+
+def fitted(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """A state dict as a network's: through the filter that timm keeps beside it (renamed keys, resampled positions).
+
+    Parameters
+    ----------
+    tensors : in timm's names.
+    model : read for its shapes, on any device; one of our own may have its own filter, ``fit_weights``.
+    """
+    tensors = _without_token(tensors, model)
+    if hasattr(model, "fit_weights"):
+        return model.fit_weights(tensors)
+    adapt = getattr(importlib.import_module(type(model).__module__), "checkpoint_filter_fn", None)
+    with torch.no_grad():
+        return adapt(tensors, model) if adapt else tensors
 
 
 def misfits(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> str:
@@ -137,16 +153,9 @@ def _reachable(address: str) -> bool:
         return False
 
 
-def _fitted(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Pass a state dict through the filter that timm keeps beside the model (renamed keys, resampled positions)."""
-    adapt = getattr(importlib.import_module(type(model).__module__), "checkpoint_filter_fn", None)
-    with torch.no_grad():
-        return adapt(tensors, model) if adapt else tensors
-
-
 def _without_token(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """A distilled transformer's weights for one without its token: the token and its position are dropped."""
-    if "dist_token" not in tensors or hasattr(model, "dist_token"):
+    if "dist_token" not in tensors or any(name.endswith("dist_token") for name, _ in model.named_parameters()):
         return tensors
     log.info("weights: the distillation token is left out, %s has none", type(model).__name__)
     positions = tensors["pos_embed"]  # class token, distillation token, patches

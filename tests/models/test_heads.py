@@ -11,7 +11,8 @@ from torch import nn
 
 from pipeline import models
 from pipeline.compute import devices
-from pipeline.distillation.losses.table import LOSSES, LossOptions, total
+from pipeline.distillation.losses import table
+from pipeline.distillation.losses.table import LossOptions, total
 from pipeline.errors import ConfigError
 from pipeline.models.heads import EMBEDDING, NetworkWithHeads
 from pipeline.tasks import objective
@@ -22,6 +23,7 @@ from tests.helpers.presets import NETWORKS
 
 CLASSES = ["no_pain", "pain"]
 FAMILIES = NETWORKS
+LOSSES = table.LOSSES["classify"]
 ALL = "+".join(LOSSES)
 
 
@@ -62,6 +64,8 @@ def test_without_features_any_module_is_run_as_it_is(loss):
         ("attention", set(), False, True),
         ("rkd", set(), True, False),
         ("cosine", {"teacher/cosine"}, True, False),
+        ("features", {"teacher/features"}, True, False),
+        ("relation", set(), True, False),
         ("hint", {"teacher/hint"}, False, True),
         ("contrastive", {"teacher/contrastive_student", "teacher/contrastive_teacher"}, True, False),
     ],
@@ -79,6 +83,7 @@ def test_heads_lead_from_the_student_to_the_teacher():
     found = network_with_heads("deit", ALL, targets)
     outputs = found(images("deit"))
     assert found.heads["teacher/cosine"](outputs.hidden).shape == targets["teacher/hidden"].shape
+    assert found.heads["teacher/features"](outputs.hidden).shape == targets["teacher/hidden"].shape
     assert found.heads["teacher/hint"](outputs.map).shape == (
         *(4, targets["teacher/map"].shape[1]),
         *outputs.map.shape[2:],

@@ -16,7 +16,8 @@ from torch import nn
 from pipeline import models
 from pipeline.artifacts import cards
 from pipeline.config import Architecture
-from pipeline.distillation.losses.table import LOSSES, LossOptions, total
+from pipeline.distillation.losses import table
+from pipeline.distillation.losses.table import LossOptions, total
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
 from pipeline.inputs import batches
 from pipeline.models import conv1d, core, cost, painattn
@@ -29,6 +30,7 @@ from tests.helpers import presets, signals
 from tests.helpers.networks import FINGERPRINT
 from tests.helpers.signals import CHANNELS, CLASSES, NETWORKS, STEPS, network, read_of, windows
 
+LOSSES = table.LOSSES["classify"]
 EACH = pytest.mark.parametrize("architecture", NETWORKS.values(), ids=list(NETWORKS))
 WIDE, NARROW, ATTENTION = (NETWORKS[name] for name in ("conv1d", "conv1d_narrow", "painattn"))
 
