@@ -61,6 +61,7 @@ def run(
     )
     by_role = _targets(config, inputs, teachers, train)
     learned, budget = _labelled(config, train, assigned)
+    prepare = prepared.entry(inputs)
     lesson = supervised.Lesson(
         config.task,
         learned,
@@ -71,6 +72,7 @@ def run(
         by_role,
         tuple(_by_role(teachers)),
         epoch=len(train),
+        scales=prepare.get("scales"),
     )
     origin = {
         "role": "student",
@@ -85,7 +87,7 @@ def run(
         "temperature": config.temperature,
         "seed": config.seed,
         "inputs_fingerprint": inputs.fingerprint,
-        "prepare": prepared.entry(inputs),
+        "prepare": prepare,
         "split_fingerprint": split.fingerprint,
         "labels_fingerprints": {name: one.fingerprint for name, one in teachers.items()},
     }
@@ -155,7 +157,7 @@ def _targets(
         kinds = required_targets(config.loss, role)
         if config.online:
             ensemble = TeacherEnsemble.load([artifact], device, config.precision)
-            providers[role] = OnlineTargets(ensemble, kinds)
+            providers[role] = OnlineTargets(ensemble, kinds, config.task.kind)
         else:
             store = open_checked(artifact, outputs=config.task.outputs, inputs=inputs, wanted=config)
             providers[role] = CachedTargets(store, train.sample_ids, kinds, device)

@@ -102,9 +102,7 @@ def _job(
     if config.folds:
         folds = fold_of(table, assigned, samples.summary, config.folds)
         fold = folds.reindex(names, fill_value=ALL_FOLDS).to_numpy(np.int8)
-    _, answered = KINDS[config.task.kind].read(
-        table.set_index("sample_id")[config.task.target].reindex(names), config.task
-    )
+    _, answered = KINDS[config.task.kind].read(table.set_index("sample_id").reindex(names), config.task)
     training = np.flatnonzero(assigned.set_index("sample_id")["part"].reindex(names) == "train")
     modalities = {name: columns[name] for name in config.task.teacher_inputs}
     return LabelJob(
@@ -164,7 +162,7 @@ def _counts(config: LabelsConfig, samples: Artifact, split: Artifact, made: Labe
     table = arrays.read_table(samples.file("samples.csv")).merge(
         arrays.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
     )
-    truth, places = kind.read(table[config.task.target], config.task)
+    truth, places = kind.read(table, config.task)
     table = table.iloc[places]
     hard = made.samples["hard"][made.samples.rows(table["sample_id"])]
     counts = {"samples": len(made.samples["hard"])}

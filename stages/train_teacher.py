@@ -47,6 +47,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         folds = fold_of(table, assigned, samples.summary, config.folds)
         train = train.at((folds.loc[train.sample_ids] != config.fold).to_numpy().nonzero()[0])
     plan = Plan(teacher_seed(config.seed), augment=config.augment)
+    prepare = prepared.entry(inputs)
     origin = {
         "role": "teacher",
         "name": config.teacher,
@@ -54,7 +55,8 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         "folds": config.folds,
         "fold": config.fold,
         "inputs_fingerprint": inputs.fingerprint,
-        "prepare": prepared.entry(inputs),
+        "prepare": prepare,
         "split_fingerprint": split.fingerprint,
     }
-    return supervised.train(config, supervised.Lesson(config.task, train, val, plan, BASELINE), work, origin)
+    lesson = supervised.Lesson(config.task, train, val, plan, BASELINE, scales=prepare.get("scales"))
+    return supervised.train(config, lesson, work, origin)

@@ -42,9 +42,9 @@ class Team:
         """What the targets of a slice say of the whole batch of so many rows."""
         return {}
 
-    def rows(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> int:
-        """The rows of the whole batch of which these are a slice."""
-        return len(inputs)
+    def rows(self, inputs: Tensor | Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> int:
+        """The rows of the whole batch of which these are a slice: a tensor, or tensors by modality."""
+        return len(inputs) if isinstance(inputs, Tensor) else len(next(iter(inputs.values())))
 
     def whole(self, values: Any, rows: int) -> Any:
         """The whole batch's values from the slices of all: tensors, or dataclasses, tuples and dicts of them."""
@@ -82,7 +82,7 @@ class Ranks(Team):
     def mark(self, rows: int) -> dict[str, Tensor]:
         return {ROWS: torch.tensor(rows)}
 
-    def rows(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> int:
+    def rows(self, inputs: Tensor | Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> int:
         return int(targets[ROWS])
 
     def whole(self, values: Any, rows: int) -> Any:

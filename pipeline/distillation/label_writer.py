@@ -98,9 +98,10 @@ def write_samples(
     The number of samples that the teachers were asked about, now or by a run that was killed; none if all were copied.
     """
     count, names = len(job.samples), sample_id_column(job.samples.sample_ids)
+    hard = _hardened(job, len(attrs["outputs"]))
     columns = {
         "logits": ((count, len(attrs["outputs"])), np.float32),
-        "hard": ((count,), np.uint16),
+        "hard": ((count, *hard.shape[1:]), hard.dtype),
         "fold": ((count,), np.int8),
         "training": ((count,), np.uint8),
         "sample_id": ((count,), names.dtype),
@@ -145,8 +146,10 @@ def write_views(
     The number of views that were copied.
     """
     count, views = len(job.training), job.plan.views
-    shapes = OnlineTargets(job.ensemble, ("logits", *features)).shapes()
-    columns = {"logits": ((views * count, *shapes["logits"]), np.float32), "hard": ((views * count,), np.uint16)}
+    shapes = OnlineTargets(job.ensemble, ("logits", *features), job.task.kind).shapes()
+    hard = _hardened(job, *shapes["logits"])
+    columns = {"logits": ((views * count, *shapes["logits"]), np.float32)}
+    columns |= {"hard": ((views * count, *hard.shape[1:]), hard.dtype)}
     columns |= {name: ((views * count, *shapes[name]), FEATURE_TYPE) for name in features}
     writer = _writer(folder / VIEWS, "views", fingerprint, columns, attrs, batch_size)
     copied = min(relative.attrs["views"], views) if relative else 0
@@ -180,6 +183,11 @@ def _writer(
 
     distributed.team().once(lambda: open_writer(path, kind, fingerprint, columns, attrs, batch_size))
     return ColumnWriter(path)
+
+
+def _hardened(job: LabelJob, outputs: int) -> np.ndarray:
+    """Hard labels as the kind of the task has them, of no sample."""
+    return KINDS[job.task.kind].harden(np.empty((0, outputs), np.float32))
 
 
 def _columns(job: LabelJob, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -222,13 +230,13 @@ def compare(labels: LabelStore, job: LabelJob, share: float, batch_size: int) ->
     """
     names = job.samples.sample_ids
     rows = sample_rows(names, share)
-    _compare(labels.samples, job.of_samples(_batches(rows, batch_size)), rows, names)
+    _compare(job, labels.samples, job.of_samples(_batches(rows, batch_size)), rows, names)
     if labels.views is None:
         return len(rows)
     trained = [names[row] for row in job.training]
     names = [f"{name}, view {view}" for view in range(labels.attrs["views"]) for name in trained]
     again = sample_rows(names, share)
-    _compare(labels.views, job.of_views(_batches(again, batch_size)), again, names)
+    _compare(job, labels.views, job.of_views(_batches(again, batch_size)), again, names)
     return len(rows) + len(again)
 
 
@@ -244,7 +252,7 @@ def float32_agreement(labels: LabelStore, job: LabelJob, batch_size: int) -> dic
     exact = replace(job, ensemble=replace(job.ensemble, precision="float32"))
     found = np.concatenate([answer["logits"] for answer in exact.of_samples(_batches(rows, batch_size))])
     kept = labels.samples["logits"][rows]
-    same = found.argmax(1) == kept.argmax(1)
+    same = _same(*map(KINDS[job.task.kind].harden, (found, kept)))
     return {"faces": len(rows), "hard": float(same.mean()), "logits": float(np.abs(found - kept).max())}
 
 
@@ -252,14 +260,19 @@ def _batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
-def _compare(columns: Columns, answers: Iterator[dict], rows: np.ndarray, names: Sequence[str]) -> None:
+def _same(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of which samples hard labels are the same, bool (N,)."""
+    return (first == second).reshape(len(first), -1).all(axis=1)
+
+
+def _compare(job: LabelJob, columns: Columns, answers: Iterator[dict], rows: np.ndarray, names: Sequence[str]) -> None:
     found = np.concatenate([answer["logits"] for answer in answers])
     kept = columns["logits"][rows]
     scale = np.maximum(1, np.abs(found).max(axis=1))
     distance = np.abs(found - kept).max(axis=1) / scale
     # A logit that is not a number must not pass as equal.
     tolerated = distance <= TOLERANCES[columns.attrs["precision"]]
-    wrong = np.flatnonzero(~tolerated | (kept.argmax(1) != columns["hard"][rows]))
+    wrong = np.flatnonzero(~tolerated | ~_same(KINDS[job.task.kind].harden(kept), columns["hard"][rows]))
     if wrong.size:
         first = wrong[0]
         raise ArtifactError(

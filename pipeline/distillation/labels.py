@@ -36,8 +36,9 @@ class LabelStore:
 
     Attributes
     ----------
-    samples : ``labels.h5``: logits float32 (N, C), hard uint16 (N,), fold int8 (N,), training uint8 (N,), sample_id.
-    views : ``views.h5``: logits float32 (V * M, C), hard uint16 (V * M,), features float16; None where the label of
+    samples : ``labels.h5``: logits float32 (N, C), hard as the kind of the task has them, (N,) or (N, C), fold int8
+        (N,), training uint8 (N,), sample_id.
+    views : ``views.h5``: logits float32 (V * M, C), hard likewise, features float16; None where the label of
         the sample itself is the only one.
     """
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from pipeline.artifacts.columns import Column
 from pipeline.artifacts.hdf5 import remedy
 from pipeline.distillation.ensemble import ALL_FOLDS, TeacherEnsemble
+from pipeline.distillation.kinds import KINDS
 from pipeline.distillation.labels import LabelStore, command
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches
@@ -94,10 +95,11 @@ class OnlineTargets:
     ----------
     ensemble : of one teacher.
     kinds : what is wanted: hard, logits, hidden, map.
+    asked : the kind of the task.
     """
 
-    def __init__(self, ensemble: TeacherEnsemble, kinds: Sequence[str]):
-        self._ensemble, self._kinds = ensemble, tuple(kinds)
+    def __init__(self, ensemble: TeacherEnsemble, kinds: Sequence[str], asked: str = "classify"):
+        self._ensemble, self._kinds, self._harden = ensemble, tuple(kinds), KINDS[asked].harden
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each kind of target for one view."""
@@ -108,14 +110,13 @@ class OnlineTargets:
         """What the teacher says of the batch."""
         fold = np.full(len(batch.index), ALL_FOLDS)
         outputs = self._ensemble.predict(batch, fold, [kind for kind in self._kinds if kind in FEATURES])
-        return {kind: _kept(kind, outputs) for kind in self._kinds}
+        return {kind: self._kept(kind, outputs) for kind in self._kinds}
 
-
-def _kept(kind: str, outputs: Mapping[str, Tensor]) -> Tensor:
-    """One kind of output as the cache keeps it, so that a student learns the same from both."""
-    if kind == "hard":
-        return outputs["logits"].argmax(1)
-    return outputs[kind].half() if kind in FEATURES else outputs[kind]
+    def _kept(self, kind: str, outputs: Mapping[str, Tensor]) -> Tensor:
+        """One kind of output as the cache keeps it, so that a student learns the same from both."""
+        if kind == "hard":
+            return _tensor(self._harden(outputs["logits"].cpu().numpy())).to(self._ensemble.device)
+        return outputs[kind].half() if kind in FEATURES else outputs[kind]
 
 
 class TargetsByRole:

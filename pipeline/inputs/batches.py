@@ -52,6 +52,7 @@ def _blank_signal(spec: SignalSpec, device: str) -> Tensor:
 
 MODALITIES = {
     "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS),
+    "ir": Modality(InputSpec, image.make_uncoloured, _blank_picture, image.DRAWS),
     "signal": Modality(SignalSpec, signal.make, _blank_signal, signal.DRAWS),
 }
 

@@ -22,18 +22,19 @@ DEFAULT = "pain"  # the task where none is named
 PAIN = TASKS[DEFAULT]
 
 
-def find(name: str, levels: str | None = None) -> Task:
-    """The task of a name, about some of its levels where a text says which.
+def find(name: str, levels: str | None = None, labels: str | None = None) -> Task:
+    """The task of a name, about some of its levels, or other labels, where a text says which.
 
     Raises
     ------
-    ConfigError : there is none, or its levels are others.
+    ConfigError : there is none, or its levels are others, or it has no levels or labels.
     """
     if name not in TASKS:
         raise ConfigError(
             f"TASK={name} is no task: there are {', '.join(TASKS)}. Choose one, or add a file to pipeline/tasks/"
         )
-    return TASKS[name] if levels is None else TASKS[name].grouped(levels)
+    task = TASKS[name] if levels is None else TASKS[name].grouped(levels)
+    return task if labels is None else task.labelled(labels)
 
 
 __all__ = ["DEFAULT", "PAIN", "TASKS", "Task", "find"]

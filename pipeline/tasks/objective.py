@@ -25,7 +25,11 @@ REQUIRED_TARGETS = {
     "attention": ("map",),
     "rkd": ("hidden",),
     "contrastive": ("hidden",),
+    "features": ("hidden",),
+    "relation": ("hidden",),
 }
+# Of several labels; a loss of one class against the others has no meaning for them. Losses of features have for all.
+OF_LABELS = ("label", "hard", "soft")
 KINDS_OF_TARGETS = ("hard", "logits", "hidden", "map")
 FEATURES = ("hidden", "map")
 BASELINE = "label"  # what is learned without a teacher
@@ -112,6 +116,23 @@ def check_roles(text: str, teachers: Sequence[str]) -> None:
         raise ConfigError(
             f"LOSS={text} speaks of {', '.join(unknown)}, the teachers are {', '.join(teachers)}. "
             "Write soft@NAME for one of several teachers, soft for all of them."
+        )
+
+
+def check_kind(text: str, kind: str) -> None:
+    """Refuse a sum with a loss that has no meaning for a kind of task.
+
+    Raises
+    ------
+    ConfigError : naming the losses that have.
+    """
+    features = [name for name, needed in REQUIRED_TARGETS.items() if set(needed) & set(FEATURES)]
+    fitting = [*OF_LABELS, *features] if kind == "multilabel" else list(REQUIRED_TARGETS)
+    wrong = [term.name for term in parse(text) if term.name not in fitting]
+    if wrong:
+        raise ConfigError(
+            f"LOSS={text}: {', '.join(wrong)} compares the classes of one choice, and each label here is a choice of "
+            f"its own. Choose among {', '.join(fitting)}."
         )
 
 

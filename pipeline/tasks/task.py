@@ -23,7 +23,7 @@ class Task:
     ----------
     name : as ``TASK=`` takes it.
     kind : ``classify``, ``multilabel``, ``regress`` or ``points``.
-    target : the column of ``samples.csv`` that answers.
+    target : the column of ``samples.csv`` that answers; of several labels each has a column of its own name.
     outputs : names of the network's outputs, in their order: classes, labels, numbers or points.
     aliases : other words of the column and the output that each means.
     levels : for a column of numbers, (bound, output) by ascending bound: a number means the output of the last bound
@@ -31,7 +31,8 @@ class Task:
     prepare : how inputs are prepared: ``align`` (faces), ``resize`` (frames) or ``window`` (signals).
     teacher_inputs, student_inputs : modalities; one that only teachers read is privileged.
     headline : the metric that compares models.
-    positive : of two classes, the one that precision, recall and ranking speak of; by default the last.
+    positive : of two classes, the one that precision, recall and ranking speak of, of several labels the one that is
+        told first; by default the last.
     ordered : whether the classes are levels, so that MAE, RMSE and quadratic kappa mean something.
     mirrored : where each output goes in a mirrored view; empty: it stays.
     hard_negatives : a 0/1 column of samples that are easily taken for the positive class, reported apart.
@@ -119,6 +120,29 @@ class Task:
             levels=tuple((bound, of.get(old, "")) for bound, old in self.levels),
             positive=of.get(self.positive, ""),
         )
+
+    def labelled(self, text: str) -> Task:
+        """The same question about other labels.
+
+        Parameters
+        ----------
+        text : columns of 0 and 1, separated by commas.
+
+        Raises
+        ------
+        ConfigError : the task has no labels, or the text names none or one twice.
+        """
+        if self.kind != "multilabel":
+            raise ConfigError(f"LABELS={text}: TASK={self.name} has no labels of its own columns. Leave LABELS out.")
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"LABELS={text} names no label, or one twice. Name columns of 0 and 1: LABELS=fire,smoke")
+        return replace(self, outputs=names, target=names[0], positive=self.positive if self.positive in names else "")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of ``samples.csv`` that answer."""
+        return self.outputs if self.kind == "multilabel" else (self.target,)
 
     def _level(self, word: str, text: str) -> int:
         """The number of the level that a word means."""

@@ -35,7 +35,8 @@ from pipeline.training.schedule import OPTIMIZERS, Schedule
 
 log = logging.getLogger(__name__)
 
-Batches = Callable[[int, int], Iterable[tuple[Tensor, Mapping[str, Tensor]]]]
+Inputs = Tensor | Mapping[str, Tensor]  # of one modality, or by modality
+Batches = Callable[[int, int], Iterable[tuple[Inputs, Mapping[str, Tensor]]]]
 LossFunction = Callable[[Any, Mapping[str, Tensor]], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
@@ -126,20 +127,20 @@ class _Objective(nn.Module):
         super().__init__()
         self.model, self.loss, self.schedule, self.team = model, loss, schedule, team
 
-    def forward(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, inputs: Inputs, targets: Mapping[str, Tensor]) -> Tensor:
         rows = self.team.rows(inputs, targets)
         with devices.autocast(self.schedule.device, self.schedule.precision):
-            outputs = self._outputs(inputs)
+            outputs = self._outputs(inputs, ALONE.rows(inputs, targets))
         return self.loss(self.team.whole(outputs, rows), self.team.whole(targets, rows))
 
-    def _outputs(self, inputs: Tensor) -> Any:
+    def _outputs(self, inputs: Inputs, rows: int) -> Any:
         try:
             return self.model(inputs)
         except ValueError as error:
-            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
+            if rows > 1 or "more than 1 value per channel" not in str(error):
                 raise
             raise ConfigError(
-                "The last batch of an epoch has one face alone, and this network normalises over the batch. "
+                "The last batch of an epoch has one sample alone, and this network normalises over the batch. "
                 "Choose another BATCH_SIZE= (TEACHER_BATCH_SIZE= for a teacher trained on the way to a student)."
             ) from error
 
@@ -153,6 +154,7 @@ class _Run:
         self.folder, self.fingerprint = folder, fingerprint
         self.optimizer = schedule.make_optimizer([p for p in model.parameters() if p.requires_grad])
         self.scheduler = schedule.make_scheduler(self.optimizer, steps)
+        self.plateau = schedule.make_plateau(self.optimizer)
         self.averaged = _averaged(self.model, schedule.ema)
         self.scaler = devices.scaler(schedule.device, schedule.precision)
         self.progress = Progress()
@@ -182,7 +184,7 @@ class _Run:
                 self.save()
         progress.loss_sum = total.item()
 
-    def _step(self, inputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    def _step(self, inputs: Inputs, targets: Mapping[str, Tensor]) -> Tensor:
         loss = self.objective(inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -209,6 +211,8 @@ class _Run:
         if not progress.best or value < progress.best["value"]:
             weights = {name: t.detach().cpu().clone() for name, t in measured.state_dict().items()}
             progress.best = {"epoch": row["epoch"], "value": value, "weights": weights}
+        if self.plateau:
+            self.plateau.step(value)
         progress.epoch += 1
         progress.step, progress.loss_sum, progress.samples = 0, 0.0, 0
         if self.team.chief:
@@ -239,7 +243,8 @@ class _Run:
     def _parts(self) -> dict[str, Any]:
         """What a checkpoint holds the state of."""
         parts = {"model": self.model, "scheduler": self.scheduler, "scaler": self.scaler, "optimizer": self.optimizer}
-        return parts | ({"average": self.averaged} if self.averaged else {})
+        optional = {"average": self.averaged, "plateau": self.plateau}
+        return parts | {name: part for name, part in optional.items() if part}
 
     @property
     def _measured(self) -> nn.Module:

@@ -28,8 +28,8 @@ class Schedule:
     learning_rate : the highest.
     optimizer : ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
     weight_decay : of the optimiser; decoupled for ``adamw``.
-    schedule : ``step`` (times ``gamma`` every ``step_size`` epochs), ``cosine`` (to ``min_learning_rate``) or
-        ``constant``.
+    schedule : ``step`` (times ``gamma`` every ``step_size`` epochs), ``cosine`` (to ``min_learning_rate``),
+        ``constant``, or ``plateau`` (times ``gamma`` after ``step_size`` epochs without a better ``stop_on``).
     warmup_epochs : over which the rate rises, step by step, from a thousandth.
     clip_norm : largest norm of the gradient; 0: any.
     ema : decay of an average of the weights, which is then what is validated and kept; 0: none.
@@ -69,7 +69,7 @@ class Schedule:
         return make([group for group in groups if group["params"]], lr=self.learning_rate, **options)
 
     def make_scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-        """The learning rate's course, moved after every one of so many steps an epoch."""
+        """The learning rate's course, moved after every one of so many steps an epoch; of ``plateau`` its warm-up."""
         warmup = self.warmup_epochs * steps
         if self.schedule == "step":
             course = lr_scheduler.StepLR(optimizer, self.step_size * steps, self.gamma)
@@ -82,3 +82,10 @@ class Schedule:
             return course
         rise = lr_scheduler.LinearLR(optimizer, WARMUP_START, total_iters=warmup)
         return lr_scheduler.SequentialLR(optimizer, [rise, course], milestones=[warmup])
+
+    def make_plateau(self, optimizer: torch.optim.Optimizer) -> lr_scheduler.ReduceLROnPlateau | None:
+        """What lowers the learning rate when what is lower in a better epoch no longer falls; None unless asked for."""
+        if self.schedule != "plateau":
+            return None
+        # torch counts an epoch more than it is told: with a patience of 0 the first without a better one reduces.
+        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=self.gamma, patience=self.step_size - 1, threshold=0)

@@ -48,7 +48,7 @@ def join(
     table, split : of the ``index`` and ``split`` stages.
     inputs : prepared.
     part : train, val or test.
-    task : names the column of ``table`` that answers.
+    task : names the columns of ``table`` that answer.
     modalities : that are read.
 
     Raises
@@ -57,9 +57,9 @@ def join(
     ArtifactError : a sample has no input.
     """
     chosen = split.loc[split["part"] == part, "sample_id"]
-    if task.target not in table:
+    if unknown := [name for name in task.targets if name not in table]:
         raise DataError(
-            f"The dataset says nothing of {task.target}, which TASK={task.name} asks for: samples.csv has "
+            f"The dataset says nothing of {', '.join(unknown)}, which TASK={task.name} asks for: samples.csv has "
             f"{', '.join(table.columns)}. Choose another task or dataset"
         )
     missing = chosen[~chosen.isin(table["sample_id"])]
@@ -68,11 +68,11 @@ def join(
             f"The part {part} has {len(chosen)} samples, and samples.csv lacks {len(missing)} of them, such as "
             f"{missing.iloc[0]}: the split is of another index. See the counts of both: make status"
         )
-    truth, places = KINDS[task.kind].read(table.set_index("sample_id")[task.target].reindex(chosen), task)
+    truth, places = KINDS[task.kind].read(table.set_index("sample_id").reindex(chosen), task)
     if not len(places):
         raise DataError(
-            f"The part {part} has {len(chosen)} samples, and none of them says anything of {task.target} that "
-            f"TASK={task.name} knows ({', '.join(task.outputs)}): nothing can be learned from it. "
+            f"The part {part} has {len(chosen)} samples, and none of them says anything of {', '.join(task.targets)} "
+            f"that TASK={task.name} knows ({', '.join(task.outputs)}): nothing can be learned from it. "
             "See the counts of the split: make status"
         )
     names = chosen.iloc[places]
@@ -120,6 +120,7 @@ class Lesson:
     teachers : what each teacher says of the training samples; None without one.
     roles : of the teachers.
     epoch : samples that an epoch has as many steps for; 0: those of ``train``. Fewer are seen more than once.
+    scales : by modality ``mean`` and ``std`` of each channel of the prepared inputs, where they were measured.
     """
 
     task: Task
@@ -131,6 +132,7 @@ class Lesson:
     teachers: TargetsByRole | None = None
     roles: tuple[str, ...] = (objective.ONE_TEACHER,)
     epoch: int = 0
+    scales: Mapping[str, Mapping[str, Sequence[float]]] | None = None
 
     def steps(self, batch_size: int) -> int:
         """Steps of an epoch."""
@@ -208,16 +210,17 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     known = kind.known(lesson.train.truth)
     weights = kind.weights(config.class_weights, lesson.train.truth[known], lesson.task)
     weights = None if weights is None else weights.to(device)
-    inputs = models.reads(config.architecture, {name: c.shape[1:] for name, c in lesson.train.columns.items()})
+    shapes = {name: column.shape[1:] for name, column in lesson.train.columns.items()}
+    inputs = models.reads(config.architecture, shapes, lesson.scales)
     network = models.build(config.architecture, lesson.task.outputs, config.seed, inputs)
     card = models.describe(network, config.architecture, lesson.task.outputs, inputs)
     specs, terms = batches.specs(card), objective.parse(lesson.loss)
-    shapes = lesson.teachers.shapes() if lesson.teachers else {}
+    of_targets = lesson.teachers.shapes() if lesson.teachers else {}
     options = LossOptions(lesson.temperature, weights, config.label_smoothing, partial=not known.all())
     progress = loop.fit(
-        NetworkWithHeads(network, terms, shapes, config.seed),
+        NetworkWithHeads(network, terms, of_targets, config.seed),
         training_batches(lesson, specs, config.batch_size, config.seed, device, config.sampling, team),
-        total(terms, options, lesson.roles),
+        total(terms, options, lesson.roles, lesson.task.kind),
         validation(lesson, specs, config.batch_size, weights, device, config.precision, team),
         schedule(config, device),
         work.path,

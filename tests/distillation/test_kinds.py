@@ -26,7 +26,7 @@ CELLS = ["happy", "neutral", "", "yawn", "anger", math.nan, "joy", None, "surpri
 
 
 def test_cells_become_class_numbers_and_their_places():
-    truth, places = CLASSIFY.read(CELLS, EXPRESSION)
+    truth, places = CLASSIFY.read(pd.DataFrame({"expression": CELLS}), EXPRESSION)
     assert [EXPRESSION.outputs[number] for number in truth] == [
         "happiness",
         "neutral",
@@ -39,14 +39,16 @@ def test_cells_become_class_numbers_and_their_places():
 
 
 def test_a_columns_numbers_become_levels():
-    truth, places = CLASSIFY.read(pd.Series([0, 0.9, 1, 3.5, 16, np.nan, -1], index=list("abcdefg")), LEVELS)
+    truth, places = CLASSIFY.read(
+        pd.DataFrame({"score": [0, 0.9, 1, 3.5, 16, np.nan, -1]}, index=list("abcdefg")), LEVELS
+    )
     assert truth.tolist() == [0, 0, 1, 1, 2]
     assert places.tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("cells", [[], ["yawn", ""]])
 def test_where_nothing_is_told_nothing_is_read(cells):
-    truth, places = CLASSIFY.read(cells, PAIN)
+    truth, places = CLASSIFY.read(pd.DataFrame({"pain": cells}), PAIN)
     assert (len(truth), len(places)) == (0, 0)
     assert truth.dtype == places.dtype == np.int64
 
@@ -153,7 +155,7 @@ def test_a_teachers_mistakes_are_counted():
 def test_truth_is_read_as_the_teacher_labels_it():
     """Classes by their place in the task: what is hardened can be compared with what is read."""
     for task in (PAIN, EXPRESSION):
-        truth, _ = CLASSIFY.read(task.outputs, task)
+        truth, _ = CLASSIFY.read(pd.DataFrame({task.target: task.outputs}), task)
         assert CLASSIFY.disagreement(CLASSIFY.harden(np.eye(len(task.outputs))), truth) == 0
 
 
@@ -175,3 +177,62 @@ def test_shares_with_an_unknown_half_are_unknown():
     assert target[:2].isnan().all()
     assert target[2].tolist() == [0, 1, 0]
     assert CLASSIFY.targets(np.array([1, -1]), np.array([1, 0]), Drawn(), LEVELS).tolist() == [-1, 1]
+
+
+MULTILABEL = KINDS["multilabel"]
+FIRE = Task("fire", "multilabel", "fire", ("fire", "smoke"), sample="frame", samples="frames")
+LABELS = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0]], np.float32)
+
+
+def test_labels_are_read_where_all_of_them_are_known():
+    table = pd.DataFrame({"smoke": [0, 1, "", 1, 2, 1], "fire": ["1", 0, 1, math.nan, 0, "1.0"], "other": range(6)})
+    truth, places = MULTILABEL.read(table, FIRE)
+    assert truth.tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert places.tolist() == [0, 1, 5]
+    assert truth.dtype == np.float32
+
+
+def test_labels_that_are_hidden_are_not_known():
+    kept = np.array([True, False, True, True, False])
+    hidden = MULTILABEL.hide(LABELS, kept)
+    assert MULTILABEL.known(hidden).tolist() == kept.tolist()
+    assert MULTILABEL.strata(hidden).tolist() == [1, -1, 3, 0, -1]
+    assert MULTILABEL.strata(LABELS).tolist() == [1, 2, 3, 0, 1]
+    MULTILABEL.check(hidden, FIRE)
+
+
+def test_a_label_that_all_or_none_have_is_named():
+    with pytest.raises(DataError, match="Nothing can be learned of fire: all 3 training frames have the same answer"):
+        MULTILABEL.check(LABELS[[0, 2, 4]], FIRE)
+    hidden = MULTILABEL.hide(LABELS, np.arange(5) < 1)
+    with pytest.raises(DataError, match=r"of fire, smoke: all 1 training frames with known labels, of 5 .*LABELLED="):
+        MULTILABEL.check(hidden, FIRE)
+
+
+def test_labels_are_mixed_like_their_views():
+    index = np.array([2, 3])
+    assert MULTILABEL.targets(LABELS, index, Drawn(), FIRE).tolist() == [[1, 1], [0, 0]]
+    drawn = Drawn(partners=np.array([1, 0]), kept=np.array([0.75, 0.5], np.float32))
+    assert MULTILABEL.targets(LABELS, index, drawn, FIRE).tolist() == [[0.75, 1], [0.5, 0]]
+    hidden = MULTILABEL.hide(LABELS, np.array([False, True, True, True, True]))
+    mixed = MULTILABEL.targets(hidden, index, drawn, FIRE)
+    assert mixed[0].tolist() == [0.75, 1]
+    assert mixed[1].isnan().all()
+
+
+def test_a_rare_label_counts_as_often_as_it_is_rare():
+    assert MULTILABEL.weights("none", LABELS, FIRE) is None
+    assert MULTILABEL.weights("balanced", LABELS, FIRE).tolist() == pytest.approx([2 / 3, 3 / 2])
+
+
+def test_labels_are_called_and_measured_as_by_scikit_learn():
+    outputs = torch.tensor([[2.0, -1.0], [0.5, 3.0], [-1.0, 1.0], [-2.0, 0.0], [1.0, 1.0]])
+    hard = MULTILABEL.harden(outputs.numpy())
+    assert hard.tolist() == [[1, 0], [1, 1], [0, 1], [0, 0], [1, 1]]
+    assert MULTILABEL.disagreement(hard, LABELS) == 3
+    row = MULTILABEL.validate(outputs, LABELS, None, FIRE)
+    expected = f1_score(LABELS, hard, average=None)
+    assert [row["val_f1_fire"], row["val_f1_smoke"]] == pytest.approx(expected)
+    assert row["val_macro_f1"] == pytest.approx(expected.mean())
+    loss = F.binary_cross_entropy_with_logits(outputs, torch.from_numpy(LABELS))
+    assert row["val_loss"] == pytest.approx(loss.item())

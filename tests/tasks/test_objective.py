@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
-from pipeline.distillation.losses.table import LOSSES
+from pipeline.distillation.losses.table import LOSSES as BY_KIND
 from pipeline.errors import ConfigError
 from pipeline.tasks import objective
 from pipeline.tasks.objective import Term
+
+LOSSES = BY_KIND["classify"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_equal_sums_have_one_text(text, expected):
     [
         ("sofft", "'sofft'. Did you mean soft?"),
         ("hard,hnit:0.3", "'hnit'. Did you mean hint?"),
-        ("qqq", "label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive"),
+        ("qqq", "label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive, features, relation"),
         ("", "unknown loss, ''"),
         ("soft,", "unknown loss, 'soft,'. Did you mean soft?"),
         ("soft:0.5,label,soft", "names soft twice"),
@@ -101,6 +103,9 @@ def test_reading_a_sum_loads_no_torch():
     program = "from pipeline.tasks import objective; objective.required_targets('hint')"
     code = f"import sys; {program}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+LOSSES = BY_KIND["classify"]
 
 
 @pytest.mark.parametrize(
@@ -175,3 +180,11 @@ def test_a_role_that_nobody_plays_is_named():
     objective.check_roles("soft@teacher", ("teacher",))
     with pytest.raises(ConfigError, match="speaks of swin, the teachers are teacher"):
         objective.check_roles("soft@swin", list(objective.roles("swin")))
+
+
+def test_a_loss_between_classes_is_refused_for_labels_that_are_each_a_choice():
+    for text in ("label", "soft:0.7+hard", "soft:0.4+relation:0.2+features:0.2+label:0.2", "hint"):
+        objective.check_kind(text, "multilabel")
+    with pytest.raises(ConfigError, match=r"dkd: dkd compares the classes of one choice.*hard, soft, cosine"):
+        objective.check_kind("soft+dkd", "multilabel")
+    objective.check_kind("soft+dkd", "classify")

@@ -72,10 +72,11 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
+FALLING = {"schedule": "plateau", "step_size": 1, "gamma": 0.5}
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 1, "clip_norm": 0.5}
 
 
-@pytest.mark.parametrize("changes", [{}, ADAMW, {"optimizer": "sgd", "ema": 0.9, "schedule": "constant"}])
+@pytest.mark.parametrize("changes", [{}, ADAMW, {"optimizer": "sgd", "ema": 0.9, "schedule": "constant"}, FALLING])
 @pytest.mark.parametrize("last", [0, 1, 6, 7, 15, 26, 27])
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last, changes):
     schedule = replace(SCHEDULE, **changes)
@@ -231,6 +232,27 @@ def test_warm_up_is_counted_in_epochs_and_rises_by_steps_then_the_cosine_falls()
 def test_steps_and_a_constant_rate():
     assert rates(Schedule(4, 1.0, 2, 0.5), steps=3) == [1.0] * 6 + [0.5] * 6
     assert rates(Schedule(2, 0.3, schedule="constant"), steps=3) == [0.3] * 6
+
+
+PLATEAU = {"schedule": "plateau", "step_size": 2, "gamma": 0.5, "stop_on": "val_f1"}
+
+
+def plateau(folder: Path, **changes) -> list[float]:
+    """The learning rate of each epoch, where the score of the first is best but for that of the sixth."""
+    scores = iter([0.5, 0.5, 0.4, 0.3, 0.2, 0.6, 0.1, 0.1])
+    schedule = replace(SCHEDULE, epochs=8, **PLATEAU, **changes)
+    validate = lambda model: {"val_loss": 1.0, "val_f1": next(scores)}  # noqa: E731
+    return [row["learning_rate"] for row in fit(folder, schedule=schedule, validate=validate)[1].history]
+
+
+def test_the_rate_falls_after_as_many_epochs_without_a_better_one(tmp_path):
+    assert plateau(tmp_path) == pytest.approx([0.02] * 3 + [0.01] * 2 + [0.005] * 3)
+
+
+def test_a_plateau_after_a_warm_up_falls_from_the_whole_rate(tmp_path):
+    reached = plateau(tmp_path, warmup_epochs=1)
+    assert reached[0] < 0.02
+    assert reached[1:] == pytest.approx([0.02] * 2 + [0.01] * 2 + [0.005] * 3)
 
 
 def test_biases_and_norms_are_not_decayed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.distillation.kinds import classify
+from pipeline.distillation.kinds import classify, multilabel
 
 
 class Kind(NamedTuple):
@@ -13,7 +13,7 @@ class Kind(NamedTuple):
 
     Parameters
     ----------
-    read : cells of the target column and the task → truth of the samples, NaN-free, and which of the cells it is of.
+    read : rows of the sample table and the task → truth of the samples, NaN-free, and which of the rows it is of.
     hide : truth and which samples' is kept → truth in which that of the others is not known.
     known : truth → bool, of which samples it is known.
     check : refuses training samples that nothing can be learned from.
@@ -39,16 +39,6 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "classify": Kind(
-        classify.read,
-        classify.hide,
-        classify.known,
-        classify.check,
-        classify.targets,
-        classify.strata,
-        classify.weights,
-        classify.harden,
-        classify.validate,
-        classify.disagreement,
-    )
+    name: Kind(*(getattr(module, function) for function in Kind._fields))
+    for name, module in {"classify": classify, "multilabel": multilabel}.items()
 }

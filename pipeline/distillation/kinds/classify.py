@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,9 +16,9 @@ from pipeline.tasks import Task
 UNKNOWN = -1  # instead of a class
 
 
-def read(cells: Iterable, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Class numbers of the cells that mean a class, int64, and which cells those are, int64 places."""
-    words = [task.read(cell) for cell in cells]
+def read(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Class numbers of the rows whose target means a class, int64, and which rows those are, int64 places."""
+    words = [task.read(cell) for cell in table[task.target]]
     places = np.array([place for place, word in enumerate(words) if word is not None], np.int64)
     return np.array([task.outputs.index(words[place]) for place in places], np.int64), places
 

@@ -78,6 +78,36 @@ def rkd_loss(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
     return distance + 2 * F.smooth_l1_loss(student_angles, teacher_angles)
 
 
+def features_loss(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
+    """Mean squared difference of pooled features.
+
+    Parameters
+    ----------
+    student_hidden, teacher_hidden : float, shape (B, D); the student's after its projection.
+
+    Source: the hint of Romero et al. 2015, arXiv:1412.6550, equation 3, of pooled features; the mean over all numbers.
+    """
+    return F.mse_loss(wide(student_hidden), wide(teacher_hidden))
+
+
+def relation_loss(student_hidden: Tensor, teacher_hidden: Tensor) -> Tensor:
+    """How differently student and teacher place the samples of a batch: squared distances of features of length 1.
+
+    Parameters
+    ----------
+    student_hidden, teacher_hidden : float, shapes (B, D) and (B, D'), of any two networks.
+
+    Returns
+    -------
+    The mean squared difference of both (B, B) matrices. A batch of one has no distances: zero.
+
+    A distance of 0 to 4 means the same for features of any size; ``rkd_loss`` compares distances themselves, over their
+    mean, and angles besides.
+    """
+    student, teacher = (F.normalize(wide(features)) for features in (student_hidden, teacher_hidden))
+    return F.mse_loss(2 - 2 * student @ student.T, 2 - 2 * teacher @ teacher.T)
+
+
 def contrastive_loss(student: Tensor, teacher: Tensor, temperature: float = 0.1) -> Tensor:
     """Find a face's features of the teacher among those of the batch, and of the student likewise.
 

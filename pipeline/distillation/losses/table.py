@@ -1,6 +1,7 @@
 """What students and teachers minimise: functions of a network's outputs and a batch's targets, chosen by name.
 
-A new loss is a pure function, an entry of ``LOSSES`` here and one of ``objective.REQUIRED_TARGETS``.
+A new loss is a pure function, an entry here, among those of features or of the outputs of a kind, and one of
+``objective.REQUIRED_TARGETS``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.distillation.losses.features import (
+    attention_loss,
+    contrastive_loss,
+    cosine_loss,
+    features_loss,
+    hint_loss,
+    relation_loss,
+    rkd_loss,
+)
+from pipeline.distillation.losses.labels import binary_hard_loss, binary_loss, binary_soft_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, filled, label_loss, soft_loss, wide
 from pipeline.models.heads import Outputs
 from pipeline.tasks.objective import ONE_TEACHER, REQUIRED_TARGETS, Term
@@ -26,7 +36,8 @@ class LossOptions:
     Parameters
     ----------
     temperature : of ``soft``, ``dkd`` and ``dist``.
-    class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; None for equal weights.
+    class_weights : float, shape (C,), of the cross-entropies ``label`` and ``hard``; of several labels how much each
+        counts where it is there; None for equal weights.
     label_smoothing : share of the true label that ``label`` spreads over all classes.
     partial : whether some of the true labels are missing, so that ``label`` learns from the others alone.
     """
@@ -58,7 +69,7 @@ def hard_loss(
 
 
 def total(
-    terms: Iterable[Term], options: LossOptions, roles: Sequence[str] = (ONE_TEACHER,)
+    terms: Iterable[Term], options: LossOptions, roles: Sequence[str] = (ONE_TEACHER,), kind: str = "classify"
 ) -> Callable[[Outputs, Targets], Tensor]:
     """The weighted sum of the terms' losses, as ``loop.fit`` wants it.
 
@@ -70,9 +81,10 @@ def total(
     terms : of the objective.
     options : that the losses share.
     roles : of the teachers; targets are keyed ``role/what``, heads ``role/name``.
+    kind : of the task, which says what outputs and labels are.
     """
     parts = [
-        (term.weight / len(played), LOSSES[term.name], role)
+        (term.weight / len(played), LOSSES[kind][term.name], role)
         for term in terms
         for played in [_roles(term, roles)]
         for role in played
@@ -138,6 +150,21 @@ def _soft(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
     return _over_tokens(lambda logits: soft_loss(logits, targets["logits"], options.temperature), outputs)
 
 
+def _label_of_each(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(
+        lambda logits: binary_loss(logits, targets["label"], options.class_weights, options.label_smoothing), outputs
+    )
+
+
+def _hard_of_each(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    tokens = outputs.tokens
+    return binary_hard_loss(tokens[0], tokens[-1], targets["label"], targets["hard"], options.class_weights)
+
+
+def _soft_of_each(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda logits: binary_soft_loss(logits, targets["logits"], options.temperature), outputs)
+
+
 def _dkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
     return _over_tokens(
         lambda logits: dkd_loss(logits, targets["logits"], targets["label"], temperature=options.temperature), outputs
@@ -153,10 +180,20 @@ def _cosine(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
 
 
 def _hint(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
-    """The teacher's map is divided by its root mean square over the batch: a weight means the same for any teacher."""
-    teacher_map = wide(targets["map"])
-    scale = teacher_map.square().mean().sqrt()
-    return hint_loss(outputs.heads["hint"](outputs.map), teacher_map / scale.masked_fill(scale == 0, 1))
+    """The teacher's map is divided by its root mean square over the batch."""
+    return hint_loss(outputs.heads["hint"](outputs.map), _scaled(targets["map"]))
+
+
+def _features(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    """The teacher's features are divided by their root mean square over the batch, as in ``_hint``."""
+    return features_loss(outputs.heads["features"](outputs.hidden), _scaled(targets["hidden"]))
+
+
+def _scaled(features: Tensor) -> Tensor:
+    """A teacher's features over their root mean square: a weight means the same for any teacher."""
+    features = wide(features)
+    scale = features.square().mean().sqrt()
+    return features / scale.masked_fill(scale == 0, 1)
 
 
 def _attention(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
@@ -172,15 +209,21 @@ def _contrastive(outputs: Outputs, targets: Targets, options: LossOptions) -> Te
     return contrastive_loss(student, outputs.heads["contrastive_teacher"](wide(targets["hidden"])))
 
 
-LOSSES = {
-    "label": _label,
-    "hard": _hard,
-    "soft": _soft,
-    "dkd": _dkd,
-    "dist": _dist,
+def _relation(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return relation_loss(outputs.hidden, targets["hidden"])
+
+
+OF_FEATURES = {
     "cosine": _cosine,
     "hint": _hint,
     "attention": _attention,
     "rkd": _rkd,
     "contrastive": _contrastive,
+    "features": _features,
+    "relation": _relation,
+}
+# By kind of task: losses of its outputs, and those of features, which know no kind.
+LOSSES = {
+    "classify": {"label": _label, "hard": _hard, "soft": _soft, "dkd": _dkd, "dist": _dist} | OF_FEATURES,
+    "multilabel": {"label": _label_of_each, "hard": _hard_of_each, "soft": _soft_of_each} | OF_FEATURES,
 }

@@ -1,8 +1,9 @@
-"""Augmented views of aligned faces: drawn from (view seed, sample, view number), made on the device by whole batches.
+"""Augmented views of faces and frames: drawn from (view seed, sample, view number), made by batches on a device.
 
 A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, in coordinates relative to the picture:
-a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a box of another face in it, or is
-an average of both.
+a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a box of another picture in it, or
+is an average of both. A picture whose values are no colours, such as an infrared frame, has the geometry of the
+photograph beside it and no jitter.
 
 Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
 that a batch is read and written few times. Where the network's input is smaller than the aligned face, blocks of
@@ -11,6 +12,7 @@ pixels are averaged first: bilinear sampling alone would skip pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
 
@@ -34,11 +36,11 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network reads: pictures of ``size`` x ``size`` pixels, (RGB / 255 - mean) / std."""
+    """What a network reads: pictures of ``size`` x ``size`` pixels, (value / 255 - mean) / std, channel by channel."""
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def view_parameters(view_seed: int, sample_keys: np.ndarray, view: int | np.ndarray) -> np.ndarray:
@@ -85,10 +87,30 @@ def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
     -------
     float32, shape (B, 3, size, size), on the same device.
     """
+    return _made(augment, images, drawn, spec)
+
+
+def make_uncoloured(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
+    """The same views of pictures whose values are no colours, of any number of channels: their geometry alone.
+
+    Parameters
+    ----------
+    images : uint8, shape (B, S, S, C), on any device; where views are mixed (2 B, S, S, C), partners second.
+    drawn, spec : as of ``make``.
+
+    Returns
+    -------
+    float32, shape (B, C, size, size), on the same device.
+    """
+    return _made(warp, images, drawn, spec)
+
+
+def _made(augmented: Callable, images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
+    """The views of a batch, each by a function of pictures, parameters and spec, and mixed where they are."""
     parameters = drawn.of(GROUP)
     if parameters is None:
         return normalise(images, spec)
-    made = augment(images, parameters, spec)
+    made = augmented(images, parameters, spec)
     if drawn.partners is None:
         return made
     own, partner = made.chunk(2)
@@ -110,17 +132,22 @@ def normalise(images: Tensor, spec: InputSpec) -> Tensor:
 
     Parameters
     ----------
-    images : uint8, shape (B, S, S, 3), RGB, on any device.
+    images : uint8, shape (B, S, S, C), on any device.
     spec : what the network reads.
 
     Returns
     -------
-    float32, shape (B, 3, size, size), on the same device.
+    float32, shape (B, C, size, size), on the same device.
     """
     pictures = _pooled(images, spec.size)
     if pictures.shape[-1] != spec.size:
         pictures = F.interpolate(pictures, size=(spec.size, spec.size), mode="bilinear", align_corners=False)
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    return _standardised(pictures, spec)
+
+
+def _standardised(pictures: Tensor, spec: InputSpec) -> Tensor:
+    """Pictures in 0..1, (B, C, s, s), less their channels' means, over their deviations."""
+    mean, std = (torch.tensor(v, device=pictures.device).view(1, -1, 1, 1) for v in (spec.mean, spec.std))
     return (pictures - mean) / std
 
 
@@ -140,10 +167,21 @@ def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
     drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))  # each (B,)
     pictures = _pooled(images, spec.size)
     matrix, offset, darkest, brightest = _colours(pictures, drawn, spec)
-    grid = F.affine_grid(_warp(drawn), (len(images), 3, spec.size, spec.size), align_corners=False)
-    warped = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    warped = _warped(pictures, drawn, spec.size)
     coloured = torch.baddbmm(offset, matrix, warped.flatten(2))  # (B, 3, size * size)
     return torch.clamp(coloured, darkest, brightest).view_as(warped)
+
+
+def warp(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
+    """One view of each picture by its geometry alone, as the network reads it; as of ``augment``, of any channels."""
+    drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))
+    return _standardised(_warped(_pooled(images, spec.size), drawn, spec.size), spec)
+
+
+def _warped(pictures: Tensor, drawn: dict[str, Tensor], size: int) -> Tensor:
+    """Pictures (B, C, s, s) flipped, turned, cropped and resized, shape (B, C, size, size)."""
+    grid = F.affine_grid(_warp(drawn), (*pictures.shape[:2], size, size), align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def _pooled(images: Tensor, size: int) -> Tensor:

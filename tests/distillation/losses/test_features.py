@@ -12,10 +12,19 @@ from torch import nn
 from torchdistill.losses.mid_level import ATLoss, RKDLoss
 
 from pipeline import models
-from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.distillation.losses.features import (
+    attention_loss,
+    contrastive_loss,
+    cosine_loss,
+    features_loss,
+    hint_loss,
+    relation_loss,
+    rkd_loss,
+)
 from tests.helpers.presets import NETWORKS
 
 HIDDEN = {"cosine": cosine_loss, "rkd": rkd_loss, "contrastive": contrastive_loss}
+HIDDEN |= {"features": features_loss, "relation": relation_loss}
 MAPS = {"hint": hint_loss, "attention": attention_loss}
 LOSSES = HIDDEN | MAPS
 
@@ -133,6 +142,24 @@ def test_contrastive_by_hand():
     assert contrastive_loss(apart.flip(0), apart, temperature=0.5).item() == pytest.approx(math.log(1 + math.exp(2)))
 
 
+def test_features_by_hand():
+    student, teacher = torch.tensor([[1.0, 3.0], [0.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 2.0]])
+    assert features_loss(student, teacher).item() == pytest.approx((4 + 4) / 4)
+
+
+def test_relation_by_hand():
+    student = torch.tensor([[3.0, 0.0], [0.0, 2.0]])  # at right angles: a squared distance of 2
+    teacher = torch.tensor([[1.0, 1.0, 0.0], [-2.0, -2.0, 0.0]])  # opposite: 4
+    assert relation_loss(student, teacher).item() == pytest.approx(2 * (2 - 4) ** 2 / 4)
+    assert relation_loss(student[:1], teacher[:1]).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_relation_is_the_mean_square_of_the_differences_of_squared_distances():
+    student, teacher = draw(0, 5, 6), draw(1, 5, 3)
+    squares = [torch.cdist(*2 * (f / f.norm(dim=1, keepdim=True),)) ** 2 for f in (student, teacher)]
+    torch.testing.assert_close(relation_loss(student, teacher), F.mse_loss(*squares))
+
+
 def test_contrastive_is_least_where_the_embeddings_are_equal():
     teacher = torch.eye(4, 6, dtype=torch.float64)
     student = teacher.clone().requires_grad_()
@@ -142,7 +169,7 @@ def test_contrastive_is_least_where_the_embeddings_are_equal():
     assert all(contrastive_loss(teacher + 0.1 * draw(seed, 4, 6), teacher) > least for seed in range(20))
 
 
-@pytest.mark.parametrize("name", ["cosine", "hint", "attention", "rkd"])
+@pytest.mark.parametrize("name", ["cosine", "hint", "attention", "rkd", "features", "relation"])
 def test_zero_at_equality(name):
     teacher = features(name, 0)
     assert LOSSES[name](teacher.clone(), teacher).item() == pytest.approx(0, abs=1e-12)

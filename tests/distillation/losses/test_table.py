@@ -10,15 +10,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.distillation.losses import features, logits
+from pipeline.distillation.losses import features, logits, table
 from pipeline.distillation.losses import table as losses
-from pipeline.distillation.losses.features import attention_loss, contrastive_loss, cosine_loss, hint_loss, rkd_loss
+from pipeline.distillation.losses.features import (
+    attention_loss,
+    contrastive_loss,
+    cosine_loss,
+    features_loss,
+    hint_loss,
+    relation_loss,
+    rkd_loss,
+)
+from pipeline.distillation.losses.labels import binary_hard_loss, binary_loss, binary_soft_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss
-from pipeline.distillation.losses.table import LOSSES, LossOptions, balanced_weights, total
+from pipeline.distillation.losses.table import OF_FEATURES, LossOptions, balanced_weights, total
 from pipeline.models.heads import Outputs
 from pipeline.tasks import objective
 from pipeline.tasks.objective import ONE_TEACHER, Term
 
+LOSSES = table.LOSSES["classify"]
 OF_LOGITS = ("label", "hard", "soft", "dkd", "dist")
 WEIGHTS = torch.tensor([0.2, 1.8])
 
@@ -36,6 +46,7 @@ def batch():
         heads = {
             "cosine": nn.Linear(5, 7),
             "hint": nn.Conv2d(4, 6, 1),
+            "features": nn.Linear(5, 7),
             "contrastive_student": nn.Linear(5, 8),
             "contrastive_teacher": nn.Linear(7, 8),
         }
@@ -125,6 +136,10 @@ def test_features_are_compared_through_the_heads(batch):
         "contrastive": contrastive_loss(
             heads["contrastive_student"](outputs.hidden), heads["contrastive_teacher"](targets["hidden"])
         ),
+        "features": features_loss(
+            heads["features"](outputs.hidden), targets["hidden"] / targets["hidden"].square().mean().sqrt()
+        ),
+        "relation": relation_loss(outputs.hidden, targets["hidden"]),
     }
     assert expected.keys() == LOSSES.keys() - set(OF_LOGITS)
     for name, tensor in expected.items():
@@ -137,6 +152,24 @@ def test_the_hint_knows_no_scale_of_the_teacher(batch):
     torch.testing.assert_close(value("hint", outputs, louder), value("hint", outputs, targets))
     silent = {**targets, "map": 0 * targets["map"]}
     assert torch.isfinite(value("hint", outputs, silent))
+
+
+def test_of_several_labels_each_token_learns_each_label(batch):
+    outputs, targets = batch
+    labels = {"label": (targets["logits"] > 0.5).float(), "hard": (targets["logits"] > 0).long()}
+    options, tokens = LossOptions(temperature=3.0, class_weights=WEIGHTS), outputs.tokens
+    expected = {
+        "label": sum(binary_loss(token, labels["label"], WEIGHTS) for token in tokens) / 2,
+        "hard": binary_hard_loss(*tokens, labels["label"], labels["hard"], WEIGHTS),
+        "soft": sum(binary_soft_loss(token, targets["logits"], 3.0) for token in tokens) / 2,
+    }
+    own = table.LOSSES["multilabel"]
+    assert own.keys() == expected.keys() | OF_FEATURES.keys()
+    assert tuple(expected) == objective.OF_LABELS
+    for name, loss in expected.items():
+        torch.testing.assert_close(own[name](outputs, targets | labels, options), loss)
+        found = total([Term(name)], options, kind="multilabel")(*with_roles(outputs, targets | labels))
+        torch.testing.assert_close(found, loss)
 
 
 def test_the_sum_is_weighted(batch):

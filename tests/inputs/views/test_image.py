@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -204,3 +206,32 @@ def test_views_that_are_not_mixed_are_the_plain_ones_bit_for_bit(mix):
     expected = views.make(pictures, plain, spec)
     assert torch.equal(made[unmixed], expected[unmixed])
     assert all(not torch.equal(made[i], expected[i]) for i in np.flatnonzero(~unmixed & (drawn.partners != index)))
+
+
+def test_two_cameras_of_one_place_show_one_view_of_it(faces):
+    """What is no colour is cropped, turned, mirrored and mixed like the colours, and its values stay as they are."""
+    grey = (faces.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)[..., None]
+    three, one = InputSpec(32, **PLAIN), InputSpec(32, (0.0,), (1.0,))
+    index = np.arange(3)
+    for plan in (Plan(4, views=3), Plan(4, views=3, mix="cutmix"), Plan(4, views=3, mix="mixup")):
+        drawn = Views(plan, keyed_random.keys("abc"), DRAWS).draw(index, 1)
+        rows = torch.from_numpy(index if drawn.partners is None else np.concatenate([index, drawn.partners]))
+        plain = drawn.parameters[GROUP].copy(), (drawn.partner_parameters or {}).get(GROUP)
+        uncoloured = [None if of is None else of.copy() for of in plain]
+        for of in uncoloured:
+            if of is not None:
+                of[:, 5:] = 1  # brightness, contrast and saturation as they are
+        without = replace(drawn, parameters={GROUP: uncoloured[0]}, partner_parameters={GROUP: uncoloured[1]})
+        grey_as_rgb = views.make(grey[rows].expand(-1, -1, -1, 3), without, three)
+        infrared = views.make_uncoloured(grey[rows], drawn, one)
+        assert infrared.shape == (3, 1, 32, 32)
+        torch.testing.assert_close(infrared.expand(-1, 3, -1, -1), grey_as_rgb, atol=1e-5, rtol=0)
+        assert not torch.allclose(infrared, views.normalise(grey, one))
+
+
+def test_what_is_no_colour_is_standardised_by_its_own_mean_and_deviation(faces):
+    grey, spec = faces[..., :1].contiguous(), InputSpec(64, (0.25,), (0.5,))
+    made = views.make_uncoloured(grey, Drawn(), spec)
+    torch.testing.assert_close(made, (grey.permute(0, 3, 1, 2) / 255 - 0.25) / 0.5)
+    same = views.make_uncoloured(grey, Drawn({GROUP: parameters(3)}), spec)
+    torch.testing.assert_close(same, made, atol=1e-5, rtol=0)
