@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align window split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -44,8 +44,9 @@ Three tasks:    make report TASK=pain                pain or no pain on a face; 
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
-  index            list the faces or windows of the raw dataset   DATA DATASET CHANNEL MAX_SKIPPED MAX_FILES
+  index            list the faces, frames or windows of the raw dataset   DATA DATASET COLUMNS CHANNEL MAX_SKIPPED
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
+  resize           bring every frame, RGB and infrared, to one size   FRAME_SIZE FILTERS
   window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW SCALING
   split            train, validation, test without a subject in two   SEED TRAIN VAL CV OFFICIAL UNSEEN
   teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
@@ -73,14 +74,16 @@ Each target first makes what it needs; what is fresh is reused.
   TASK            pain                     what is asked: pain, expression, skin-conductance
   LEVELS          all                      of a task of levels those asked: 0,4; or joined: '0|1,2|3,4'
   DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
-  DATASET         auto                     synpain folders csv ferplus rafdb affectnet parquet biovid npz
+  DATASET         auto                     synpain folders csv frames flame2 ferplus rafdb affectnet parquet biovid npz
+  COLUMNS                                  other names of a table's columns: rgb_frame=image,clip=flight
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
+  FILTERS                                  frames: stretch, clahe, median, then minmax; several with commas
   CHANNEL         gsr                      signals: a channel of the files' header, or several: gsr,ecg
   RATE_HZ         0                        signals: steps a second, filtered against aliasing; 0: the files'
   SCALING         subject                  signals: subject (mean and deviation over all of a person),
                                            window (0 to 1 each), none
   CV              demo 5 *                 outer folds over people: 5; subject: leave one out; 0: one split
-  SPLIT_BY        subject                  window: samples, whoever's: a leak, with I_KNOW_IT_LEAKS=1
+  SPLIT_BY        subject                  sample: samples, whoever's: a leak, with I_KNOW_IT_LEAKS=1
   PRESET          demo; paper with DATA    demo, paper, smoke: models and schedules
   TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
   STUDENT         deit *                   family or timm name

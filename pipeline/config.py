@@ -41,11 +41,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO_SETS = REPOSITORY / "data" / "demo"
 DEMO_DATA = DEMO_SETS / "pain"
 SHIPPED_WEIGHTS = DEMO_SETS / "weights"
-DEMO_SEEDS = {"pain": 1, "expression": 2, "skin-conductance": 3}  # of the people of each shipped set
-SYNTHETIC_FORMS = ("pairs", "expression", "skin-conductance")
+DEMO_SEEDS = {"pain": 1, "expression": 2, "skin-conductance": 3, "fire-smoke": 4}  # of each shipped set
+SYNTHETIC_FORMS = ("pairs", "expression", "skin-conductance", "fire-smoke")
 NO_TEACHER = "none"
 ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
-UNITS = ("subject", "window")  # what a split may divide
+UNITS = ("subject", "sample")  # what a split may divide
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
@@ -115,7 +115,11 @@ class IndexConfig:
     dataset: str = option(
         "auto",
         "Form of the raw dataset.",
-        choices=("auto", "synpain", "folders", "csv", "ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz"),
+        choices=("auto", "synpain", "folders", "csv", "frames", "flame2")
+        + ("ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz"),
+    )
+    columns: str = option(
+        "", "Other names of a table's columns: rgb_frame=image,ir_frame=thermal,clip=flight,fire=flame."
     )
     channel: str = channel()
     max_skipped: float = option(
@@ -190,6 +194,18 @@ class WindowConfig:
 
 
 @dataclass(frozen=True)
+class ResizeConfig:
+    data: str = raw_data()
+    frame_size: int = option(224, "Frames: side of every frame in pixels.", least=LEAST_SIDE, most=MOST_SIDE)
+    filters: str = option(
+        "",
+        "Frames: steps before the resize, in their order: stretch, clahe, median; minmax comes last, of what is "
+        "resized; empty: none.",
+    )
+    workers: int = workers()
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     seed: int = seed("Seed of the random split.")
     train: float = option(0.70, "Share of subjects for training.", above=0, below=1)
@@ -202,9 +218,11 @@ class SplitConfig:
         form="folds",
     )
     fold: int = field(default=0)  # of the outer folds, the test part; the graph says which
-    by: str = option("subject", "What is divided; window: samples, whoever they show, which leaks.", choices=UNITS)
+    by: str = option(
+        "subject", "What is divided; sample: samples, whoever or whatever clip they show, which leaks.", choices=UNITS
+    )
     i_know_it_leaks: bool = option(
-        False, "Let SPLIT_BY=window put the same people into training and test.", affects=False
+        False, "Let SPLIT_BY=sample put the same people or clips into training and test.", affects=False
     )
 
     @property
@@ -234,11 +252,15 @@ class TrainingConfig:
     optimizer: str = option("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
     learning_rate: float = option(1e-5, "Highest learning rate.", above=0, most=MOST_RATE)
     weight_decay: float = option(0.0, "Weight decay.", least=0, most=MOST_RATE)
-    schedule: str = option("step", "Course of the learning rate.", choices=("step", "cosine", "constant"))
+    schedule: str = option("step", "Course of the learning rate.", choices=("step", "cosine", "constant", "plateau"))
     step_size: int = option(
-        10, "SCHEDULE=step: epochs between reductions of the learning rate.", least=1, most=MOST_EPOCHS
+        10,
+        "SCHEDULE=step: epochs between reductions of the learning rate; plateau: epochs without a better STOP_ON that "
+        "bring one.",
+        least=1,
+        most=MOST_EPOCHS,
     )
-    gamma: float = option(0.5, "SCHEDULE=step: factor of each reduction.", above=0, most=1)
+    gamma: float = option(0.5, "SCHEDULE=step, plateau: factor of each reduction.", above=0, most=1)
     min_learning_rate: float = option(0.0, "SCHEDULE=cosine: where the learning rate ends.", least=0, most=MOST_RATE)
     warmup_epochs: int = option(
         0, "Epochs over which the learning rate rises, step by step.", least=0, most=MOST_EPOCHS
@@ -357,13 +379,17 @@ class ReportConfig:
 class SynthesizeConfig:
     form: str = option(
         "pairs",
-        "pairs: SynPAIN's; expression: single faces by class; skin-conductance: BioVid's windows of signals.",
+        "pairs: SynPAIN's; expression: single faces by class; skin-conductance: BioVid's windows of signals; "
+        "fire-smoke: clips of a drone's frames, each in colour and in infrared.",
         choices=SYNTHETIC_FORMS,
     )
     n: int = option(
-        360, "Files: pairs of faces, single faces, or windows of signals, 40 a person.", least=1, most=MOST_PICTURES
+        360,
+        "Files: pairs of faces, single faces, or windows of signals, 40 a person; of fire-smoke frames, 8 a clip.",
+        least=1,
+        most=MOST_PICTURES,
     )
-    seed: int = seed("Seed of the identities; sets with different seeds share nobody.", 1)
+    seed: int = seed("Seed of the identities or landscapes; sets with different seeds share none.", 1)
     height: int = option(
         0,
         "Height of a picture in pixels, 0: the form's own; the width follows the form.",

@@ -20,6 +20,7 @@ from pipeline.config import (
     IndexConfig,
     LabelsConfig,
     ReportConfig,
+    ResizeConfig,
     SplitConfig,
     TeacherConfig,
     WindowConfig,
@@ -39,6 +40,7 @@ class Preset:
     index: IndexConfig = field(default_factory=IndexConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
+    resize: ResizeConfig = field(default_factory=ResizeConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     train_teacher: TeacherConfig = field(default_factory=TeacherConfig)
     teacher_labels: LabelsConfig = field(default_factory=LabelsConfig)

@@ -68,6 +68,13 @@ def align_command(**values: Any) -> None:
     _prepare("align", values)
 
 
+@cli.command("resize")
+@config_options("resize")
+def resize_command(**values: Any) -> None:
+    """Bring every frame to one size."""
+    _prepare("resize", values)
+
+
 @cli.command("window")
 @config_options("window")
 def window_command(**values: Any) -> None:
@@ -190,7 +197,7 @@ def plan_command(**values: Any) -> None:
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
     asked = Session("report", values, makes=False)
-    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None}
+    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None, "labels": None}
     if values["losses"] is not None:  # the name of a sweep is one task's
         same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
     wanted = [asked.wanted()]
@@ -321,7 +328,7 @@ def _report(session: Session) -> None:
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
-    student = predict.newest_student(cache, find(values["task"], values["levels"]), distill.VERSION)
+    student = predict.newest_student(cache, find(values["task"], values["levels"], values["labels"]), distill.VERSION)
     if student:
         return student
     session = Session("distill", values)

@@ -34,7 +34,7 @@ from pipeline.config import (
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.presets import Preset
 from pipeline.tasks import DEFAULT
-from pipeline.tasks.objective import BASELINE, canonical, check_roles, features, roles
+from pipeline.tasks.objective import BASELINE, canonical, check_kind, check_roles, features, roles
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
 GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
@@ -189,6 +189,7 @@ class Graph:
             architecture=self._network(self.preset.student(recipe.student), recipe.student, config),
         )
         _check(config)
+        check_kind(recipe.loss, self.preset.task.kind)
         method = [recipe.loss] if taught else []
         method += _drawn(config) + ["online"] * config.online
         method += [f"n{recipe.labelled:g}"] if recipe.labelled else []

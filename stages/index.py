@@ -1,7 +1,7 @@
 """Read the raw dataset once: which pictures or signals there are, of whom, and which cannot be used.
 
-Writes ``samples.csv``, a row for each face or window, and ``skipped.csv``, a row with the reason for each picture or
-recording that cannot be used.
+Writes ``samples.csv``, a row for each face, window or pair of frames, and ``skipped.csv``, a row with the reason for
+each picture, recording or pair that cannot be used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.artifacts.raw_data import RawData
     from pipeline.artifacts.store import Work
-    from pipeline.inputs.datasets import Listing
+    from pipeline.inputs.datasets import Entry, Listing
 
 VERSION = 3
 CONFIG = IndexConfig
@@ -45,10 +45,10 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     from pipeline.inputs import likeness
 
     forms, listing = _listing(config, work, raw)
-    medium = indexing.RECORDING if listing.of_signals else indexing.PICTURE
-    digests = {entry.file: f"{entry.source}:{_digest(entry.file, listing, raw)}" for entry in listing.entries}
+    medium = indexing.medium_of(listing)
+    digests = {entry.file: f"{entry.source}:{_digest(entry, listing, raw)}" for entry in listing.entries}
     files = indexing.first_files(listing.entries, digests)
-    tasks = _inspections(config, listing, files, compared=len(forms) > 1)
+    tasks = _inspections(config, listing, files, raw, compared=len(forms) > 1)
     inspected = _inspected(tasks, raw, work.path, config.workers, medium.word)
     alike = {file: like for file, (_, like) in inspected.items() if like} if len(forms) > 1 else {}
     entries, shared = (likeness.marked if listing.of_signals else likeness.grouped)(listing.entries, alike)
@@ -75,6 +75,7 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
         },
         "targets": indexing.targets_of(listing),
         "attributes": indexing.attributes_of(listing),
+        **({"grouping": listing.grouping} if listing.grouping else {}),
         "dataset": name,
         **({"sources": forms} if len(forms) > 1 else {}),
         "skipped": [vars(item) for item in skipped],
@@ -85,18 +86,21 @@ def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, s
     """The form of each source, and all their files."""
     from pipeline.inputs import archives, datasets, sources
     from pipeline.inputs.datasets import Skipped
+    from pipeline.inputs.datasets.columns import columns_of
 
     forms, listings = {}, {}
+    names = columns_of(config.columns)
     with archives.Unpacker(work.path) as unpacker:
         for name, source in raw.sources.items():
             _check_omitted(source)
-            form = datasets.recognise(source.path, source.files) if config.dataset == "auto" else config.dataset
+            guess = config.dataset == "auto"
+            form = datasets.recognise(source.path, source.files, names) if guess else config.dataset
             below = f"{name}/" if name else ""
 
             def unpack(file: str, content: bytes, below: str = below) -> str:
                 return unpacker.add(below + file, content)
 
-            listings[name] = datasets.read(form, source.path, source.files, unpack)
+            listings[name] = datasets.read(form, source.path, source.files, unpack, names)
             forms[name] = form
     listing = sources.merged(listings) if len(listings) > 1 else listings[""]
     omitted = [Skipped(file, reason) for file, reason in raw.omitted.items()]
@@ -113,28 +117,43 @@ def _check_omitted(source: RawData) -> None:
         )
 
 
-def _digest(file: str, listing: Listing, raw: RawData) -> str:
-    """What tells a file's content: its SHA-256, or its name where it could not be read."""
-    return listing.digests.get(file) or raw.files[file] or f"unread {file}"
+def _digest(entry: Entry, listing: Listing, raw: RawData) -> str:
+    """What tells the content of an entry's files: of each its SHA-256, or its name where it could not be read."""
+    files = entry.file, *entry.companions.values()
+    return ":".join(listing.digests.get(file) or raw.files[file] or f"unread {file}" for file in files)
 
 
-def _inspections(config: IndexConfig, listing: Listing, files: dict[str, bool], compared: bool) -> dict[str, Callable]:
+def _inspections(
+    config: IndexConfig, listing: Listing, files: dict[str, bool], raw: RawData, compared: bool
+) -> dict[str, Callable]:
     """How each file is looked at, whatever process takes it: from its path to its measures and its likeness."""
     from functools import partial
 
     from pipeline.inputs.datasets.biovid import person_of
+    from pipeline.inputs.frames import inspection as pairs
     from pipeline.inputs.index import inspect
     from pipeline.inputs.signals import inspection
     from pipeline.inputs.signals.card import channels_of
 
     if not listing.of_signals:
-        return {file: partial(inspect, paired=paired, compared=compared) for file, paired in files.items()}
+        others = {entry.file: _paths(entry, raw) for entry in listing.entries if entry.companions}
+        return {
+            file: partial(pairs.inspect, companions=others[file], compared=compared)
+            if file in others
+            else partial(inspect, paired=paired, compared=compared)
+            for file, paired in files.items()
+        }
     channels = channels_of(config.channel)
     regions = {entry.file: tuple(entry.regions) for entry in listing.entries}
     return {
         file: partial(inspection.inspect, regions=regions[file], channels=channels, person=person_of(file)[0])
         for file in files
     }
+
+
+def _paths(entry: Entry, raw: RawData) -> dict[str, Path]:
+    """Where the companions of an entry are, by modality."""
+    return {modality: raw.path_of(file).absolute() for modality, file in entry.companions.items()}
 
 
 def _inspected(tasks: dict[str, Callable], raw: RawData, folder: Path, workers: int, unit: str) -> dict[str, tuple]:

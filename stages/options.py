@@ -96,7 +96,7 @@ def config_options(stage: str, *, models: str = "") -> Callable:
 
 
 def common_options(command: Callable) -> Callable:
-    """Decorate a command with the options of all commands: task, levels, preset and cache."""
+    """Decorate a command with the options of all commands: task, levels, labels, preset and cache."""
     for option in reversed(_common_options()):
         command = option(command)
     return command
@@ -152,6 +152,12 @@ def _common_options() -> list[Callable]:
             "--levels",
             type=params.Text(),
             help="Of a task of levels, those that are asked: 0,4; or, joined to classes, 0|1,2|3,4.  [default: all]",
+        ),
+        click.option(
+            "--labels",
+            type=params.Text(),
+            help="Of a task of yes-or-no labels, the columns of 0 and 1 that are asked: fire,smoke.  [default: the "
+            "task's]",
         ),
         click.option(
             "--preset",
@@ -210,11 +216,11 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
 
     Raises
     ------
-    ConfigError : there is no such task, it has no such levels, or a preset that needs data has none.
+    ConfigError : there is no such task, it has no such levels or labels, or a preset that needs data has none.
     """
     data = values.get("data")
     name = values["preset"] or (presets.NEEDS_DATA if data else "demo")
-    task = find(values["task"], values.get("levels"))
+    task = find(values["task"], values.get("levels"), values.get("labels"))
     shipped = not data or os.path.realpath(data) == os.path.realpath(DEMO_SETS / task.demo)
     preset = presets.preset(task, name, shipped)
     values = {**values, "data": data or preset.data}

@@ -1,8 +1,9 @@
 """Recognise what a task asks in a picture or a folder of pictures, or in files of signals.
 
-Writes ``predictions.csv``: a row per face, and ``annotated/``, the pictures with boxes and classes; or a row per window
-of a signal. A picture without a face, or a file that cannot be read, is a row with the reason. A row is on disk as soon
-as its picture, or all of its subject, is done: whatever ends a run, what it has predicted is there.
+Writes ``predictions.csv``: a row per face, and ``annotated/``, the pictures with boxes and classes; a row per frame,
+and the frames with their labels; or a row per window of a signal. A picture without a face, or a file that cannot be
+read, is a row with the reason. A row is on disk as soon as its picture, or all of its subject, is done: whatever ends a
+run, what it has predicted is there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pipeline.inputs import prepared
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from pipeline.serving.frames import FramePredictor
     from pipeline.serving.network import Network
     from pipeline.serving.pictures import Found, Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
@@ -47,8 +49,8 @@ class Way(NamedTuple):
     ----------
     files : what they are called.
     find : of a source, and a folder that is left out: the files.
-    begin : of a model's folder, a device, the files and the folder of the results: the network, the columns before the
-        class, and the rows, as many at once as are done together.
+    begin : of a model's folder, a device, the files and the folder of the results: the network, the columns before what
+        it answers, and the rows, as many at once as are done together.
     """
 
     files: str
@@ -57,7 +59,7 @@ class Way(NamedTuple):
 
 
 def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
-    """Predict every face of every picture, or every window of every signal: whatever the model was trained on.
+    """Predict every face of every picture, every frame, or every window of every signal: what the model was trained on.
 
     Parameters
     ----------
@@ -90,16 +92,16 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
             log.info("%d files of %s are no %s by their names", found.others, source, way.files)
         network, columns, parts = way.begin(model, devices.pick(device), found, out)
     log.info("predict: %s", model)
-    probabilities = [f"prob_{output}" for output in network.outputs]
-    columns = [*columns, "class", *probabilities, "reason"]
+    answer = network.columns[-1]
+    columns = [*columns, *network.columns, "reason"]
     predicted = without = 0
     bar = tqdm(total=len(found.pictures), desc="predict", unit="file", disable=None, leave=False)
     with results.filling(out), results.Table(out / TABLE, columns) as table, bar:
         for rows in parts:
             for row in rows:
                 table.add(row)
-                predicted += "class" in row
-                without += "class" not in row
+                predicted += answer in row
+                without += answer not in row
             bar.update(len({row["file"] for row in rows}))
     words, files = network.task["samples"], len(found.pictures)
     log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, way.files, without)
@@ -129,6 +131,16 @@ def _begin_faces(model: Path, device: str, found: Found, out: Path):
     return predictor.network, ("file", "half", "face", *BOX, "detection_probability"), parts
 
 
+def _begin_frames(model: Path, device: str, found: Found, out: Path):
+    """A row for each frame, and the annotated copies."""
+    from pipeline.serving.frames import FramePredictor
+
+    predictor = FramePredictor(model, device)
+    names = {picture.name for picture in found.pictures}
+    parts = ([_frame_row(predictor, picture, out, names)] for picture in found.pictures)
+    return predictor.network, ("file",), parts
+
+
 def _begin_windows(model: Path, device: str, found: Found, out: Path):
     """A row for each window."""
     from pipeline.serving import windows
@@ -141,6 +153,7 @@ def _begin_windows(model: Path, device: str, found: Found, out: Path):
 # By the stage that prepared what a model reads.
 WAYS = {
     "align": Way("pictures", _find_pictures, _begin_faces),
+    "resize": Way("pictures", _find_pictures, _begin_frames),
     "window": Way("files of signals", _find_signals, _begin_windows),
 }
 
@@ -212,7 +225,6 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
 def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy is written on the way."""
     from pipeline.serving.annotate import annotate
-    from pipeline.serving.pictures import copy_name
 
     file = {"file": picture.shown}
     if picture.reason:
@@ -223,15 +235,40 @@ def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) ->
     except DataError as error:
         yield file | {"reason": str(error)}
         return
-    copy = copy_name(picture.name, names)
-    reason = _save(annotate(image, faces), out / COPIES / copy, out / f"{COPIES}.draft")
-    if not reason and copy not in (picture.name, f"{picture.name}.jpg"):
-        reason = f"annotated copy: {escaped(copy)}"
+    reason = _copied(annotate(image, faces), picture, out, names)
     if not faces:
         nothing = f"no {predictor.network.task['sample']} found"
         yield file | {"reason": f"{nothing}; {reason}" if reason else nothing}
     for number, face in enumerate(faces, 1):
-        yield file | {"reason": reason} | _prediction(number, face, predictor.network.outputs)
+        yield file | {"reason": reason} | _prediction(number, face, predictor.network)
+
+
+def _frame_row(predictor: FramePredictor, picture: Picture, out: Path, names: set[str]) -> dict[str, Any]:
+    """The row of one frame; its annotated copy is written on the way."""
+    from pipeline.serving.annotate import annotate_frame
+
+    file = {"file": picture.shown}
+    if picture.reason:
+        return file | {"reason": picture.reason}
+    try:
+        image, probabilities = predictor.frame(picture.path)
+    except DataError as error:
+        return file | {"reason": str(error)}
+    network = predictor.network
+    named = dict(zip(network.outputs, probabilities, strict=True))
+    drawn = annotate_frame(image, named, network.called(probabilities))
+    return file | {"reason": _copied(drawn, picture, out, names)} | network.cells(probabilities)
+
+
+def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:
+    """Write the annotated copy of a picture. Returns what is to be said of it: why there is none, or its odd name."""
+    from pipeline.serving.pictures import copy_name
+
+    copy = copy_name(picture.name, names)
+    reason = _save(drawn, out / COPIES / copy, out / f"{COPIES}.draft")
+    if not reason and copy not in (picture.name, f"{picture.name}.jpg"):
+        reason = f"annotated copy: {escaped(copy)}"
+    return reason
 
 
 def _save(image: Image, place: Path, draft: Path) -> str:
@@ -254,7 +291,6 @@ def _save(image: Image, place: Path, draft: Path) -> str:
     return ""
 
 
-def _prediction(number: int, face: FacePrediction, outputs: list[str]) -> dict[str, Any]:
+def _prediction(number: int, face: FacePrediction, network: Network) -> dict[str, Any]:
     detected = {"half": face.half, "face": number, **dict(zip(BOX, face.box, strict=True))}
-    probabilities = {f"prob_{output}": value for output, value in zip(outputs, face.probabilities, strict=True)}
-    return detected | {"detection_probability": float(face.detection), "class": face.label} | probabilities
+    return detected | {"detection_probability": float(face.detection)} | network.cells(face.probabilities)

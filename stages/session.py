@@ -131,11 +131,11 @@ class Session:
         """Refuse a task that the dataset says nothing of, before its inputs are prepared."""
         (samples,) = self.store.build(self.samples)
         task, targets = self.preset.task, samples.summary["targets"]
-        if task.target not in targets:
-            others = [name for name, other in TASKS.items() if other.target in targets]
+        if unknown := [name for name in task.targets if name not in targets]:
+            others = [f"TASK={name}" for name, other in TASKS.items() if set(other.targets) <= set(targets)]
             raise DataError(
-                f"{self.preset.data} says nothing of {task.target}, which TASK={task.name} asks for; it knows "
-                f"{', '.join(targets)}. Choose another dataset, or {' or '.join(f'TASK={name}' for name in others)}"
+                f"{self.preset.data} says nothing of {', '.join(unknown)}, which TASK={task.name} asks for; it knows "
+                f"{', '.join(targets)}. Choose another dataset{', or ' * bool(others)}{' or '.join(others)}"
             )
 
     def _check_budgets(self, pending: list[Node]) -> None:

@@ -75,17 +75,17 @@ def check(config: SplitConfig) -> None:
     ConfigError : samples are to be divided without a word that this leaks; or subjects are to be left out, or a source
         to be unseen, where something else is divided.
     """
-    if config.by == "window" and not config.i_know_it_leaks:
+    if config.by == "sample" and not config.i_know_it_leaks:
         raise ConfigError(
-            "SPLIT_BY=window puts windows of the same person into training and test: figures are then those of people "
-            "the networks know. To show how much too good they are: I_KNOW_IT_LEAKS=1. Else leave SPLIT_BY out."
+            "SPLIT_BY=sample puts samples of the same person or clip into training and test: figures are then those of "
+            "what the networks know. To show how much too good they are: I_KNOW_IT_LEAKS=1. Else leave SPLIT_BY out."
         )
-    if config.by == "window" and config.cv == EACH_SUBJECT:
+    if config.by == "sample" and config.cv == EACH_SUBJECT:
         raise ConfigError(
-            "SPLIT_BY=window divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out."
+            "SPLIT_BY=sample divides samples, CV=subject leaves out subjects. Give CV=5, or leave one out."
         )
-    if config.unseen and (config.crossed or config.by == "window"):
-        which, instead = (f"CV={config.cv}", "CV=0") if config.crossed else ("SPLIT_BY=window", "SPLIT_BY=subject")
+    if config.unseen and (config.crossed or config.by == "sample"):
+        which, instead = (f"CV={config.cv}", "CV=0") if config.crossed else ("SPLIT_BY=sample", "SPLIT_BY=subject")
         raise ConfigError(
             f"UNSEEN={config.unseen} makes one source the test part, {which} makes others. Give {instead}, or leave "
             "UNSEEN out."

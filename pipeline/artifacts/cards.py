@@ -60,6 +60,14 @@ class Picture(Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[Deviation, Deviation, Deviation]
 
 
+class Grey(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of an ``InputSpec`` of one channel."""
+
+    size: Side
+    mean: tuple[Number]
+    std: tuple[Deviation]
+
+
 class Signal(Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a ``SignalSpec``."""
 
@@ -71,6 +79,7 @@ class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
     """What is read, by modality; one at least."""
 
     rgb: Picture | UnsetType = UNSET
+    ir: Grey | UnsetType = UNSET
     signal: Signal | UnsetType = UNSET
 
 
@@ -98,7 +107,37 @@ class Windows(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
     scaling: Literal["window", "subject", "none"]
 
 
-Prepare = Faces | Windows  # told apart by their ``kind``
+class Colours(Struct, frozen=True, forbid_unknown_fields=True):
+    """Mean and deviation of each channel of prepared RGB frames."""
+
+    mean: tuple[Number, Number, Number]
+    std: tuple[Deviation, Deviation, Deviation]
+
+
+class Greys(Struct, frozen=True, forbid_unknown_fields=True):
+    """Mean and deviation of prepared infrared frames."""
+
+    mean: tuple[Number]
+    std: tuple[Deviation]
+
+
+class Scales(Struct, frozen=True, forbid_unknown_fields=True):
+    """Those of each modality that was prepared."""
+
+    rgb: Colours
+    ir: Greys | UnsetType = UNSET
+
+
+class Frames(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="resize"):
+    """The version of the stage that prepared the inputs, and the fields of its ``Preparation``."""
+
+    version: Count
+    frame_size: Annotated[int, Meta(ge=32, le=4096)]
+    filters: Annotated[tuple[Literal["stretch", "clahe", "median", "minmax"], ...], Meta(max_length=4)]
+    scales: Scales
+
+
+Prepare = Faces | Frames | Windows  # told apart by their ``kind``
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,8 +207,8 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("the outputs of its task are not its classes")
         if all(getattr(self.inputs, name) is UNSET for name in self.inputs.__struct_fields__):
             raise ValueError("its inputs are none")
-        rgb = self.inputs.rgb
-        if self.architecture != self.network.name or (rgb is not UNSET and rgb.size != self.network.image_size):
+        sizes = {picture.size for picture in (self.inputs.rgb, self.inputs.ir) if picture is not UNSET}
+        if self.architecture != self.network.name or sizes - {self.network.image_size}:
             raise ValueError("architecture and inputs are not those of its network")
         if self.prepare is not UNSET and not _makes(self.prepare, self.inputs):
             raise ValueError("its inputs are not what its preparation makes")
@@ -179,7 +218,9 @@ def _makes(prepare: Prepare, inputs: Inputs) -> bool:
     """Whether what is prepared is what is read."""
     if isinstance(prepare, Windows):
         return inputs == Inputs(signal=Signal(prepare.steps, len(prepare.channels)))
-    return inputs.rgb is not UNSET
+    if isinstance(prepare, Frames):
+        return inputs.signal is UNSET and (inputs.ir is UNSET or prepare.scales.ir is not UNSET)
+    return inputs.rgb is not UNSET and inputs.ir is UNSET
 
 
 def text(card: Mapping[str, Any]) -> str:

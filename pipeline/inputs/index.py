@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts.suffixes import HIDDEN
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
+from pipeline.inputs.frames import inspection as pairs
 from pipeline.inputs.images import Box, halves, load
 from pipeline.inputs.likeness import Likeness, likeness
 from pipeline.inputs.signals import inspection
@@ -34,7 +35,16 @@ class Medium:
 
 
 PICTURE = Medium("picture", "pictures", ("x0", "y0", "x1", "y1"))
+PAIR = Medium("pair", "pairs", pairs.COLUMNS)
 RECORDING = Medium("recording", "recordings", inspection.COLUMNS)
+
+
+def medium_of(listing: Listing) -> Medium:
+    """What the files of a dataset are."""
+    if listing.of_signals:
+        return RECORDING
+    return PAIR if companions_of(listing) else PICTURE
+
 
 # By region the values of its medium's columns, or why it cannot be used; or why the file cannot.
 Measures = Mapping[str, Sequence[Any] | str] | str
@@ -90,16 +100,16 @@ def sample_rows(
 
     Returns
     -------
-    rows : with the keys ``sample_id``, ``file``, ``region``, the medium's, ``subject_id``, ``expressive`` where it is
-        known, the targets, the attributes, and ``fold`` if the dataset has folds; all rows have the same keys, an
-        empty text where something is not known.
+    rows : with the keys ``sample_id``, ``file``, that of each companion (``ir_file``), ``region``, the medium's,
+        ``subject_id``, ``expressive`` where it is known, the targets, the attributes, and ``fold`` if the dataset has
+        folds; all rows have the same keys, an empty text where something is not known.
     skipped : sorted by file.
     """
     firsts = {digests[entry.file]: entry for entry in reversed(listing.entries)}
     contradicted = {
         digests[entry.file] for entry in listing.entries if entry.regions != firsts[digests[entry.file]].regions
     }
-    columns = _columns(listing)
+    columns, companions = _columns(listing), companions_of(listing)
     rows, skipped = [], list(listing.skipped)
     for entry in listing.entries:
         digest = digests[entry.file]
@@ -118,7 +128,7 @@ def sample_rows(
             skipped += [Skipped(entry.file, reason, region) for region, reason in reasons.items()]
             measured = {region: values for region, values in result.items() if region not in reasons}
             rows += [
-                _row(entry, region, dict(zip(medium.columns, values, strict=True)), columns)
+                _row(entry, region, dict(zip(medium.columns, values, strict=True)), columns, companions)
                 for region, values in measured.items()
             ]
     return rows, sorted(skipped, key=lambda item: (item.file, item.region))
@@ -140,6 +150,11 @@ def attributes_of(listing: Listing) -> list[str]:
     return list(dict.fromkeys(name for entry in listing.entries for name in entry.attributes))
 
 
+def companions_of(listing: Listing) -> list[str]:
+    """The modalities of which samples have files besides their own."""
+    return list(dict.fromkeys(modality for entry in listing.entries for modality in entry.companions))
+
+
 def _columns(listing: Listing) -> list[str]:
     """The columns behind ``subject_id``, in their order."""
     regions = [region for entry in listing.entries for region in entry.regions.values()]
@@ -149,7 +164,9 @@ def _columns(listing: Listing) -> list[str]:
     return [*source, *expressive, *targets_of(listing), *attributes_of(listing), *fold]
 
 
-def _row(entry: Entry, region: str, measured: Mapping[str, Any], columns: Sequence[str]) -> dict:
+def _row(
+    entry: Entry, region: str, measured: Mapping[str, Any], columns: Sequence[str], companions: Sequence[str]
+) -> dict:
     known = entry.regions[region]
     cells = {**entry.attributes, **known.targets, "fold": entry.fold, "source": entry.source}
     if known.expressive is not None:
@@ -157,6 +174,7 @@ def _row(entry: Entry, region: str, measured: Mapping[str, Any], columns: Sequen
     return {
         "sample_id": f"{entry.file}#{region}",
         "file": entry.file,
+        **{f"{modality}_file": entry.companions.get(modality, "") for modality in companions},
         "region": region,
         **measured,
         "subject_id": entry.subject_id,
@@ -170,8 +188,8 @@ def kind_of(item: Skipped) -> str:
 
 
 def units(listing: Listing, medium: Medium = PICTURE) -> int:
-    """How many pictures or recordings a dataset has, usable or not; a file may hold several recordings."""
-    if medium is PICTURE:
+    """How many pictures, pairs or recordings a dataset has, usable or not; a file may hold several recordings."""
+    if medium is not RECORDING:
         return len(listing.entries) + len(listing.skipped)
     return sum(len(entry.regions) for entry in listing.entries) + len(listing.skipped)
 
@@ -185,7 +203,7 @@ def check_skipped(
     ----------
     samples : usable faces or windows.
     skipped : what cannot be used.
-    total : pictures or recordings of the whole dataset, as ``units`` counts them.
+    total : pictures, pairs or recordings of the whole dataset, as ``units`` counts them.
     most : largest share of them that may be skipped; hidden ones do not count, nor those of which the dataset
         itself says that they show none of the classes.
     table : where all reasons can be read.
@@ -195,7 +213,7 @@ def check_skipped(
     DataError : nothing is usable, or more than ``most`` of them are skipped.
     """
     counted = [item for item in skipped if not samples or kind_of(item) not in UNCOUNTED]
-    lost = {(item.file, "" if medium is PICTURE else item.region) for item in counted}
+    lost = {(item.file, item.region if medium is RECORDING else "") for item in counted}
     if samples and len(lost) <= most * total:
         return
     kinds = Counter(kind_of(item) for item in skipped)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ArtifactError
 from pipeline.inputs.faces import card as faces
+from pipeline.inputs.frames import card as frames
 from pipeline.inputs.signals import card as signals
 
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact
 
-Preparation = faces.Preparation | signals.Preparation
+Preparation = faces.Preparation | signals.Preparation | frames.Preparation
 # By stage: each module has STAGE, VERSION and its class Preparation with ``of_inputs`` and ``of_entry``.
-MODULES: dict[str, ModuleType] = {module.STAGE: module for module in (faces, signals)}
+MODULES: dict[str, ModuleType] = {module.STAGE: module for module in (faces, signals, frames)}
 
 
 def entry(inputs: Artifact) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.entries import Entry, Listing, Skipped
@@ -28,7 +29,14 @@ def merged(listings: Mapping[str, Listing]) -> Listing:
         for item in listing.skipped
     ]
     digests = {f"{name}/{file}": sha for name, listing in listings.items() for file, sha in listing.digests.items()}
-    return Listing(entries, skipped, digests)
+    return Listing(entries, skipped, digests, _grouping(listings))
+
+
+def _grouping(listings: Mapping[str, Listing]) -> Mapping[str, Any]:
+    """How frames became groups, by source where not all sources say the same."""
+    by_source = {name: listing.grouping for name, listing in listings.items() if listing.grouping}
+    first = next(iter(by_source.values()), {})
+    return first if all(other == first for other in by_source.values()) else {"by": "source", "sources": by_source}
 
 
 def _named(entry: Entry, source: str, official: bool, first: Collection[str]) -> Entry:
@@ -44,6 +52,7 @@ def _named(entry: Entry, source: str, official: bool, first: Collection[str]) ->
         regions=regions,
         fold=entry.fold if official else "",
         source=source,
+        companions={modality: f"{source}/{file}" for modality, file in entry.companions.items()},
     )
 
 

@@ -254,8 +254,9 @@ def split(
     Parameters
     ----------
     table : columns ``subject_id``, the primary target, the attributes, and ``fold`` if ``official``.
-    summary : of the index: ``targets``, the first of which is the primary one and stratifies, by its words or, as
-        numbers, by ``strata.BINS`` bins of equal size; and ``attributes``, which stratify besides, numbers aside.
+    summary : of the index: ``targets``, the first of which is the primary one and stratifies, by its words, of which 0
+        and 1 are two, or, as numbers, by ``strata.BINS`` bins of equal size; and ``attributes``, which stratify
+        besides, numbers aside. Of several targets of 0 and 1 the others do so, too.
     parts : shares, as ``shares`` gives them.
     seed : of the random split.
     official : use the column ``fold``; a validation part that it lacks is cut from the training part.

@@ -23,19 +23,44 @@ def groups_of(labels: Set[str], attributes: Mapping[str, Set[str]]) -> set[str]:
 
 
 def words(rows: pd.DataFrame, table: pd.DataFrame, targets: Sequence[str]) -> dict[str, int]:
-    """How many of some rows have each word of every class target, by the words that the whole table has."""
-    named = [target for target in targets if not pd.api.types.is_numeric_dtype(table[target])]
-    counts = {target: rows[target].value_counts() for target in named}
-    return {
-        word if target == targets[0] else f"{target}: {word}": int(counts[target].get(word, 0))
-        for target in named
-        for word in sorted(table[target].dropna().unique())
-    }
+    """How many of some rows have each word of every class target or label, by the words that the whole table has.
+
+    Those of the first target stand alone, those of others, and all flags, behind its name: ``fire: 1``.
+    """
+    flags = flags_of(table, targets)
+    named = [target for target in targets if target in flags or not pd.api.types.is_numeric_dtype(table[target])]
+    counts = {}
+    for target in named:
+        every, some = (_words(of[target]) if target in flags else of[target] for of in (table, rows))
+        alone = target == targets[0] and target not in flags
+        numbers = some.value_counts()
+        for word in sorted(every.dropna().unique()):
+            counts[word if alone else f"{target}: {word}"] = int(numbers.get(word, 0))
+    return counts
+
+
+def flags_of(table: pd.DataFrame, targets: Sequence[str]) -> list[str]:
+    """The targets that are 0 or 1, where the primary one is; a measure of faces that has no other value is none."""
+    flags = [target for target in targets if _is_flag(table[target])]
+    return flags if flags[:1] == list(targets[:1]) else []
+
+
+def _is_flag(column: pd.Series) -> bool:
+    known = column.dropna()
+    return pd.api.types.is_numeric_dtype(column) and len(known) > 0 and bool(known.isin((0, 1)).all())
+
+
+def _words(flags: pd.Series) -> pd.Series:
+    """Flags as the words ``0`` and ``1``; missing ones stay missing."""
+    return flags.map({0: "0", 1: "1"})
 
 
 def answers_of(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> pd.Series:
-    """The primary target of each sample: its words, or the bin of its number; missing where it is not known."""
+    """The primary target of each sample: its words, 0 and 1 being such, or the bin of its number; missing where it is
+    not known."""
     column = table[summary["targets"][0]]
+    if _is_flag(column):
+        return _words(column)
     if not pd.api.types.is_numeric_dtype(column):
         return column
     finite = column.where(np.isfinite(column))  # a word such as 1e999 is no number
@@ -51,11 +76,13 @@ def classes_of(answers: pd.Series, target: str) -> set[str]:
 def subject_groups(
     table: pd.DataFrame, answers: pd.Series, summary: Mapping[str, Sequence[str]]
 ) -> dict[str, set[str]]:
-    """The groups that each subject of a sample table is in."""
+    """The groups that each subject of a sample table is in: by its labels, attributes and further flags."""
     traits = [name for name in summary["attributes"] if not _measured(table[name])]
     values = {name: _sets(table["subject_id"], table[name]) for name in traits}
+    flags = flags_of(table, summary["targets"])[1:]
+    values |= {name: _sets(table["subject_id"], _words(table[name])) for name in flags}
     return {
-        subject: groups_of(labels, {name: values[name][subject] for name in traits})
+        subject: groups_of(labels, {name: values[name][subject] for name in values})
         for subject, labels in _sets(table["subject_id"], answers).items()
     }
 

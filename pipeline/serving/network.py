@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,37 @@ from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches, prepared
 from pipeline.inputs.views.plan import Drawn
+
+THRESHOLD = 0.5  # probability from which a label is called
+
+
+class Kind(NamedTuple):
+    """How the answers to a kind of task are told.
+
+    Attributes
+    ----------
+    probabilities : of logits, float64, shape (N, C): those of the outputs.
+    called : of one row of them, shape (C,): the numbers of the outputs that are called.
+    cells : of the outputs and those called: columns of a table of predictions and their values.
+    """
+
+    probabilities: Callable[[torch.Tensor], torch.Tensor]
+    called: Callable[[np.ndarray], np.ndarray]
+    cells: Callable[[Sequence[str], Sequence[str]], dict[str, Any]]
+
+
+KINDS = {
+    "classify": Kind(
+        lambda logits: logits.softmax(dim=1),
+        lambda row: row.argmax(keepdims=True),
+        lambda _, called: {"class": called[0]},
+    ),
+    "multilabel": Kind(
+        torch.sigmoid,
+        lambda row: np.flatnonzero(row >= THRESHOLD),
+        lambda outputs, called: {output: int(output in called) for output in outputs},
+    ),
+}
 
 
 class Network:
@@ -29,11 +60,13 @@ class Network:
     preparation : how its inputs are made.
     task : what it is asked: the fields of a ``Task``.
     outputs : their names.
+    reads : the modalities of its inputs.
+    columns : of a table of predictions: what is called of the outputs, and the probability of each.
 
     Raises
     ------
-    ArtifactError : there is no whole model, a file is damaged or another model's, or its card does not say what it is
-        asked or what it reads.
+    ArtifactError : there is no whole model, a file is damaged or another model's, its card does not say what it is
+        asked or what it reads, or what it is asked is no question of classes or labels.
     """
 
     def __init__(self, model: Artifact | Path, device: str):
@@ -43,8 +76,16 @@ class Network:
         if "task" not in card:
             raise ArtifactError(f"{folder} does not say its task: model.json lacks task. Train it anew: make distill")
         self.task: dict[str, Any] = card["task"]
+        if self.task["kind"] not in KINDS:
+            raise ArtifactError(
+                f"{folder} answers a task of kind {self.task['kind']}; `predict` tells {' and '.join(KINDS)}. Choose "
+                "another model: MODEL="
+            )
         self.outputs: list[str] = card["classes"]
+        self._kind = KINDS[self.task["kind"]]
+        self.columns = tuple(self.cells(np.zeros(len(self.outputs))))
         self._specs = batches.specs(card)
+        self.reads = tuple(self._specs)
         self._device = device
         self._network = network.to(device)
 
@@ -62,7 +103,15 @@ class Network:
         batch = batches.Batch(np.arange(rows), Drawn(), raw)
         return models.logits(self._network, batch.make(self._specs)).cpu().numpy()
 
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Of the outputs, float64, shape (N, C): of classes, which add up to 1, or of each label by itself."""
+        return self._kind.probabilities(torch.from_numpy(logits).double()).numpy()
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Of the classes, float64, shape (N, C)."""
-    return torch.from_numpy(logits).double().softmax(dim=1).numpy()
+    def called(self, row: Sequence[float]) -> list[str]:
+        """The outputs that are called at these probabilities: the class, or each label of ``THRESHOLD`` at least."""
+        return [self.outputs[number] for number in self._kind.called(np.asarray(row))]
+
+    def cells(self, row: Sequence[float]) -> dict[str, Any]:
+        """The values of ``columns`` for the probabilities of one input."""
+        named = {f"prob_{output}": float(p) for output, p in zip(self.outputs, row, strict=True)}
+        return self._kind.cells(self.outputs, self.called(row)) | named

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.artifacts.store import Artifact
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
 from pipeline.inputs.images import Box
-from pipeline.serving.network import Network, probabilities
+from pipeline.serving.network import Network
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Predictor:
         DataError : the picture cannot be read.
         """
         image, faces = self.aligner.faces(path)
-        rows = probabilities(self.logits(faces))
+        rows = self.network.probabilities(self.logits(faces))
         return image, [self._prediction(face, row, image.shape) for face, row in zip(faces, rows, strict=True)]
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:

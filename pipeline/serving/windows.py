@@ -18,7 +18,7 @@ from pipeline.errors import DataError
 from pipeline.inputs.datasets import biovid
 from pipeline.inputs.signals import clean, files, windows
 from pipeline.inputs.signals.files import Recording
-from pipeline.serving.network import Network, probabilities
+from pipeline.serving.network import Network
 from pipeline.serving.pictures import Found, Picture
 
 COLUMNS = ("file", "region", "subject_id", "seconds", "repaired", "scaled_by")
@@ -92,12 +92,11 @@ def _predict(network: Network, table: Sequence[Row], columns: dict[str, np.ndarr
     centre, width = clean.limits(preparation.scaling, signal, [""] * len(table))
     scaled = clean.scaled(signal, centre, width, lengths)
     logits = [network.logits({"signal": scaled[at : at + BATCH]}) for at in range(0, len(table), BATCH)]
-    every = probabilities(np.concatenate(logits))
+    every = network.probabilities(np.concatenate(logits))
     for number, (row, answer) in enumerate(zip(table, every, strict=True)):
         row |= {
             "seconds": float(lengths[number] / preparation.rate_hz),
             "repaired": float(columns["repaired"][number]),
             "scaled_by": len(table) if preparation.scaling == "subject" else None,
-            "class": network.outputs[int(answer.argmax())],
+            **network.cells(answer),
         }
-        row |= {f"prob_{output}": float(p) for output, p in zip(network.outputs, answer, strict=True)}

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
+from pipeline.config import AlignConfig, Architecture, ResizeConfig, WindowConfig, as_dict
 from pipeline.errors import ArtifactError
 from pipeline.inputs.batches import MODALITIES
 from pipeline.inputs.faces.card import STAGE, VERSION, Preparation
+from pipeline.inputs.frames import card as frames
 from pipeline.inputs.signals import card as signals
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
@@ -82,8 +83,10 @@ def test_what_is_written_is_read(tmp_path):
     [
         (cards.Network, Architecture, set()),
         (cards.Picture, InputSpec, set()),
+        (cards.Grey, InputSpec, set()),
         (cards.Faces, Preparation, {"version"}),
         (cards.Windows, signals.Preparation, {"version"}),
+        (cards.Frames, frames.Preparation, {"version"}),
         (cards.Signal, SignalSpec, set()),
         (cards.Question, Task, set()),
     ],
@@ -312,3 +315,38 @@ def test_the_card_of_another_artifact_is_named(tmp_path):
     artifact = Artifact(tmp_path, {"fingerprint": "f" * 64, "files": records.described(tmp_path)})
     with pytest.raises(ArtifactError, match=r"model\.json belongs to 01234567…, expected ffffffff…"):
         cards.read(artifact)
+
+
+GREY = {"mean": [0.5], "std": [0.2]}
+COLOURS = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.2]}
+RESIZED = frames.Preparation.of(as_dict(ResizeConfig(filters="stretch,clahe")), {"rgb": COLOURS, "ir": GREY})
+PAIRS = {"kind": frames.STAGE, "version": frames.VERSION, **json.loads(json.dumps(dataclasses.asdict(RESIZED)))}
+BOTH = {"rgb": {"size": 64, **COLOURS}, "ir": {"size": 64, **GREY}}
+OF_PAIRS = CARD | {"inputs": BOTH, "prepare": PAIRS}
+
+
+@pytest.mark.parametrize("modalities", [("rgb", "ir"), ("rgb",), ("ir",)])
+def test_a_card_of_frames_reads_what_was_prepared_or_a_part_of_it(modalities, tmp_path):
+    inputs = {name: BOTH[name] for name in modalities}
+    (tmp_path / cards.CARD).write_text(cards.text(OF_PAIRS | {"inputs": inputs}))
+    assert cards.read(tmp_path)["inputs"] == inputs
+    assert cards.read(tmp_path)["prepare"] == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("inputs", "prepare", "message"),
+    [
+        (BOTH, PAIRS | {"scales": {"rgb": COLOURS}}, "not what its preparation makes"),
+        (BOTH, PREPARE, "not what its preparation makes"),
+        (BOTH | OF_SIGNALS["inputs"], PAIRS, "not what its preparation makes"),
+        (BOTH | {"ir": {"size": 32, **GREY}}, PAIRS, "architecture and inputs are not those"),
+        (BOTH | {"ir": {"size": 64, **COLOURS}}, PAIRS, "inputs.ir.mean"),
+        (BOTH, PAIRS | {"scales": {"ir": GREY}}, "rgb"),
+        (BOTH, PAIRS | {"scales": {"rgb": COLOURS, "ir": COLOURS}}, "scales.ir.mean"),
+        (BOTH, PAIRS | {"scales": {"rgb": COLOURS, "ir": {"mean": [0.5], "std": [0.0]}}}, "scales.ir.std"),
+        (BOTH, PAIRS | {"filters": ["sharpen"]}, "sharpen"),
+        (BOTH, PAIRS | {"frame_size": 16}, "frame_size"),
+    ],
+)
+def test_what_no_frames_can_be_is_refused(inputs, prepare, message, tmp_path):
+    assert message in refused(tmp_path, cards.text(OF_PAIRS | {"inputs": inputs, "prepare": prepare}))

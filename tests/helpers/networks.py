@@ -6,14 +6,17 @@ from pathlib import Path
 
 from pipeline import models
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, Architecture, WindowConfig, as_dict
+from pipeline.config import AlignConfig, Architecture, ResizeConfig, WindowConfig, as_dict
 from pipeline.inputs import prepared
 from pipeline.inputs.faces import card
+from pipeline.inputs.frames import card as frames
 from pipeline.inputs.signals import card as signals
 from pipeline.tasks import Task
 
 FINGERPRINT = "0123456789abcdef" * 4
 NARROW = Architecture("conv1d_narrow", weights="random")
+BLOCKS = Architecture("cnn4", (("channels", (4, 4, 8, 8)), ("hidden", 8)), 32, "random")
+SCALES = {"rgb": {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}, "ir": {"mean": [0.5], "std": [0.2]}}
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
     options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
@@ -42,4 +45,24 @@ def saved_of_signals(folder: Path, task: Task, config: WindowConfig, rate_hz: fl
     network = models.build(NARROW, task.outputs, seed, read)
     entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
     models.save_model(folder, network, models.describe(network, NARROW, task.outputs, read) | entries, FINGERPRINT)
+    return folder
+
+
+def saved_of_frames(
+    folder: Path, task: Task, config: ResizeConfig, architecture: Architecture = BLOCKS, seed: int = 0
+) -> Path:
+    """The same of frames: resized as the config says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "stage": frames.STAGE,
+        "version": frames.VERSION,
+        "config": as_dict(config),
+        "summary": {"scales": SCALES},
+    }
+    read = models.reads(architecture)
+    network = models.build(architecture, task.outputs, seed, read)
+    entries = {"task": as_dict(task), "prepare": prepared.entry(Artifact(folder, record))}
+    models.save_model(
+        folder, network, models.describe(network, architecture, task.outputs, read) | entries, FINGERPRINT
+    )
     return folder

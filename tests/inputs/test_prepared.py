@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts.store import Artifact
-from pipeline.config import AlignConfig, WindowConfig, as_dict
+from pipeline.config import AlignConfig, ResizeConfig, WindowConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs import prepared
 from pipeline.inputs.faces.card import Preparation as FacePreparation
+from pipeline.inputs.frames.card import Preparation as FramePreparation
 from pipeline.inputs.signals.card import Preparation as WindowPreparation
 from pipeline.inputs.signals.card import channels_of, check_filter
 from pipeline.tasks import TASKS
-from stages import align, window
+from stages import align, resize, window
 from stages.graph import all_stages
 
 MODEL = Path("cache/demo/student-deit")
@@ -35,11 +36,22 @@ SIGNALS = Artifact(
         "summary": {"rate_hz": 62.5, "steps": 344},
     },
 )
+SCALES = {"rgb": {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}, "ir": {"mean": [0.5], "std": [0.2]}}
+FRAMES = Artifact(
+    Path("inputs-00000002"),
+    {
+        "stage": "resize",
+        "version": resize.VERSION,
+        "config": as_dict(ResizeConfig(frame_size=64, filters="clahe, minmax")),
+        "summary": {"scales": SCALES},
+    },
+)
 PREPARATIONS = {
     "align": FacePreparation("none", 64, 0.4, 0.25, 30),
     "window": WindowPreparation(("gsr", "ecg"), 62.5, 344, 5, 2, 0.0, "window"),
+    "resize": FramePreparation(64, ("clahe", "minmax"), SCALES),
 }
-ARTIFACTS = {"align": FACES, "window": SIGNALS}
+ARTIFACTS = {"align": FACES, "window": SIGNALS, "resize": FRAMES}
 
 
 @pytest.fixture(params=ARTIFACTS)
@@ -69,8 +81,8 @@ def test_what_cannot_change_an_input_is_not_in_it(entry):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 999}, r"of (align|window) version 999, here is align version \d+, window version \d+"),
-        ({"kind": "resize"}, "of resize version"),
+        ({"version": 999}, r"of \w+ version 999, here is align version \d+, window version \d+, resize version \d+"),
+        ({"kind": "crop"}, "of crop version"),
     ],
 )
 def test_inputs_made_otherwise_are_refused(entry, change, message):
@@ -82,7 +94,7 @@ def test_inputs_made_otherwise_are_refused(entry, change, message):
 def test_a_card_without_it_is_refused_and_says_what_it_lacks(stage, entry):
     with pytest.raises(ArtifactError, match=r"student-deit .* model.json lacks prepare\. Train it anew"):
         prepared.of_card({"alignment": {"face_size": 64, "margin": 0.25}}, MODEL)
-    field = {"align": "min_face", "window": "rate_hz"}[stage]
+    field = {"align": "min_face", "window": "rate_hz", "resize": "frame_size"}[stage]
     del entry[field], entry["version"]
     with pytest.raises(ArtifactError, match=f"lacks version, {field} in prepare"):
         prepared.of_card({"prepare": entry}, MODEL)

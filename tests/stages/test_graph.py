@@ -209,7 +209,7 @@ def test_tasks_over_one_dataset_share_what_asks_nothing(raw):
 
 
 def test_stages_stand_in_the_order_that_their_inputs_say():
-    assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "split", "window", "index")
+    assert upstream("distill") == ("teacher_labels", "train_teacher", "align", "resize", "split", "window", "index")
     assert set(upstream("report")) == set(all_stages()) - {"report", "pretrain"}
 
 

@@ -28,6 +28,8 @@ TEXTS = {
     "unseen": ("demo-pain",),
     "scheduler": ("tcp://127.0.0.1:8786",),
     "channel": ("gsr", "gsr,ecg"),
+    "columns": ("path=photo", "rgb_frame=image,ir_frame=thermal,clip=flight"),
+    "filters": ("stretch", "stretch,clahe,minmax"),
     "stop_on": ("val_loss", "val_balanced_accuracy"),
     "weights": ("random", "shipped", "hub"),
     "device": ("auto", "cpu", "cuda", "cuda:1"),

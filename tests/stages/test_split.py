@@ -123,9 +123,9 @@ def test_official_folds_of_the_number_asked_for_are_the_outer_folds(tmp_path, da
 
 @pytest.mark.parametrize("cv", ["0", "4"])
 def test_windows_of_one_person_go_to_several_parts_only_where_that_is_meant(tmp_path, data, cv):
-    with pytest.raises(ConfigError, match=r"SPLIT_BY=window puts windows of the same person.*I_KNOW_IT_LEAKS=1"):
-        build(tmp_path, data, by="window", cv=cv)
-    artifact, table = build(tmp_path, data, by="window", cv=cv, i_know_it_leaks=True)
+    with pytest.raises(ConfigError, match=r"SPLIT_BY=sample puts samples of the same person.*I_KNOW_IT_LEAKS=1"):
+        build(tmp_path, data, by="sample", cv=cv)
+    artifact, table = build(tmp_path, data, by="sample", cv=cv, i_know_it_leaks=True)
     shared = (table.groupby("subject_id")["part"].nunique() > 1).sum()
     assert artifact.summary["shared_subjects"] == shared > 3
     assert table["sample_id"].is_unique
@@ -134,9 +134,9 @@ def test_windows_of_one_person_go_to_several_parts_only_where_that_is_meant(tmp_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"by": "window", "i_know_it_leaks": True, "cv": "subject"}, r"SPLIT_BY=window divides samples, CV=subject"),
+        ({"by": "sample", "i_know_it_leaks": True, "cv": "subject"}, r"SPLIT_BY=sample divides samples, CV=subject"),
         ({"unseen": "a", "cv": "5"}, r"UNSEEN=a makes one source the test part, CV=5 makes others"),
-        ({"unseen": "a", "by": "window", "i_know_it_leaks": True}, r"UNSEEN=a makes .* SPLIT_BY=window makes others"),
+        ({"unseen": "a", "by": "sample", "i_know_it_leaks": True}, r"UNSEEN=a makes .* SPLIT_BY=sample makes others"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, message):

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.errors import DataError
-from pipeline.inputs.datasets import affectnet, biovid, ferplus, folders, npz, parquet, rafdb, synpain, table, truth
+from pipeline.errors import ConfigError, DataError
+from pipeline.inputs.datasets import (
+    affectnet,
+    biovid,
+    ferplus,
+    flame2,
+    folders,
+    frames,
+    npz,
+    parquet,
+    rafdb,
+    synpain,
+    table,
+    truth,
+)
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
 __all__ = ["Entry", "Listing", "Region", "Skipped", "read", "recognise"]
@@ -16,21 +29,32 @@ READERS = {
     "synpain": synpain.read,
     "folders": folders.read,
     "csv": table.read,
+    "frames": frames.read,
+    "flame2": flame2.read,
     "rafdb": rafdb.read,
     "affectnet": affectnet.read,
     "biovid": biovid.read,
     "npz": npz.read,
 }
 UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
+TABLES = ("csv", "frames")  # whose columns may bear other names
 
 
-def recognise(path: Path, files: Mapping[str, str]) -> str:
-    """The form of a dataset: ``csv`` for a table, else by its lists, its files' or its folders' names.
+def recognise(path: Path, files: Mapping[str, str], names: Mapping[str, str] | None = None) -> str:
+    """The form of a dataset: ``frames`` or ``csv`` for a table, else by its lists, its files' or its folders' names.
+
+    Parameters
+    ----------
+    path : the dataset's folder, or the CSV file.
+    files : the paths below the folder.
+    names : other names of a table's columns, as ``columns.columns_of`` gives them.
 
     Raises
     ------
-    DataError : there is no picture and no signal, or the dataset is in none of these forms.
+    DataError : there is no picture and no signal, the dataset is in none of these forms, or its table is none.
     """
+    if frames.recognises(path, files, names or {}):
+        return "frames"
     if table.recognises(path):
         return "csv"
     for name, module in (("ferplus", ferplus), ("rafdb", rafdb), ("parquet", parquet)):
@@ -38,6 +62,8 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
             return name
     if affectnet.recognises(path, files):
         return "affectnet"
+    if flame2.recognises(files):
+        return "flame2"
     if biovid.recognises(files):
         return "biovid"
     shown = pictures(files)
@@ -54,12 +80,14 @@ def recognise(path: Path, files: Mapping[str, str]) -> str:
     raise DataError(
         f"The dataset {path} is in no known form; it has {len(shown)} pictures, the first is {shown[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, Parquet files, or a CSV file "
-        "with path and label: DATA=table.csv"
+        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, the folders of FLAME 2, Parquet "
+        "files, or a CSV file with path and label, or with rgb_frame and ir_frame: DATA=table.csv"
     )
 
 
-def read(name: str, path: Path, files: Mapping[str, str], unpack: Unpack) -> Listing:
+def read(
+    name: str, path: Path, files: Mapping[str, str], unpack: Unpack, names: Mapping[str, str] | None = None
+) -> Listing:
     """List a dataset of a known form; what a ``truth.csv`` beside its files tells joins.
 
     Parameters
@@ -68,11 +96,19 @@ def read(name: str, path: Path, files: Mapping[str, str], unpack: Unpack) -> Lis
     path : the dataset's folder, or the CSV file.
     files : the paths below the folder.
     unpack : keeps an encoded picture under a name and returns its SHA-256.
+    names : other names of a table's columns, as ``columns.columns_of`` gives them.
 
     Raises
     ------
+    ConfigError : columns are named where no table is read.
     DataError : as the reader of that form, or of the truth, says.
     MissingDependencyError : the form needs a package that is not installed.
     """
-    listing = UNPACKING[name](path, files, unpack) if name in UNPACKING else READERS[name](path, files)
+    if names and name not in TABLES:
+        raise ConfigError(
+            f"COLUMNS= names columns of a table, and {path} is read as {name}. Leave COLUMNS out, or give the table: "
+            "DATA=table.csv"
+        )
+    more = (unpack,) if name in UNPACKING else (names,) if name in TABLES else ()
+    listing = (READERS | UNPACKING)[name](path, files, *more)
     return truth.joined(listing, path, files)

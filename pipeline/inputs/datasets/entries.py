@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
-from pipeline.artifacts.suffixes import PICTURES, SIGNALS, printable, suffix_of
+from pipeline.artifacts.suffixes import PICTURES, SIGNALS, printable, quoted, suffix_of
+from pipeline.errors import DataError
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
-
+_FOLD = re.compile(r"[0-9]{1,9}")
 
 MOST_TEXT = 5000  # characters of a reason or a name: a path has at most 4,096 bytes
 DROPPED = "dropped"  # kind of reason: the dataset itself says that the picture shows none of the classes
@@ -37,7 +40,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a dataset: a picture or signals.
+    """One file of a dataset: a picture or signals; or a frame and what was taken of the same scene besides.
 
     Parameters
     ----------
@@ -48,6 +51,7 @@ class Entry:
     attributes : further columns of the sample table.
     fold : the official part or fold number, empty when there is none.
     source : the dataset it is from, where there are several.
+    companions : by modality, a further file of the same scene: the infrared half of a pair of frames.
     """
 
     file: str
@@ -56,6 +60,7 @@ class Entry:
     attributes: Mapping[str, str] = field(default_factory=dict)
     fold: str = ""
     source: str = ""
+    companions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,19 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset as its names and tables tell it, nothing decoded; with the SHA-256 of what was unpacked."""
+    """A dataset as its names and tables tell it, nothing decoded.
+
+    Parameters
+    ----------
+    digests : SHA-256 of what was unpacked, by file.
+    grouping : how frames became groups: ``{"by": "clip"}``, or ``{"by": "blocks", "length": …, "gap": …}`` in frames;
+        empty where a dataset says who is shown.
+    """
 
     entries: list[Entry]
     skipped: list[Skipped]
     digests: Mapping[str, str] = field(default_factory=dict)
+    grouping: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def of_signals(self) -> bool:
@@ -102,3 +115,16 @@ def pictures(files: Iterable[str]) -> list[str]:
 def part_of(word: str) -> str | None:
     """``train``, ``val`` or ``test`` for a word that names a part (validation, dev, eval …), or None."""
     return _PARTS.get(word.strip().casefold())
+
+
+def fold_of(cell: str) -> str:
+    """The official part or fold that a cell names; empty for an empty one.
+
+    Raises
+    ------
+    DataError : it names neither; the message is the reason, as ``kind: detail``.
+    """
+    fold = part_of(cell) or cell
+    if fold and not (part_of(fold) or _FOLD.fullmatch(fold)):
+        raise DataError(f"unknown fold: {quoted(fold)}, expected train, val, test or a number of at most nine digits")
+    return fold

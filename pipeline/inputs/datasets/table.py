@@ -10,17 +10,17 @@ column is an attribute, by which the split is balanced. Commas, semicolons or ta
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.artifacts.raw_data import relative
 from pipeline.artifacts.suffixes import fault_of, one_line, quoted
-from pipeline.artifacts.tables import Row, listed, read_rows
+from pipeline.artifacts.tables import Row, listed
 from pipeline.errors import DataError
 from pipeline.inputs.datasets.biovid import person_of
-from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, of_signals, part_of
+from pipeline.inputs.datasets.columns import read_rows
+from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, fold_of, of_signals
 from pipeline.inputs.datasets.vocabulary import Vocabulary, check_measure, is_target, vocabularies
 
 _COLUMNS = {
@@ -32,7 +32,6 @@ _COLUMNS = {
     "fold": ("fold", "part", "split"),
 }
 MAX_ATTRIBUTES = 32  # the split is balanced by each, and by each together with each class
-_FOLD = re.compile(r"[0-9]{1,9}")
 _RESERVED = frozenset(("sample_id", "region", "x0", "y0", "x1", "y1"))
 _MEASURED = frozenset(("rate_hz", "steps", "repairs"))  # of signals, read off themselves
 
@@ -42,20 +41,21 @@ def recognises(path: Path) -> bool:
     return path.suffix.lower() in (".csv", ".tsv") and not os.path.isdir(path)
 
 
-def read(path: Path, files: Mapping[str, str]) -> Listing:
+def read(path: Path, files: Mapping[str, str], names: Mapping[str, str] | None = None) -> Listing:
     """List the pictures or signals of a CSV file.
 
     Parameters
     ----------
     path : the CSV file.
     files : the paths below its folder (the values are not used).
+    names : other names of its columns, as ``columns_of`` gives them.
 
     Raises
     ------
-    DataError : as ``tables.read_rows``; the table lacks a path or a target column, has two for one thing or too many
+    DataError : as ``columns.read_rows``; the table lacks a path or a target column, has two for one thing or too many
         attributes, or no label is a class's.
     """
-    rows, columns, targets, attributes = _rows(path)
+    rows, columns, targets, attributes = _rows(path, names or {})
     words = [row.get(columns["label"], "") for _, row in rows] if "label" in columns else None
     signals = of_signals(row.get(columns["path"], "").strip() for _, row in rows)
     if signals and (clash := sorted(_MEASURED.intersection(map(str.casefold, attributes)))):
@@ -82,13 +82,13 @@ def read(path: Path, files: Mapping[str, str]) -> Listing:
     return Listing(entries, skipped)
 
 
-def _rows(path: Path) -> tuple[list[tuple[int, Row]], dict[str, str], list[str], list[str]]:
+def _rows(path: Path, names: Mapping[str, str]) -> tuple[list[tuple[int, Row]], dict[str, str], list[str], list[str]]:
     """Numbered rows, the column of each meaning, the target columns, and the attribute columns."""
-    present, rows = read_rows(path)
+    present, rows = read_rows(path, names)
     header = {name: name.casefold() for name in present}
     columns = {}
-    for meaning, names in _COLUMNS.items():
-        found = [name for name, low in header.items() if low in names]
+    for meaning, words in _COLUMNS.items():
+        found = [name for name, low in header.items() if low in words]
         if len(found) > 1:
             raise DataError(f"{path} has two columns for the {meaning}: {', '.join(found)}. Keep one.")
         if found:
@@ -101,7 +101,11 @@ def _rows(path: Path) -> tuple[list[tuple[int, Row]], dict[str, str], list[str],
     if missing or clash:
         raise DataError(
             f"{path} has the columns {listed(present) or '(none)'}; "
-            + (f"it needs {' and '.join(missing)}." if missing else f"{', '.join(clash)} must be renamed.")
+            + (
+                f"it needs {' and '.join(missing)}. {_others(missing)}"
+                if missing
+                else f"{', '.join(clash)} must be renamed."
+            )
         )
     if len(attributes) > MAX_ATTRIBUTES:
         raise DataError(
@@ -109,6 +113,12 @@ def _rows(path: Path) -> tuple[list[tuple[int, Row]], dict[str, str], list[str],
             f"{listed(attributes, 5)}. At most {MAX_ATTRIBUTES} can be: keep those that matter in a copy of the table."
         )
     return list(rows), columns, targets, attributes
+
+
+def _others(missing: list[str]) -> str:
+    """How to say which columns hold what is missing."""
+    named, halves = (",".join(f"{name}=<column>" for name in names) for names in (missing, ("rgb_frame", "ir_frame")))
+    return f"Say which column that is: COLUMNS={named}, or, of pairs of frames, COLUMNS={halves}"
 
 
 def _cell(row: Row, name: str) -> str:
@@ -174,9 +184,7 @@ def _entry(
         raise DataError("no target: every target's cell is empty")
     if cell("expressive") not in ("", "0", "1"):
         raise DataError(f"unknown expressive: {quoted(cell('expressive'))}, expected 0 or 1")
-    fold = part_of(cell("fold")) or cell("fold")
-    if fold and not (part_of(fold) or _FOLD.fullmatch(fold)):
-        raise DataError(f"unknown fold: {quoted(fold)}, expected train, val, test or a number of at most nine digits")
+    fold = fold_of(cell("fold"))
     expressive = int(cell("expressive")) if cell("expressive") else None
     return Entry(
         file=file,

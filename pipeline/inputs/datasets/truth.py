@@ -1,7 +1,8 @@
 """``truth.csv`` beside the pictures: what is known of each region of each picture besides its class.
 
 Columns: ``file``, ``region`` (empty: ``full``), ``subject_id``, attributes of the person, and targets. Points of the
-face (``l5_``, ``l68_``), shape parameters (``phenotype_``) and the reader's own ``label`` do not join.
+face (``l5_``, ``l68_``), shape parameters (``phenotype_``), names (``id``, ``clip``, ``video``) and the reader's own
+``label`` do not join.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FILE = "truth.csv"
 ATTRIBUTES = ("gender", "sex", "age_group", "age", "ethnicity")
 MAX_TARGETS = 128
 _KEYS = ("file", "region", "subject_id")
-_LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|sample_id|[xy][01]|source|fold|expressive")
+_LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|(sample_)?id|clip|video|[xy][01]|source|fold|expressive")
 
 Rows = Mapping[tuple[str, str], Mapping[str, str]]
 

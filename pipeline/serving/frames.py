@@ -1,0 +1,63 @@
+"""From a frame to its labels: a trained network applied to pictures it has never seen, each prepared as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts.store import Artifact
+from pipeline.errors import ConfigError
+from pipeline.inputs.frames import filters, resize
+from pipeline.inputs.frames.inspection import HALVES
+from pipeline.inputs.images import load
+from pipeline.serving.network import Network
+
+GIVEN = "rgb"  # the modality of a picture
+
+
+class FramePredictor:
+    """A trained network with the preparation of frames before it, both as the network's card says.
+
+    Parameters
+    ----------
+    model, device : as of ``Network``.
+
+    Attributes
+    ----------
+    network : the network.
+
+    Raises
+    ------
+    ArtifactError : as ``Network``.
+    ConfigError : it reads what no picture shows.
+    MissingDependencyError : its frames were filtered by a package that is not installed.
+    """
+
+    def __init__(self, model: Artifact | Path, device: str):
+        self.network = Network(model, device)
+        if privileged := [name for name in self.network.reads if name != GIVEN]:
+            words = " and ".join(f"the {HALVES[name]} ({name})" for name in privileged)
+            raise ConfigError(
+                f"MODEL={model if isinstance(model, Path) else model.path} reads {words}, which is privileged: a "
+                "picture alone does not show it. Choose a student, which reads pictures alone: "
+                "MODEL=cache/<dataset>/student-…"
+            )
+        filters.check(self.network.preparation.filters)
+
+    def frame(self, path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
+        """A picture, and what the network says of it.
+
+        Returns
+        -------
+        image : uint8, shape (height, width, 3), RGB at full size.
+        probabilities : of the outputs, in their order.
+
+        Raises
+        ------
+        DataError : the picture cannot be read.
+        """
+        image = load(path)
+        made = resize.prepared(image, GIVEN, self.network.preparation)
+        (row,) = self.network.probabilities(self.network.logits({GIVEN: made[None]}))
+        return image, tuple(row.tolist())
