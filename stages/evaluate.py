@@ -2,8 +2,10 @@
 
 Writes ``predictions.csv`` (every sample of every part), ``metrics.json`` (the test part, each metric with its bootstrap
 interval over subjects), ``calibration.json`` (of classes: the test part's probabilities, before and after a temperature
-fitted on validation), ``MODEL_CARD.md`` and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so
-this file alone is not the same in two runs). A teacher is not run again: its outputs come from its labels.
+fitted on validation), ``thresholds.json`` (of labels: thresholds fitted on validation, and the metrics under them),
+``hidden.h5`` (of labels: pooled features of some test samples), ``MODEL_CARD.md`` and ``cost.json`` (parameters,
+arithmetic, latency; the latency is measured, so this file alone is not the same in two runs). A teacher's outputs come
+from its labels: it is run again for the samples of ``hidden.h5`` alone.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.evaluation.question import Question
 
-VERSION = 5
+VERSION = 6
 CONFIG = EvaluateConfig
 INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
 OUTPUT = "evaluations"
@@ -54,8 +56,10 @@ def run(
     from pipeline import models
     from pipeline.artifacts import arrays
     from pipeline.evaluation import predictions
+    from pipeline.evaluation.metrics import METRICS
     from pipeline.evaluation.question import Question
     from pipeline.models import cost
+    from pipeline.models.saved import WEIGHTS
 
     question = Question.of(config.task)
     network, card = models.load_model(model)
@@ -69,10 +73,12 @@ def run(
 
     measured = _measure(config, question, predicted)
     described = {"outputs": list(question.outputs), "part": "test"}
-    for name in ("metrics", "calibration"):
+    for name in ("metrics", "calibration", "thresholds"):
         if measured[name] is not None:
             _write_json(work, f"{name}.json", described | measured[name])
-    _write_json(work, "cost.json", cost.measure(network, _blank(card)))
+    if METRICS[question.kind].EMBEDDED:
+        _keep_hidden(work, network, card, store, predicted, config)
+    _write_json(work, "cost.json", cost.measure(network, _blank(card), weights=model.file(WEIGHTS)))
     (work.path / "MODEL_CARD.md").write_text(_card(card, model, samples, split, measured), encoding="utf-8")
     test = measured["metrics"]
     return {
@@ -135,6 +141,42 @@ def _forward(
     return torch.cat([batch.cpu() for batch in outputs]).numpy()
 
 
+def _keep_hidden(
+    work: Work,
+    network: nn.Module,
+    card: Mapping[str, Any],
+    store: Columns,
+    predicted: pd.DataFrame,
+    config: EvaluateConfig,
+) -> None:
+    """Write the pooled features of test samples, of many the same ones for every model: drawn by their names."""
+    import numpy as np
+
+    from pipeline.artifacts import arrays
+    from pipeline.compute import devices
+    from pipeline.evaluation import embedding
+    from pipeline.inputs import batches, keyed_random
+    from pipeline.models import features
+
+    test = predicted.loc[predicted["part"] == "test", "sample_id"]
+    order = np.argsort(keyed_random.hashed(keyed_random.keys(test)), kind="stable")
+    sample_ids = test.iloc[np.sort(order[: embedding.MOST])].tolist()
+    device, specs = devices.pick(config.device), batches.specs(card)
+    asked = batches.Samples({name: store[name] for name in specs}, store.rows(sample_ids), sample_ids)
+    network, hidden = network.to(device), []
+    for batch in batches.identity(asked, np.arange(len(asked)), config.batch_size, device):
+        with devices.autocast(device, config.precision):
+            hidden.append(features.outputs(network, batch.make(specs), ("hidden",))["hidden"].cpu().numpy())
+    largest = np.finfo(np.float16).max
+    columns = {"hidden": np.concatenate(hidden).clip(-largest, largest).astype(np.float16)}
+    columns["sample_id"] = arrays.sample_id_column(sample_ids)
+    layout = {name: (column.shape, column.dtype) for name, column in columns.items()}
+    writer = arrays.open_writer(work.path / embedding.FILE, "hidden", work.fingerprint, layout, {})
+    for rows in writer.pending():
+        writer.write(rows, **{name: column[rows] for name, column in columns.items()})
+    writer.finish()
+
+
 def _blank(card: Mapping[str, Any]) -> Any:
     """A sample in which nothing is to be seen, as the network reads it."""
     from pipeline.inputs import batches
@@ -144,16 +186,17 @@ def _blank(card: Mapping[str, Any]) -> Any:
 
 
 def _measure(config: EvaluateConfig, question: Question, predicted: pd.DataFrame) -> dict[str, Any]:
-    """Metrics and calibration of the test part, and the headline in every group of its subjects."""
-    from pipeline.evaluation import predictions, subgroups
+    """Metrics of the test part, what was fitted on validation, and a metric in every group of its subjects."""
+    from pipeline.evaluation import predictions, subgroups, thresholds
     from pipeline.evaluation.metrics import METRICS
 
     test, validation = (predicted[predicted["part"] == part] for part in ("test", "val"))
     draws = (config.replicates, config.confidence, config.seed)
-    calibrated = METRICS[question.kind].CALIBRATED
+    kind = METRICS[question.kind]
     return {
         "metrics": predictions.scores(test, question, *draws),
-        "calibration": predictions.calibrated(test, validation, question, *draws) if calibrated else None,
+        "calibration": predictions.calibrated(test, validation, question, *draws) if kind.CALIBRATED else None,
+        "thresholds": thresholds.measured(test, validation, question, *draws) if kind.THRESHOLDED else None,
         "groups": subgroups.summary(test, question, *draws),
     }
 

@@ -1,6 +1,7 @@
 """Compare teachers and students in one page that opens anywhere, with its tables and figures as files.
 
-Writes ``index.html`` (self-contained), ``tables/*.csv``, ``tables/*.tex`` and ``figures/*.png``.
+Writes ``index.html`` (self-contained), ``tables/*.csv``, ``tables/*.tex``, ``figures/*.png`` and ``aggregated.json``
+(every metric of every method over its seeds).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pipeline.config import ReportConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 5
+VERSION = 6
 CONFIG = ReportConfig
 INPUTS = ("samples", "split", "inputs", "evaluations")
 OUTPUT = "report"
@@ -28,7 +29,7 @@ def run(
     artifacts : for every model its ``model-<slug>`` and its ``evaluation-<slug>``; of the cached answers that they
         learned from, ``labels-<slug>``; the splits of further outer folds, ``split-<slug>``.
     """
-    from pipeline.reporting import contents, methods, page, runs
+    from pipeline.reporting import aggregated, contents, methods, page, runs
     from pipeline.reporting.material import Material
 
     models = {name: artifact for name, artifact in artifacts.items() if name.startswith(("model-", "evaluation-"))}
@@ -46,6 +47,7 @@ def run(
             table.save(work.path / "tables")
         for figure in section.figures.values():
             figure.save(work.path / "figures")
+    aggregated.write(compared, work.path)
     (work.path / "index.html").write_text(page.render(**report), encoding="utf-8")
     return {
         "counts": {"models": len(gathered), "methods": len(compared)},

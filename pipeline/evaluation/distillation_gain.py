@@ -24,7 +24,7 @@ def definitions(question: Question) -> dict[str, str]:
     """What each field of `Transfer` and `Copied` is, in the words of the task."""
     metric = METRICS[question.kind].metrics(question)[question.headline].title
     metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric  # CCC stays as it is
-    sample, samples = question.sample, question.samples
+    sample, answers = question.sample, METRICS[question.kind].ANSWERS or question.samples
     chance = ""
     if question.headline == "balanced_accuracy":
         chance = f" Guessing has a balanced accuracy of one in {len(question.outputs)}."
@@ -42,11 +42,11 @@ def definitions(question: Question) -> dict[str, str]:
         "gflops": f"The student's arithmetic for one {sample} divided by the teacher's.",
         "per_parameters": f"The share of {metric} kept, divided by the share of parameters.",
         "per_gflops": f"The share of {metric} kept, divided by the share of arithmetic.",
-        "teacher_errors": f"Test {samples} that the teacher got wrong.",
-        "agreement": f"Share of test {samples} that the student calls as the teacher does.",
-        "on_errors": f"The same share among the {samples} that the teacher got wrong: errors that the student repeats.",
-        "untaught_agreement": f"Share of test {samples} that the student without a teacher calls as the teacher does.",
-        "untaught_on_errors": f"The same share among the {samples} that the teacher got wrong: errors made untaught.",
+        "teacher_errors": f"Test {answers} that the teacher got wrong.",
+        "agreement": f"Share of test {answers} that the student calls as the teacher does.",
+        "on_errors": f"The same share among the {answers} that the teacher got wrong: errors that the student repeats.",
+        "untaught_agreement": f"Share of test {answers} that the student without a teacher calls as the teacher does.",
+        "untaught_on_errors": f"The same share among the {answers} that the teacher got wrong: errors made untaught.",
         "excess": "Repeated errors of the taught student minus those of the student without a teacher.",
     }
 
@@ -98,7 +98,9 @@ def measure(
     else:
         gap = bootstrap.interval(teacher - untaught, confidence)
         gain = bootstrap.interval(taught - untaught, confidence)
-        closed = _closed(taught - untaught, teacher - untaught, gap, confidence)
+        closed = share(
+            taught - untaught, teacher - untaught, confidence, "the teacher", "the student without it", "gap"
+        )
     kept = ratio(taught, teacher)
     parameters, gflops = (cost[name] / teacher_cost[name] for name in ("parameters", "gflops"))
     reason = "needs a teacher whose metric lies above zero"
@@ -127,9 +129,10 @@ def copied(
 
     Parameters
     ----------
-    taught, untaught : int, shape (seeds, N): classes the student chose; numbers of seeds may differ.
-    teacher : int, shape (N,): classes the teacher chose.
-    label : int, shape (N,)
+    taught, untaught : int, shape (seeds, N), classes the student chose, or (seeds, N, L), labels that it called;
+        numbers of seeds may differ.
+    teacher : int, shape (N,) or (N, L), what the teacher chose or called.
+    label : int, shape (N,) or (N, L)
     weights : float64, shape (1 + replicates, N), of `bootstrap.resamples`.
     sample : what one of the N is called.
     """
@@ -153,23 +156,34 @@ def copied(
     )
 
 
-def _closed(gain: np.ndarray, gap: np.ndarray, gap_estimate: Estimate, confidence: float) -> Estimate:
-    """Gain over gap where the gap's interval lies above zero."""
-    if gap_estimate.reason:
-        return _nothing(gap_estimate.reason)
-    if not gap_estimate.low > 0:
-        return _nothing(
-            "the teacher is not clearly better than the student without it: the gap's interval includes zero"
-        )
-    return bootstrap.interval(ratio(gain, gap), confidence)
+def share(
+    gain: np.ndarray, lead: np.ndarray, confidence: float, better: str, worse: str, called: str = "lead"
+) -> Estimate:
+    """A gain divided by a lead, both of shape (1 + replicates,), where the lead's whole interval lies above zero.
+
+    Resamples without a lead are left out of the interval.
+
+    Parameters
+    ----------
+    better, worse : who leads whom, and ``called`` what that is, for the reason why there is no value.
+    """
+    estimate = bootstrap.interval(lead, confidence)
+    if estimate.reason:
+        return _nothing(estimate.reason)
+    if not estimate.low > 0:
+        return _nothing(f"{better} is not clearly better than {worse}: the {called}'s interval includes zero")
+    return bootstrap.interval(ratio(gain, lead), confidence)
 
 
 def _agreements(
     predicted: np.ndarray, teacher: np.ndarray, wrong: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Share called as the teacher does, among all samples and among its errors, mean over seeds, (1 + replicates,)."""
-    same = (np.atleast_2d(predicted) == teacher).mean(axis=0)  # equal weights: the mean over seeds of the shares
-    return ratio(weights @ same, weights.sum(axis=1)), ratio(weights @ (same * wrong), weights @ wrong)
+    """Share called as the teacher does, among all answers and among its errors, mean over seeds, (1 + replicates,)."""
+    wrong = wrong.reshape(len(wrong), -1)  # (N, L)
+    alike = (np.asarray(predicted) == teacher).reshape(-1, *wrong.shape)  # (seeds, N, L)
+    same = alike.mean(axis=0)  # equal weights: the mean over seeds of the shares
+    on_errors = ratio(weights @ (same * wrong).sum(axis=1), weights @ wrong.sum(axis=1).astype(float))
+    return ratio(weights @ same.mean(axis=1), weights.sum(axis=1)), on_errors
 
 
 def _nothing(reason: str) -> Estimate:

@@ -75,6 +75,11 @@ class Failures:
     share: Estimate
 
 
+def compared_by(question: Question) -> str:
+    """The metric that compares groups of samples: the headline, unless it has no value in many groups."""
+    return METRICS[question.kind].GROUPED or question.headline
+
+
 def groupings(frame: pd.DataFrame) -> list[str]:
     """The attributes in a table of samples or predictions that divide people into a few groups."""
     return [name for name in attributes(frame) if 1 < frame[name].nunique() <= FEW_VALUES]
@@ -132,7 +137,7 @@ def measure(
 def summary(
     frame: pd.DataFrame, question: Question, replicates: int, confidence: float, seed: int
 ) -> list[dict[str, Any]]:
-    """The headline metric in every group of one part, as rows that JSON can hold.
+    """The metric of `compared_by` in every group of one part, as rows that JSON can hold.
 
     Parameters
     ----------
@@ -145,7 +150,7 @@ def summary(
     outcome, subjects = METRICS[question.kind].outcome(frame, question), frame["subject_id"].to_numpy()
     weights = bootstrap.resamples(subjects, replicates, seed)
     divisions = {
-        name: measure([outcome], frame[name].to_numpy(), subjects, weights, question.headline, confidence)
+        name: measure([outcome], frame[name].to_numpy(), subjects, weights, compared_by(question), confidence)
         for name in groupings(frame)
     }
     return [

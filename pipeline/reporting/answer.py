@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
-from pipeline.reporting import budget, effects, power
+from pipeline.reporting import budget, effects, power, privileged_words
 from pipeline.reporting.cells import joined, lowered, probability, short, words
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
@@ -48,6 +48,7 @@ def answer(methods: list[Method], comparisons: list[Effect]) -> Answer:
     student = favourite(methods)
     sentences = [
         transfer,
+        privileged_words.in_brief(methods),
         _others(comparisons, order),
         power.sentence(rivals) if rivals and not rivals.settled else "",
         _teaching([e for e in comparisons if e.factor == TEACHING]),

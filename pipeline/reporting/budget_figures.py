@@ -13,6 +13,7 @@ from pipeline.reporting.drawing import MUTED, STYLE, Picture, picture, plain
 from pipeline.reporting.figures import color_of
 from pipeline.reporting.methods import Method
 from pipeline.reporting.recipes import pretty
+from pipeline.reporting.units import units
 
 APART = 0.035  # curves stand beside each other by this share of the axis, so that intervals do not cover each other
 
@@ -51,7 +52,7 @@ def curves(lines: list[list[Method]], methods: list[Method]) -> Picture:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y")
     title = lines[0][0].headline_metric.title
-    axes.set_xlabel("Training subjects whose true labels are known", color=MUTED)
+    axes.set_xlabel(f"Training {units(methods[0].task)} whose true labels are known", color=MUTED)
     axes.set_ylabel(f"{title}, %")
     spoken = "; ".join(
         f"{line[0].kind}: "

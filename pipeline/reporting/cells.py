@@ -83,8 +83,9 @@ def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
     """An estimate of a share, in percent with one decimal."""
     if np.isnan(estimate.value):
         return Cell("—")
-    interval = "" if np.isnan(estimate.low) else f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
-    return Cell(f"{100 * estimate.value:.1f}", interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
+    value, low, high = (f"{100 * x:.1f}".replace("-", "−") for x in (estimate.value, estimate.low, estimate.high))
+    interval = "" if np.isnan(estimate.low) else f"{low}–{high}" if estimate.low >= 0 else f"{low} to {high}"
+    return Cell(value, interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
 
 
 def figure(estimate: Estimate, spread: float = float("nan")) -> Cell:

@@ -12,14 +12,21 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.evaluation.question import Question
 from pipeline.reporting import signals
 from pipeline.reporting.cells import Table, joined, lowered, words
+from pipeline.reporting.frames import modalities
 from pipeline.reporting.material import Material
 from pipeline.reporting.people import not_found
 from pipeline.reporting.runs import described
+from pipeline.reporting.units import SUBJECT, unit, who
 
 ITEMS = Path(__file__).parent / "template" / "checklist.csv"
 AUTHOR = "To be filled by the author"
+CLINICAL = {
+    "not_for": "for no clinical use",
+    "next_steps": "Photographs of patients, external data, clinical validation",
+}
 PARTS = {"train": "training", "val": "validation"}
 
 
@@ -51,8 +58,7 @@ def table(facts: dict[str, Any], rendered: bool) -> Table:
 def facts(material: Material) -> dict[str, Any]:
     """The values that the items name."""
     task, everyone = material.task, material.everyone
-    output = words(material.positive) if len(task.outputs) == 2 else "each class"
-    classes = joined([words(name) for name in task.outputs])
+    outputs = joined([words(name) for name in task.outputs])
     counts = everyone.groupby("part", sort=False)["subject_id"].agg(["nunique", "size"])
     parts = "; ".join(
         f"{PARTS.get(part, part)} {row['nunique']} subjects, {row['size']} {task.samples}"
@@ -73,8 +79,6 @@ def facts(material: Material) -> dict[str, Any]:
         "sample": task.sample,
         "samples": task.samples,
         "samples_title": task.samples.capitalize(),
-        "classes": classes,
-        "output": f"Probability of {output}",
         "headline": lowered(described(task)[task.headline].title),
         "test_subjects": material.test["subjects"],
         "parts": parts,
@@ -83,14 +87,49 @@ def facts(material: Material) -> dict[str, Any]:
         "confidence": material.confidence,
         "replicates": f"{material.config.replicates:,}",
         "class_weights": " and ".join(sorted(weighting)),
+        **OF_KIND[task.kind](outputs, material),
     } | _places(material)
+
+
+def _classes(outputs: str, material: Material) -> dict[str, str]:
+    """What the list says of one class of several."""
+    of = words(material.positive) if Question.of(material.task).binary else "each class"
+    return {
+        "outcome": f"Classes {outputs}",
+        "called": f"Probability of {of}; the most probable class, no threshold",
+        "called_in": "Confusion",
+        "measures": "Discrimination, calibration, agreement",
+        "updating": "A temperature fitted on validation subjects",
+        "updated": "Before and after the temperature",
+        "updated_in": "Calibration",
+        "characteristics": "Classes and attributes by part",
+    }
+
+
+def _labels(outputs: str, material: Material) -> dict[str, str]:
+    """What it says of several labels."""
+    return {
+        "outcome": f"Labels {outputs}",
+        "called": "Probability of each label; called above one half, and above thresholds fitted on validation",
+        "called_in": "Thresholds",
+        "measures": "Discrimination, label by label and together; agreement",
+        "updating": "Thresholds fitted on validation subjects",
+        "updated": "Above one half and above fitted thresholds",
+        "updated_in": "Thresholds",
+        "characteristics": "Labels and attributes by part",
+    }
+
+
+OF_KIND = {"classify": _classes, "multilabel": _labels}
 
 
 def _divided(material: Material) -> str:
     """Whether a subject can be in two parts."""
     if material.leaks:
-        return f"by {material.task.sample}, so that the same people are in training and test: a leak, shown on purpose"
-    return "by subject, nobody is in two parts"
+        same = f"the same {who(material.task)}"
+        return f"by {material.task.sample}, so that {same} are in training and test: a leak, shown on purpose"
+    none = "nobody" if unit(material.task) == SUBJECT else "none"
+    return f"by subject, {none} is in two parts"
 
 
 def _faces(material: Material) -> dict[str, str]:
@@ -106,6 +145,7 @@ def _faces(material: Material) -> dict[str, str]:
         "failures": ", gaps and detection failures",
         "preparation": "Detection",
         "lost": "A picture without a found face is marked and cropped at its centre",
+        **CLINICAL,
     }
 
 
@@ -119,11 +159,29 @@ def _windows(material: Material) -> dict[str, str]:
         "failures": " and gaps",
         "preparation": "Windows",
         "lost": "Gaps, outliers, and another rate or length are repaired by the rules of training",
+        **CLINICAL,
+    }
+
+
+def _frames(material: Material) -> dict[str, str]:
+    """What it says of frames."""
+    task = material.task
+    return {
+        "prepared": "Frames resized as a whole, both halves of a pair alike",
+        "predictors": f"The pixels of the prepared {task.sample}: {modalities(task.teacher_inputs)} for teachers, "
+        f"{modalities(task.student_inputs)} for students",
+        "missing": "Pairs of which a half cannot be read are listed with the reason",
+        "views": "crop, flip, rotation for both halves alike, colour for RGB alone; then the network’s normalisation",
+        "failures": "",
+        "preparation": "Data",
+        "lost": f"A student needs {modalities(task.student_inputs)} alone; what cannot be read is named",
+        "not_for": "for no alarm to rely on",
+        "next_steps": "Other places, seasons, heights and cameras; external data; a test where it would be used",
     }
 
 
 # By the stage that prepared the inputs, what the list says of them.
-OF_PREPARATION = {"align": _faces, "window": _windows}
+OF_PREPARATION = {"align": _faces, "resize": _frames, "window": _windows}
 
 
 def _places(material: Material) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.config import NO_TEACHER
 from pipeline.reporting import classify_figures as figures
+from pipeline.reporting import curves as drawing
 from pipeline.reporting import folds, people, pictures, quality, tables
 from pipeline.reporting.cells import words
 from pipeline.reporting.common import unnamed
+from pipeline.reporting.families import families
 from pipeline.reporting.figures import trained
 from pipeline.reporting.figures import training as learning
 from pipeline.reporting.material import Material, Section, section
-from pipeline.reporting.methods import Method
-from pipeline.reporting.recipes import pretty
 
 HALVES = ("#left", "#right")  # of a picture, as sample_ids name them
 LOSS_ROOM = 1.05  # of the largest loss, so that no curve touches the edge
@@ -73,13 +72,13 @@ def curves(material: Material) -> Section:
     title, link = "ROC and precision–recall curves", "Curves"
     if len(material.task.outputs) == 2:
         named = families(material.shown).items()
-        drawn = [draw(group, name) for draw in (figures.roc, figures.precision_recall) for name, group in named]
+        drawn = [draw(group, name) for draw in (drawing.roc, drawing.precision_recall) for name, group in named]
         legend = (
             "Dashed: the teacher. Solid: its students, one line per seed. Grey: the same student without a teacher."
         )
         return section(title, link, figures=drawn, legend=legend, grid="four")
     students = [method for method in material.shown if method.is_taught] or [material.favourite]
-    drawn = [draw(method) for method in students for draw in (figures.class_roc, figures.class_precision_recall)]
+    drawn = [draw(method) for method in students for draw in (drawing.class_roc, drawing.class_precision_recall)]
     legend = "A colour for each class against all others, one line per seed, with the mean over seeds of its area."
     return section(title, link, figures=drawn, legend=legend, grid="large")
 
@@ -105,14 +104,3 @@ def examples(material: Material) -> Section:
         wrong=wrong,
         right=right,
     )
-
-
-def families(methods: list[Method]) -> dict[str, list[Method]]:
-    """By title: a teacher, one of its students, and that student without a teacher."""
-    groups: dict[str, list[Method]] = {}
-    students = list(dict.fromkeys(m.student for m in methods if not m.is_teacher))
-    for teacher in dict.fromkeys(m.teacher for m in methods if not m.is_untaught):
-        for student in students or [""]:
-            title = f"{pretty(student)} ← {pretty(teacher)}" if len(students) > 1 else pretty(teacher)
-            groups[title] = [m for m in methods if m.teacher in (teacher, NO_TEACHER) and m.student in ("", student)]
-    return groups

@@ -15,6 +15,7 @@ from pipeline.reporting import reproduce as again
 from pipeline.reporting.cells import joined
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.pictures import lost
+from pipeline.reporting.units import who
 
 MOST_IN_FIGURE = 9  # methods that a figure can name one by one
 
@@ -79,10 +80,15 @@ def sources(material: Material) -> Section | None:
 
 
 def groups(material: Material) -> Section | None:
-    """Who fares worse; None where nothing is known of the people."""
+    """Who, or what, fares worse; None where nothing is known of them."""
     divided = people.divide(material.shown, material.weights)
     within, gaps = people.within(material.shown, divided), people.gaps(material.shown, divided)
-    return within and section("Groups of people", "Groups", tables=[within, gaps])
+    return within and section(
+        f"Groups of {who(material.task)}",
+        "Groups",
+        tables=[within, gaps],
+        metric=people.compared_by(material.favourite).title,
+    )
 
 
 def networks(material: Material) -> Section:

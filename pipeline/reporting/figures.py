@@ -20,6 +20,7 @@ from pipeline.reporting.effects import Effect
 from pipeline.reporting.methods import Method
 from pipeline.reporting.recipes import pretty
 from pipeline.reporting.runs import Trained
+from pipeline.reporting.units import units, who
 
 FEW_LINES = 6  # in a panel of training curves; more are drawn thinner
 MOST_LINES = 24  # of them; with a fold for each subject there are hundreds of networks
@@ -38,8 +39,8 @@ def comparison(methods: list[Method]) -> Picture:
             axes.plot(seeds, np.full(len(seeds), row + 0.27), "|", color=color, ms=5, mew=1)
     values = [f"{100 * m.estimate(m.headline).value:.1f}" for m in methods]
     _rows(axes, [(m.kind, ", ".join(m.details)) for m in methods], values)
-    title = methods[0].headline_metric.title
-    axes.set_xlabel(f"{title} on {'seen people (a leak)' if methods[0].runs[0].leaks else 'held-out subjects'}, %")
+    title, task, leaks = methods[0].headline_metric.title, methods[0].task, methods[0].runs[0].leaks
+    axes.set_xlabel(f"{title} on {f'seen {who(task)} (a leak)' if leaks else f'held-out {units(task)}'}, %")
     spoken = "; ".join(f"{m.title} {value}" for m, value in zip(methods, values, strict=True))
     return picture(figure, "headline", f"{title} in percent: {spoken}")
 

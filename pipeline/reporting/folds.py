@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.arrays import read_table
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import RANKINGS
+from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import Table, capital, joined, measured, words
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.modelcard import PARTS
 from pipeline.reporting.runs import described, figures, held_out
 from pipeline.reporting.tables import identity
+from pipeline.reporting.units import unit, units
 from pipeline.tasks import Task
 
 MOST_SHOWN = 12  # folds on the page; with one for each subject there are dozens
@@ -114,31 +117,35 @@ def rankings(material: Material, by_fold: pd.DataFrame) -> Table | None:
 
 def data(material: Material) -> Table:
     """Subjects and samples of each part of each fold, and the classes of its test part."""
-    samples, task = held_out(material.everyone), material.task
-    labels = samples.set_index("sample_id")["label"]
+    samples, task = held_out(material.everyone).set_index("sample_id"), material.task
     rows = []
     for fold, split in enumerate(material.splits):
         parts = read_table(split.file("split.csv"))
-        parts = parts[parts["sample_id"].isin(labels.index)]
+        parts = parts[parts["sample_id"].isin(samples.index)]
         sizes = parts.groupby("part")["subject_id"].agg(["nunique", "size"])
         row: dict[str, Any] = {"Fold": fold + 1}
         for part, title in PARTS.items():
             row[f"{title} subjects"] = int(sizes["nunique"].get(part, 0))
             row[f"{title} {task.samples}"] = int(sizes["size"].get(part, 0))
-        rows.append(row | _classes(labels.loc[parts.loc[parts["part"] == "test", "sample_id"]], task))
+        rows.append(row | _classes(samples.loc[parts.loc[parts["part"] == "test", "sample_id"]], task))
     frame = pd.DataFrame(rows)
-    caption = f"Subjects and {task.samples} of each fold, classes of its test part; every subject is tested in one fold"
+    of = METRICS[task.kind].ANSWERS or "classes"
+    caption = (
+        f"{units(task).capitalize()} and {task.samples} of each fold, {of} of its test part; every {unit(task)} is "
+        "tested in one fold"
+    )
     caption += (
-        ", and is in two parts of none." if not material.leaks else ", at least: what is divided is not subjects."
+        ", and is in two parts of none." if not material.leaks else f", at least: what is divided is not {units(task)}."
     )
     if len(frame) > MOST_SHOWN:
         caption += f" The first {MOST_SHOWN} of {len(frame)} folds; the CSV file has all."
     return Table("data", caption, frame.head(MOST_SHOWN), frame)
 
 
-def _classes(labels: pd.Series, task: Task) -> dict[str, int]:
-    """How many samples have each class."""
-    return {capital(words(name)): int((labels == number).sum()) for number, name in enumerate(task.outputs)}
+def _classes(samples: pd.DataFrame, task: Task) -> dict[str, int]:
+    """How many samples have each class or label."""
+    truths = METRICS[task.kind].truths(samples, Question.of(task))
+    return {capital(words(name)): int(inside.sum()) for name, inside in truths.items()}
 
 
 def _value(value: float | None, percent: bool) -> str:

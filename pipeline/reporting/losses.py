@@ -18,8 +18,17 @@ from pipeline.reporting.runs import described
 from pipeline.reporting.tables import identity, level, numbers_of
 from pipeline.tasks.objective import BASELINE, REQUIRED_TARGETS, parse
 
-SHOWN = ("accuracy", "macro_f1", "f1", "roc_auc", "kappa", "quadratic_kappa", "mae", "rmse")  # beside the headline
+# Beside the headline, those that the task has.
+SHOWN = ("accuracy", "macro_f1", "f1", "exact_match", "hamming_loss", "roc_auc")
+SHOWN += ("kappa", "quadratic_kappa", "mae", "rmse")
 CALLED = {"soft": "KD", "hint": "regressor", "hard": "hard labels"}  # as the field calls them
+TAKEN = {
+    "soft": "the softened answers (KD)",
+    "cosine": "the direction of the pooled features (cosine)",
+    "hint": "the feature map through a regressor",
+    "features": "the pooled features through a projection (features)",
+    "relation": "how far samples lie apart in those features (relation)",
+}
 
 
 def losses(material: Material) -> Section | None:
@@ -37,6 +46,7 @@ def losses(material: Material) -> Section | None:
         "Losses side by side",
         "Losses",
         tables=tables,
+        taken=", ".join(dict.fromkeys(TAKEN[name] for name in TAKEN if name in _terms(groups))),
         temperature=" or ".join(f"{value:g}" for value in sorted(temperature)),
     )
 
@@ -50,6 +60,11 @@ def _groups(methods: list[Method]) -> Iterator[list[Method]]:
     for group in alike.values():
         if len(group) > 1:
             yield sorted(group, key=_order)
+
+
+def _terms(groups: list[list[Method]]) -> set[str]:
+    """The terms of all losses."""
+    return {term.name for group in groups for method in group for term in parse(method.recipe.loss)}
 
 
 def _order(method: Method) -> list[tuple[bool, int]]:

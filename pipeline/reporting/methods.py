@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import joined
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
 from pipeline.reporting.runs import Run, described, held_out
+from pipeline.reporting.units import who
 from pipeline.tasks import Task
 
 
@@ -128,7 +129,7 @@ class Method:
     def tested_on(self) -> str:
         """Whom the test samples show, in a sentence."""
         if self.runs[0].leaks:
-            return f"held-out {self.task.samples} of people whose other {self.task.samples} were learned from"
+            return f"held-out {self.task.samples} of {who(self.task)} whose other {self.task.samples} were learned from"
         return "held-out subjects"
 
     def in_one_list(self, names: Iterable[str]) -> str:
@@ -179,12 +180,13 @@ class Method:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The test samples with the mean over seeds of every class's probability, and the class that it favours."""
+        """The test samples with the mean over seeds of every output's probability, and what it favours."""
         frames = [held_out(run.predictions).set_index("sample_id") for run in self.runs]
         columns = [f"prob_{name}" for name in self.task.outputs]
         probability = np.mean([frame.loc[frames[0].index, columns].to_numpy() for frame in frames], axis=0)
         means = dict(zip(columns, probability.T, strict=True))
-        return frames[0].assign(**means, predicted=probability.argmax(axis=1)).reset_index()
+        called = METRICS[self.task.kind].called(probability, Question.of(self.task))
+        return frames[0].assign(**means, **called).reset_index()
 
 
 def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> list[Method]:
@@ -283,9 +285,9 @@ def outcomes(method: Method) -> list[Any]:
     return [METRICS[method.task.kind].outcome(tested(run), Question.of(method.task)) for run in method.runs]
 
 
-def per_output(method: Method, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of every output, each of shape (runs, weightings, outputs)."""
-    per_run = [METRICS[method.task.kind].per_output(outcome, weights) for outcome in outcomes(method)]
+def per_output(method: Method, weights: np.ndarray, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Metrics, all by default, of every output, each of shape (runs, weightings, outputs)."""
+    per_run = [METRICS[method.task.kind].per_output(outcome, weights, names) for outcome in outcomes(method)]
     return {name: np.stack([values[name] for values in per_run]) for name in per_run[0]}
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import EACH_SUBJECT, NO_TEACHER, ONE_SPLIT
+from pipeline.evaluation.metrics import METRICS
 from pipeline.reporting import page
 from pipeline.reporting.recipes import Recipe, level, pretty
 from pipeline.reporting.runs import GENERATED, described, task_of
+from pipeline.reporting.units import said, who
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
     recipe, task = Recipe.of(config, is_teacher="student" not in config), task_of(config)
     environment = page.environment(autoescape=False)
     environment.filters |= {"pretty": pretty, "share": lambda row: _row(row, percent=True)}
-    return environment.get_template("model_card.md").render(
+    text = environment.get_template("model_card.md").render(
         **record_like,
         sizes=[(title, record_like["parts"][part]) for part, title in PARTS.items() if part in record_like["parts"]],
         card=card,
@@ -96,11 +98,14 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
         loss=level("loss", recipe.loss) + _temperature(recipe, config),
         answers=_answers(recipe, task.sample),
         headline=described(task)[task.headline],
+        grouped_by=described(task)[METRICS[task.kind].GROUPED or task.headline],
+        who=who(task),
         generated=record_like["dataset"] in GENERATED,
         test=scores.get("test"),
         measures=_measures(scores, task),
         groups=scores.get("groups") or (),
     )
+    return said(text, task)
 
 
 def _title(recipe: Recipe) -> str:

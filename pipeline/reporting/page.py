@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.reporting.cells import Cell, lowered, words
+from pipeline.reporting.units import said
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -16,7 +17,8 @@ TEMPLATE = Path(__file__).parent / "template"
 def render(**content: Any) -> str:
     """Fill the page's template; a name that it lacks is an error, not a gap."""
     style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
-    return environment(autoescape=True).get_template("page.html").render(style=Markup(style), **content)
+    text = environment(autoescape=True).get_template("page.html").render(style=Markup(style), **content)
+    return said(text, content["task"])
 
 
 def environment(autoescape: bool) -> jinja2.Environment:

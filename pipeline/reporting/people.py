@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import subgroups
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.question import Question
 from pipeline.reporting.cells import Table, capital, lowered, percent, points, words
 from pipeline.reporting.methods import Method, outcomes, tested
+from pipeline.reporting.runs import described
 from pipeline.reporting.tables import identity, level, numbers_of
 from pipeline.tasks import Task
 
@@ -50,7 +54,8 @@ def hard_negatives(samples: pd.DataFrame, task: Task) -> pd.Series:
 
 def _kinds(samples: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
     """The columns of the table of data: masks of samples by what they are called."""
-    classes = {capital(words(name)): samples["label"] == number for number, name in enumerate(task.outputs)}
+    truths = METRICS[task.kind].truths(samples, Question.of(task))
+    classes = {capital(words(name)): pd.Series(inside, samples.index) for name, inside in truths.items()}
     hard = hard_negatives(samples, task)
     if not hard.any():
         return classes
@@ -137,28 +142,28 @@ def detection(samples: pd.DataFrame, task: Task, confidence: float) -> Table | N
 
 
 def divide(methods: list[Method], weights: np.ndarray) -> Divided:
-    """The headline metric of each method within the groups of each attribute, and the gaps between them.
+    """The metric that compares groups, of each method within those of each attribute, and the gaps between them.
 
     Parameters
     ----------
     weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
     """
     return {
-        (method.title, name): _division(method, name, weights)
+        (method.title, name): _division(method, name, weights, subgroups.compared_by(Question.of(method.task)))
         for method in methods
         for name in subgroups.groupings(method.runs[0].predictions[lambda frame: frame["part"] == "test"])
     }
 
 
-def _division(method: Method, column: str, weights: np.ndarray) -> subgroups.Division:
-    """The headline metric of a method by the values of a column."""
+def _division(method: Method, column: str, weights: np.ndarray, metric: str = "") -> subgroups.Division:
+    """A metric of a method, by default its headline, by the values of a column."""
     samples = tested(method.runs[0])
     group, subjects = samples[column].to_numpy(), samples["subject_id"].to_numpy()
-    return subgroups.measure(outcomes(method), group, subjects, weights, method.headline, method.confidence)
+    return subgroups.measure(outcomes(method), group, subjects, weights, metric or method.headline, method.confidence)
 
 
 def within(methods: list[Method], divided: Divided) -> Table | None:
-    """The headline metric by group; None when nothing is known of the people."""
+    """The metric that compares groups, by group; None when nothing is known of the people."""
     lines: dict[tuple[str, Any], dict[str, Any]] = {}
     numbers = []
     for method in methods:
@@ -174,7 +179,7 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
     if not lines:
         return None
     caption = (
-        f"{methods[0].headline_metric.title} within groups of test subjects, percent with {level(methods)} intervals "
+        f"{compared_by(methods[0]).title} within groups of test subjects, percent with {level(methods)} intervals "
         "over subjects."
     )
     return Table("groups", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
@@ -196,11 +201,16 @@ def gaps(methods: list[Method], divided: Divided) -> Table | None:
     if not shown:
         return None
     caption = (
-        f"Best minus worst group, percentage points of {lowered(methods[0].headline_metric.title)}. The two are the "
+        f"Best minus worst group, percentage points of {lowered(compared_by(methods[0]).title)}. The two are the "
         f"extremes on these {methods[0].task.samples}: a gap is positive by choice and larger than among new subjects. "
         "The CSV files name them, and compare each group with all others."
     )
     return Table("gaps", caption, pd.DataFrame(shown).fillna("—"), pd.DataFrame(numbers))
+
+
+def compared_by(method: Method) -> Metric:
+    """How the metric is called that compares groups."""
+    return described(method.task)[subgroups.compared_by(Question.of(method.task))]
 
 
 def _of(method: Method, divided: Divided) -> list[tuple[str, subgroups.Division]]:

@@ -156,6 +156,7 @@ def _svg_uri(lines: list[str]) -> str:
 # By modality: samples as networks see them, shape (N, ...), to what the page shows of each.
 URIS: dict[str, Callable[[np.ndarray], list[str]]] = {
     "rgb": lambda images: [data_uri(image) for image in images],
+    "ir": lambda images: [data_uri(np.repeat(image, 3, axis=-1)) for image in images],
     "signal": line_uris,
 }
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import bootstrap, calibration, distillation_gain, significance
-from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric, wholly_right
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability, words
+from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
 from pipeline.reporting.effects import Effect
-from pipeline.reporting.methods import Method, baseline, teacher_of, tested
+from pipeline.reporting.methods import Method, baseline, outcomes, teacher_of, tested
 from pipeline.reporting.tables import identity, numbers_of
 from pipeline.tasks import Task
 
@@ -34,12 +35,13 @@ RESCALED = ("ece", "brier")  # of these the temperature says something new
 
 def definitions(task: Task) -> dict[str, str]:
     """What the columns of the table of transfer mean."""
-    of = words(task.outputs[task.positive_output]) if len(task.outputs) == 2 else "the true class"
-    measured = distillation_gain.definitions(Question.of(task))
+    kind, question = METRICS[task.kind], Question.of(task)
+    answers = f"{kind.ANSWERS} of {task.samples}" if kind.ANSWERS else task.samples
+    measured = distillation_gain.definitions(question)
     return {TERMS[name]: measured[name] for name in TERMS if name in measured} | {
         TERMS["seeds_icc"]: (
-            f"Intraclass correlation ICC(2,1) of the probability of {of} over seeds, {task.samples} as targets: 1 when "
-            "the seed changes nothing."
+            f"Intraclass correlation ICC(2,1) of the probability of {kind.spoken_of(question)} over seeds, {answers} "
+            "as targets: 1 when the seed changes nothing."
         )
     }
 
@@ -133,7 +135,7 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
 
 def second_tests(task: Task) -> tuple[str, ...]:
     """The tests that `opinions` makes: areas under ROC curves are compared for two classes alone."""
-    return ("McNemar", "DeLong") if len(task.outputs) == 2 else ("McNemar",)
+    return ("McNemar", "DeLong") if Question.of(task).binary else ("McNemar",)
 
 
 def opinions(e: Effect) -> Table | None:
@@ -165,23 +167,21 @@ def opinions(e: Effect) -> Table | None:
 
 
 def seeds_agree(method: Method) -> bootstrap.Estimate:
-    """Intraclass correlation over seeds, samples as targets, of the probability of one class: ICC(2,1), agreement.
+    """Intraclass correlation over seeds, samples as targets, of the probability spoken of: ICC(2,1), agreement.
 
-    Of two classes it is the positive one, of more the true class of each sample.
+    Of two classes it is the positive one, of more the true class of each sample, of labels each of them.
     """
     if len(method.runs) < 2:
         return bootstrap.Estimate(np.nan, np.nan, np.nan, 0, "needs two seeds")
-    frames, task = [tested(run) for run in method.runs], method.task
-    label = frames[0]["label"].to_numpy()
-    of = np.full(len(label), task.positive_output) if len(task.outputs) == 2 else label
-    columns = [f"prob_{name}" for name in task.outputs]
-    ratings = np.stack([frame[columns].to_numpy()[np.arange(len(label)), of] for frame in frames], axis=1)
+    kind, question = METRICS[method.task.kind], Question.of(method.task)
+    ratings = np.stack([kind.spoken_probability(tested(run), question) for run in method.runs], axis=1)
     return bootstrap.intraclass(ratings, method.confidence).agreement
 
 
 def _discordant(e: Effect, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, str], dict[str, Any]]:
     """McNemar's test of two runs: in words, and as numbers."""
-    test = significance.mcnemar(*(frame["predicted"].to_numpy() == frame["label"].to_numpy() for frame in pair))
+    kind, question = METRICS[e.pairs[0][0].task.kind], Question.of(e.pairs[0][0].task)
+    test = significance.mcnemar(*(wholly_right(kind.outcome(frame, question)) for frame in pair))
     counts = (test.first_only, test.second_only)
     line = {f"Only {name} right": str(count) for name, count in zip(e.names, counts, strict=True)}
     numbers = {"first_only": test.first_only, "second_only": test.second_only, "p_mcnemar": test.p}
@@ -226,14 +226,13 @@ def _figures(label: np.ndarray, scores: np.ndarray, weights: np.ndarray, questio
 
 def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> distillation_gain.Copied:
     """Agreement with the teacher whose answers were learned, and on its errors."""
-    frames = [tested(run) for run in method.runs]
-    others = [tested(run)["predicted"] for run in untaught.runs] if untaught else []
+    own, others = outcomes(method), outcomes(untaught) if untaught else []
     return distillation_gain.copied(
-        np.stack([frame["predicted"] for frame in frames]),
-        frames[0]["teacher_predicted"].to_numpy(),
-        frames[0]["label"].to_numpy(),
+        np.stack([outcome.predicted for outcome in own]),
+        own[0].teacher_predicted,
+        own[0].label,
         weights,
-        np.stack(others) if others else None,
+        np.stack([outcome.predicted for outcome in others]) if others else None,
         method.confidence,
     )
 

@@ -17,7 +17,14 @@ FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | 
     "narrow": "narrow Conv1D",
     "narrow_plain": "plain narrow Conv1D",
     "narrow_norm": "normalised narrow Conv1D",
+    "resnet152": "ResNet-152",
+    "efficientnet_b7": "EfficientNet-B7",
+    "vit_b16": "ViT-B/16",
+    "swin_t": "Swin-T",
+    "cnn4": "CNN4",
+    "cnn4x2": "CNN4×2",
 }
+ALONE = {"_rgb": "RGB-only"}  # what ends the name of a network that reads less than its namesake
 FACTORS = ("loss", "views", "folds", "mix", "online", "labelled")  # of a recipe, besides the student and its teacher
 
 
@@ -97,7 +104,20 @@ def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
 
 def pretty(name: str) -> str:
     """A family's name as papers write it, several joined by plus signs; any other name as it is."""
-    return " + ".join(FAMILIES.get(part, part) for part in name.split("+"))
+    return " + ".join(map(_pretty, name.split("+")))
+
+
+def twin(name: str, modalities: Iterable[str]) -> str:
+    """The name of the same network that reads these modalities alone."""
+    return "_".join((name, *modalities))
+
+
+def _pretty(name: str) -> str:
+    """One name, with what it lacks in front where that is all that parts it from a family."""
+    for ending, lacking in ALONE.items():
+        if name.endswith(ending) and (family := name.removesuffix(ending)) in FAMILIES:
+            return f"{lacking} {FAMILIES[family]}"
+    return FAMILIES.get(name, name)
 
 
 def _loss(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import presets
 from pipeline.artifacts.store import Artifact
-from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, as_dict, fingerprinted
+from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, UNITS, as_dict, fingerprinted
 from pipeline.presets import Preset
 from pipeline.reporting.runs import Run
 from pipeline.tasks import DEFAULT, Task, find
@@ -18,7 +18,7 @@ from pipeline.tasks.objective import canonical
 from pipeline.tasks.task import JOINED
 
 # Stages whose config a preset holds, under the stage's name.
-CONFIGURED = ("index", "align", "window", "split", "train_teacher", "distill", "evaluate")
+CONFIGURED = ("index", "align", "resize", "window", "split", "train_teacher", "distill", "evaluate")
 # Chosen on the command line, one or several, not part of a preset.
 SELECTED = {"seed", "teacher", "student", "loss", "views", "folds", "fold", "labelled"}
 # Options of a split that the command names itself, by their fields.
@@ -78,10 +78,12 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
 
 
 def _levels(task: Task) -> list[str]:
-    """``LEVELS=…`` where not every level is a class of its own."""
+    """``LEVELS=…`` where not every level is a class of its own, ``LABELS=…`` where the labels are others."""
     classes = [name.split(JOINED) for name in task.outputs]
-    if not task.ordered or task.outputs == find(task.name).outputs:
+    if task.outputs == find(task.name).outputs:
         return []
+    if not task.ordered:
+        return [f"LABELS={shlex.quote(','.join(task.outputs))}"]
     text = "|".join(map(",".join, classes)) if any(len(levels) > 1 for levels in classes) else ",".join(task.outputs)
     return [f"LEVELS={shlex.quote(text)}"]
 
@@ -92,7 +94,7 @@ def _divided(split: Mapping[str, Any], preset: Preset) -> list[str]:
     words = [
         f"{option}={split[name]}" for name, option in DIVIDED.items() if split.get(name, usual[name]) != usual[name]
     ]
-    return words + (["I_KNOW_IT_LEAKS=1"] if split.get("by") == "window" else [])
+    return words + (["I_KNOW_IT_LEAKS=1"] if split.get("by", UNITS[0]) != UNITS[0] else [])
 
 
 def _places(samples: Artifact) -> list[Path]:

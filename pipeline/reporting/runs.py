@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.artifacts import cards
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.store import Artifact
+from pipeline.config import UNITS
 from pipeline.errors import ArtifactError
 from pipeline.evaluation import calibration
 from pipeline.evaluation.metrics import METRICS
@@ -33,6 +34,7 @@ class Trained:
 
     Parameters
     ----------
+    calibration, thresholds : what was fitted on validation; empty where its kind of task has none.
     fold : number of the outer fold whose test part is not in what it learned from; 0 of one split.
     """
 
@@ -43,18 +45,21 @@ class Trained:
     cost: dict[str, Any]
     calibration: dict[str, Any]
     fold: int = 0
+    thresholds: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, model: Artifact, evaluation: Artifact, fold: int = 0) -> Trained:
         """Read what the report needs of a model and its evaluation."""
+        kind = METRICS[task_of(model.config).kind]
         return cls(
             model,
             evaluation,
             read_table(model.file("history.csv")),
             cards.read(model),
             _json(evaluation, "cost.json"),
-            _json(evaluation, "calibration.json"),
+            _json(evaluation, "calibration.json") if kind.CALIBRATED else {},
             fold,
+            _json(evaluation, "thresholds.json") if kind.THRESHOLDED else {},
         )
 
     @property
@@ -157,8 +162,8 @@ class Run:
 
     @property
     def network(self) -> str:
-        """The exact architecture; equal networks cost the same."""
-        return json.dumps(self.model.config["architecture"], sort_keys=True)
+        """The exact architecture and what it reads; equal networks cost the same."""
+        return json.dumps([self.model.config["architecture"], self.card["inputs"]], sort_keys=True)
 
     @property
     def recipe(self) -> Recipe:
@@ -208,7 +213,9 @@ def figures(samples: pd.DataFrame, task: Task) -> dict[str, float]:
 
 
 def calibration_of(run: Run) -> dict[str, float]:
-    """Every figure of calibration on a run's test samples, before any temperature."""
+    """Every figure of calibration on a run's test samples, before any temperature; none where its kind has none."""
+    if not METRICS[run.task.kind].CALIBRATED:
+        return {}
     samples, question = held_out(run.predictions), Question.of(run.task)
     values = calibration.compute(samples["label"].to_numpy(), run.logits(samples), np.ones((1, len(samples))), question)
     return {name: float(value[0]) for name, value in values.items()}
@@ -225,7 +232,7 @@ def row(run: Run) -> dict[str, Any]:
     recipe, config = run.recipe, run.model.config
     scores, measured = figures(held_out(run.predictions), run.task), calibration_of(run)
     values = {name: scores[name] for name in described(run.task)}
-    values |= {name: measured[name] for name in ("ece", "brier")}
+    values |= {name: measured[name] for name in ("ece", "brier") if name in measured}
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     epoch = float(np.mean([trained.best["epoch"] for trained in run.folds]))
     return {
@@ -264,7 +271,7 @@ def gather(inputs: Mapping[str, Artifact], splits: Sequence[Artifact] = ()) -> l
             recipe = Recipe.of(model.config, model.record["stage"] == "train_teacher")
             folds = groups.setdefault((recipe, model.config["seed"]), {})
             folds[number.get(evaluation.record["inputs"].get("split"), len(folds))] = model, evaluation
-    leaks = any(split.config["by"] == "window" for split in splits)
+    leaks = any(split.config["by"] != UNITS[0] for split in splits)
     return _comparable([Run.load(folds, leaks) for folds in groups.values()])
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.reporting import budget, classify, common, folds, levels, losses, signals
+from pipeline.reporting import (
+    budget,
+    classify,
+    common,
+    embeddings,
+    folds,
+    levels,
+    losses,
+    multilabel,
+    privileged_tables,
+    signals,
+    thresholds,
+)
 from pipeline.reporting.material import Material, Section
 
 # A section that has nothing to say of the material is None.
@@ -30,6 +42,30 @@ SECTIONS: dict[str, tuple[Callable[[Material], Section | None], ...]] = {
         classify.curves,
         classify.confusion,
         classify.examples,
+        common.reproduce,
+        common.checklist,
+        common.limits,
+    ),
+    "multilabel": (
+        common.results,
+        privileged_tables.passed_on,
+        folds.folds,
+        losses.losses,
+        multilabel.by_label,
+        common.effects,
+        budget.known_labels,
+        common.transfer,
+        common.labels,
+        thresholds.thresholds,
+        common.sources,
+        common.groups,
+        common.networks,
+        multilabel.data,
+        common.detection,
+        multilabel.training,
+        multilabel.curves,
+        embeddings.embeddings,
+        multilabel.examples,
         common.reproduce,
         common.checklist,
         common.limits,

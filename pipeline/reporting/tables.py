@@ -33,10 +33,12 @@ FACTORS = {
 # What a network reads, by modality, from its card.
 READ = {
     "rgb": lambda entry: f"{entry['size']}\u00a0px",
+    "ir": lambda entry: f"infrared {entry['size']}\u00a0px",
     "signal": lambda entry: f"{entry['length']}\u00a0steps × {entry['channels']}",
 }
 # Beside the headline, in the list of all students, where the task has them.
-IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "roc_auc", "agreement")
+IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "exact_match", "roc_auc", "agreement")
+SIZES = ("parameters", "trainable", "megabytes", "gmacs", "gflops", "latency_ms", "latency_p90_ms")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
@@ -168,7 +170,7 @@ def networks(methods: list[Method]) -> Table:
         method = alike[0]
         architecture, cost = method.runs[0].model.config["architecture"], method.cost
         trained = "head\u00a0only" if architecture["trained"] == "head" else "all\u00a0layers"
-        size = {name: cost[name] for name in ("parameters", "gmacs", "gflops", "latency_ms", "latency_p90_ms")}
+        size = {name: cost[name] for name in SIZES if name in cost}
         runs, folds = sum(len(m.runs) for m in alike), method.folds
         read = ", ".join(READ[modality](entry) for modality, entry in method.runs[0].card["inputs"].items())
         shown.append(
@@ -180,6 +182,8 @@ def networks(methods: list[Method]) -> Table:
                 "Trained": trained,
                 "Runs": f"{runs} of {folds} folds" if folds > 1 else str(runs),
                 "Parameters, M": short(cost["parameters"] / 1e6),
+                "Trained, M": short(cost["trainable"] / 1e6) if "trainable" in cost else "—",
+                "File, MB": short(cost["megabytes"]) if "megabytes" in cost else "—",
                 "GFLOPs": short(cost["gflops"]),
                 "Latency, ms": short(cost["latency_ms"]),
             }
@@ -216,7 +220,8 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
         for one in group:
             counts.update(one.summary["counts"])
         config = cache.config
-        wrong = {part: counts[f"{part}_disagrees"] for part in ("train", "val", "test") if part in counts}
+        parts = [part for part in ("train", "val", "test") if counts[part] and f"{part}_disagrees" in counts]
+        wrong = {part: counts[f"{part}_disagrees"] for part in parts}
         differ = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
         size = cache.summary["bytes_per_view"]
         shown.append(

@@ -34,7 +34,8 @@ from pipeline.config import (
     WindowConfig,
     as_dict,
 )
-from pipeline.evaluation import predictions
+from pipeline.evaluation import predictions, thresholds
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.question import Question
 from pipeline.inputs import budget
 from pipeline.reporting.drawing import plain
@@ -71,6 +72,8 @@ class Fakes:
     task : of kind ``classify``.
     """
 
+    networks, skill = NETWORKS, SKILL
+
     def __init__(self, root: Path, subjects: int = 360, size: int = 256, task: Task = PAIN):
         self.store, self.size, self.task = ArtifactStore(root), size, task
         of_signals = task.prepare == "window"
@@ -94,7 +97,7 @@ class Fakes:
 
     def leaky(self) -> Fakes:
         """The same samples divided whoever they show."""
-        one, config = copy.copy(self), SplitConfig(by="window", i_know_it_leaks=True)
+        one, config = copy.copy(self), SplitConfig(by="sample", i_know_it_leaks=True)
         one.split = Node("split", "split", 1, config, {"samples": self.samples}, self._split)
         return one
 
@@ -116,11 +119,11 @@ class Fakes:
     def model(self, name: str, teacher: str = "", seed: int = 0, **recipe) -> Node:
         """A teacher (``teacher`` empty) or a student of a teacher, with more of its recipe where it is given."""
         if not teacher:
-            config = self.config(TeacherConfig, teacher=name, architecture=NETWORKS[name][0], epochs=8)
+            config = self.config(TeacherConfig, teacher=name, architecture=self.networks[name][0], epochs=8)
             slug = f"teacher-{name}{self.split.config.suffix}"
             return Node("train_teacher", slug, 1, config, self.data, self._model)
         recipe = {"loss": "label" if teacher == "none" else "hard"} | recipe
-        recipe |= {"student": name, "teacher": teacher, "seed": seed, "architecture": NETWORKS[name][0]}
+        recipe |= {"student": name, "teacher": teacher, "seed": seed, "architecture": self.networks[name][0]}
         config = self.config(DistillConfig, epochs=8, **recipe)
         parts = [] if teacher == "none" else [plain(config.loss)]
         parts += [f"v{config.views}"] if config.views > 1 else []
@@ -252,7 +255,7 @@ class Fakes:
         if config.crossed:
             fold, following = pair % int(config.cv), (config.fold + 1) % int(config.cv)
             part = np.select([fold == config.fold, fold == following], ["test", "val"], "train")
-        if config.by == "window":
+        if config.by == "sample":
             part = np.take(["train", "val", "test"], np.arange(len(self.table)) // 2 % 3)
             part = np.where(np.arange(len(self.table)) % 7 == 0, "test", part)
         frame = self.table[["sample_id", "subject_id"]].assign(part=part)
@@ -261,16 +264,28 @@ class Fakes:
 
     def _model(self, config, work, **inputs) -> dict:
         rng = np.random.default_rng(config.seed + len(work.node.slug))
-        architecture, parameters, _ = NETWORKS[getattr(config, "student", config.teacher)]
-        task = self.task
-        read = {"rgb": {"size": architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}}
-        read = {"signal": {"length": signals.STEPS, "channels": 1}} if task.prepare == "window" else read
+        architecture, parameters, _ = self.networks[getattr(config, "student", config.teacher)]
+        task, read = self.task, self._read(config)
         card = {"architecture": architecture.name, "label": architecture.label, "weights": "shipped"}
         card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": read}
         card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
         card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
         (work.path / "model.json").write_text(cards.text(card))
-        epoch = np.arange(1, config.epochs + 1)
+        history = self._history(config, rng)
+        arrays.write_table(work.path / "history.csv", history)
+        best = history.loc[history["val_loss"].idxmin()].to_dict()
+        counts = {"epochs": config.epochs} | self._labelled(config, inputs["split"])
+        return {"counts": counts, "skipped": [], "best": best}
+
+    def _read(self, config) -> dict:
+        """What a network reads, as its card has it."""
+        if self.task.prepare == "window":
+            return {"signal": {"length": signals.STEPS, "channels": 1}}
+        return {"rgb": {"size": config.architecture.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}}
+
+    def _history(self, config, rng: np.random.Generator) -> pd.DataFrame:
+        """``history.csv`` of a training that goes as it should."""
+        task, epoch = self.task, np.arange(1, config.epochs + 1)
         fall = np.exp(-epoch / 3) * 0.5
         columns = {
             "epoch": epoch,
@@ -279,11 +294,7 @@ class Fakes:
             f"val_{task.headline}": 0.93 - fall + rng.normal(0, 0.01, len(epoch)),
         }
         columns |= {f"val_f1_{name}": 0.9 - fall + rng.normal(0, 0.02, len(epoch)) for name in task.outputs}
-        history = pd.DataFrame(columns | {"learning_rate": config.learning_rate})
-        arrays.write_table(work.path / "history.csv", history)
-        best = history.loc[history["val_loss"].idxmin()].to_dict()
-        counts = {"epochs": config.epochs} | self._labelled(config, inputs["split"])
-        return {"counts": counts, "skipped": [], "best": best}
+        return pd.DataFrame(columns | {"learning_rate": config.learning_rate})
 
     def _labelled(self, config, split: Artifact) -> dict[str, int]:
         """How many training subjects' labels a student knows."""
@@ -300,36 +311,45 @@ class Fakes:
             arrays.write_table(work.path / "predictions.csv", frame)
             for name, content in self._scores(frame, config.replicates).items():
                 (work.path / name).write_text(json.dumps(content))
-            _, parameters, gmacs = NETWORKS[getattr(model.config, "student", model.config.teacher)]
+            _, parameters, gmacs = self.networks[getattr(model.config, "student", model.config.teacher)]
             cost = {"parameters": parameters, "gmacs": gmacs, "gflops": 2 * gmacs}
             cost |= {"latency_ms": 9.0 * gmacs + 3 + model.config.seed, "latency_p90_ms": 9.9 * gmacs + 3}
             cost |= {"device": "cpu", "threads": 1, "processor": "a processor"}
+            cost |= {"trainable": parameters, "megabytes": 4e-6 * parameters}
             (work.path / "cost.json").write_text(json.dumps(cost))
+            self._hidden(model, frame, work)
             return {"counts": {"samples": len(frame)}, "skipped": []}
 
         return run
+
+    def _hidden(self, model: Node, frame: pd.DataFrame, work) -> None:
+        """Pooled features, which this kind keeps none of."""
 
     def _predictions(self, model: Node, split: pd.DataFrame) -> pd.DataFrame:
         """``predictions.csv`` of a model that is as good as its name, its loss and its views say."""
         is_teacher = model.stage == "train_teacher"
         name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
         taught, labelled = not is_teacher and model.config.teacher != "none", getattr(model.config, "labelled", 0)
-        gain = LOSSES[model.config.loss] + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+        gain = (
+            LOSSES.get(model.config.loss, 0.0) + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
+        )
         gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
-        logits = self._logits(SKILL[name] + gain, model.config.seed + 10 * len(model.slug))
-        teacher = self._logits(SKILL[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
+        logits = self._logits(self.skill[name] + gain, model.config.seed + 10 * len(model.slug))
+        teacher = self._logits(self.skill[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None
         detected = None if self.detected is None else self.detected.set_axis(self.table["sample_id"])
         table = predictions.samples_table(self.table, split, detected, self.task, self.attributes)
         return predictions.prediction_columns(table, logits, Question.of(self.task), teacher)
 
     def _scores(self, frame: pd.DataFrame, replicates: int) -> dict[str, dict]:
-        """``metrics.json`` and ``calibration.json`` as evaluate writes them."""
-        question, drawn = Question.of(self.task), (replicates, 0.95, 0)
+        """``metrics.json`` and what was fitted on validation, as evaluate writes them."""
+        question, drawn, kind = Question.of(self.task), (replicates, 0.95, 0), METRICS[self.task.kind]
         test, validation = (frame[frame["part"] == part] for part in ("test", "val"))
-        return {
-            "metrics.json": predictions.scores(test, question, *drawn),
-            "calibration.json": predictions.calibrated(test, validation, question, *drawn),
-        }
+        made = {"metrics.json": predictions.scores(test, question, *drawn)}
+        if kind.CALIBRATED:
+            made["calibration.json"] = predictions.calibrated(test, validation, question, *drawn)
+        if kind.THRESHOLDED:
+            made["thresholds.json"] = thresholds.measured(test, validation, question, *drawn)
+        return made
 
     def _logits(self, skill: float, seed: int) -> np.ndarray:
         """Logits that are right more often with more skill, most errors among samples that are hard for all."""

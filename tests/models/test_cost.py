@@ -4,6 +4,8 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.models import cost
 
@@ -47,3 +49,24 @@ def test_the_number_of_threads_is_given_back():
     before = torch.get_num_threads()
     cost.measure(nn.Conv2d(3, 1, 1), torch.zeros(1, 3, 4, 4), budget_s=0.0)
     assert torch.get_num_threads() == before
+
+
+def test_what_is_frozen_is_not_trainable_and_the_file_has_its_size(tmp_path):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    model[0].requires_grad_(False)
+    (tmp_path / "weights").write_bytes(bytes(250_000))
+    found = cost.measure(model, torch.zeros(1, 4), budget_s=0.0, weights=tmp_path / "weights")
+    assert (found["parameters"], found["trainable"], found["megabytes"]) == (30, 10, 0.25)
+    assert "megabytes" not in cost.measure(model, torch.zeros(1, 4), budget_s=0.0)
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet10t", "swin_tiny_patch4_window7_224", "efficientnet_b0", "vit_tiny_patch16_224"]
+)
+def test_shapes_alone_count_as_much_as_numbers(name):
+    model, sample = timm.create_model(name).eval(), torch.zeros(1, 3, 224, 224)
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(sample)
+    assert cost.count_flops(model, sample) == counter.get_total_flops()
+    assert next(model.parameters()).device.type == "cpu"

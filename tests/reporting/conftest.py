@@ -8,15 +8,16 @@ from pipeline.reporting.material import Material
 from pipeline.reporting.runs import gather
 from pipeline.tasks import TASKS
 from tests.fakes.classify import Fakes
+from tests.fakes.multilabel import FrameFakes
 
 DRAWS = {"replicates": 200, "confidence": 0.95, "seed": 0}
 
 
-def gathered(fakes, models):
-    """The runs of fake models."""
+def gathered(fakes, models, leaky=False):
+    """The runs of fake models, of a split that leaks where it is said."""
     inputs = {f"model-{model.slug}": fakes.store.build(model)[0] for model in models}
     inputs |= {f"evaluation-{model.slug}": fakes.store.build(fakes.evaluation(model))[0] for model in models}
-    return gather(inputs)
+    return gather(inputs, fakes.store.build(fakes.split) if leaky else ())
 
 
 def material_of(fakes, runs, **config):
@@ -76,3 +77,14 @@ def leveled(tmp_path_factory):
     task = TASKS["skin-conductance"]
     fakes = Fakes(tmp_path_factory.mktemp("levels"), subjects=160, size=32, task=task)
     return material_of(fakes, gathered(fakes, fakes.sweep(seeds=2)))
+
+
+@pytest.fixture(scope="package")
+def frame_fakes(tmp_path_factory):
+    return FrameFakes(tmp_path_factory.mktemp("frames"), clips=60, size=24)
+
+
+@pytest.fixture(scope="package")
+def labelled(frame_fakes):
+    """The report's material of a task of two labels: a privileged teacher, its twin, two budgets, two seeds."""
+    return material_of(frame_fakes, gathered(frame_fakes, frame_fakes.budget(seeds=2)))

@@ -13,15 +13,18 @@ from pipeline.artifacts.store import Node
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
-from pipeline.evaluation import calibration, predictions, subgroups
+from pipeline.evaluation import calibration, embedding, predictions, subgroups, thresholds
 from pipeline.evaluation.question import Question
 from pipeline.inputs import batches
 from pipeline.tasks import PAIN, TASKS
 from pipeline.training import supervised
 from stages import evaluate
 from tests.fakes.classify import Fakes
+from tests.fakes.multilabel import FrameFakes
 
 EXPRESSION = TASKS["expression"]
+BOTH = Architecture("dual:resnet10t", image_size=32, weights="random")
+NARROW = Architecture("cnn4", (("channels", (4, 4, 8, 8)), ("hidden", 12)), 32, "random")
 TINY = Architecture(
     "deit_tiny_distilled_patch16_224",
     options=(("embed_dim", 24), ("depth", 1), ("num_heads", 3)),
@@ -40,16 +43,21 @@ def expressions(tmp_path):
     return Fakes(tmp_path, subjects=60, size=64, task=EXPRESSION)
 
 
-def network(fakes, stage="distill", teacher="swin"):
+@pytest.fixture
+def frames(tmp_path):
+    return FrameFakes(tmp_path, clips=40, size=32)
+
+
+def network(fakes, stage="distill", teacher="swin", architecture=TINY):
     """A node with an untrained network."""
 
     def run(config, work, **inputs):
-        model = models.build(TINY, fakes.task.outputs, seed=3)
-        models.save_model(work.path, model, models.describe(model, TINY, fakes.task.outputs), work.fingerprint)
-        return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
+        model = models.build(architecture, fakes.task.outputs, seed=3)
+        models.save_model(work.path, model, models.describe(model, architecture, fakes.task.outputs), work.fingerprint)
+        return {"best": {"epoch": 1, "val_loss": 0.5, f"val_{fakes.task.headline}": 0.75}}
 
     kind = TeacherConfig if stage == "train_teacher" else DistillConfig
-    config = kind(task=fakes.task, teacher=teacher, architecture=TINY)
+    config = kind(task=fakes.task, teacher=teacher, architecture=architecture)
     return Node(stage, f"{stage}-{teacher}", 1, config, fakes.data, run)
 
 
@@ -233,3 +241,52 @@ def test_the_weights_of_another_model_are_named(fakes):
     assert file.stat().st_size == size
     with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
         evaluated(fakes, model)
+
+
+def hidden_of(artifact):
+    """The pooled features beside an evaluation, and whose they are."""
+    store = arrays.Columns(artifact.file(embedding.FILE), "hidden", artifact.fingerprint)
+    return store["hidden"][:], store.sample_ids
+
+
+def test_several_labels_are_measured_by_the_same_stage(frames):
+    labels = labels_of(frames, network(frames, "train_teacher", "resnet", BOTH))
+    artifact, frame, scores = evaluated(frames, network(frames, architecture=NARROW), labels_teacher=labels)
+    test, validation = (frame[frame["part"] == part] for part in ("test", "val"))
+    assert scores["per_output"]["smoke"]["f1"]["value"] == pytest.approx(
+        f1_score(test["label_smoke"], test["predicted_smoke"], zero_division=np.nan), nan_ok=True
+    )
+    assert not (artifact.path / "calibration.json").exists()
+    written = json.loads(artifact.file("thresholds.json").read_text())
+    question = Question.of(frames.task)
+    fitted = thresholds.fitted(validation, question)
+    values = {name: entry["value"] for name, entry in written["thresholds"].items()}
+    assert values == pytest.approx({name: threshold.value for name, threshold in fitted.items()})  # of a rounded table
+    cut = written["thresholds"]["smoke"]["value"]
+    expected = f1_score(test["label_smoke"], test["prob_smoke"] > cut)
+    assert written["per_output"]["smoke"]["f1"]["value"] == pytest.approx(expected)
+    assert "Exact match on test clips" in artifact.file("MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize(("stage", "architecture", "width"), [("distill", NARROW, 12), ("train_teacher", BOTH, 1024)])
+def test_pooled_features_of_test_samples_are_kept(frames, stage, architecture, width):
+    model = network(frames, stage, "resnet", architecture)
+    labels = labels_of(frames, network(frames, "train_teacher", "resnet", BOTH))
+    artifact, frame, _ = evaluated(frames, model, labels_teacher=labels)
+    hidden, sample_ids = hidden_of(artifact)
+    test = frame[frame["part"] == "test"]
+    assert (hidden.shape, hidden.dtype) == ((len(test), width), np.float16)
+    assert sample_ids == test["sample_id"].tolist()
+    cost = json.loads(artifact.file("cost.json").read_text())
+    [made] = frames.store.build(model)
+    assert cost["megabytes"] == pytest.approx((made.path / "weights.safetensors").stat().st_size / 1e6, abs=1e-3)
+
+
+def test_of_many_test_samples_all_models_keep_the_same_few(frames, monkeypatch):
+    monkeypatch.setattr(embedding, "MOST", 10)
+    first, second = (
+        hidden_of(evaluated(frames, network(frames, "distill", "none", architecture))[0])[1]
+        for architecture in (NARROW, Architecture("cnn4", (("channels", (8, 8, 8, 8)),), 32, "random"))
+    )
+    assert first == second
+    assert len(first) == 10

@@ -56,6 +56,7 @@ def test_tables_and_figures_are_files_too(artifact):
         *("networks", "data", "people", "detection", "skipped", "runs", "tripod-ai", "artifacts"),
     ):
         assert {f"tables/{table}.csv", f"tables/{table}.tex"} <= names
+    assert "aggregated.json" in names
     assert "figures/roc-swin.png" in names
     assert "figures/reliability-swin.png" in names
     assert "figures/confusion-student-deit-none.png" in names

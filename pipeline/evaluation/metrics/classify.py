@@ -15,12 +15,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from pipeline.evaluation.metrics.weighted import Metric, checked, rankings, ratio
+from pipeline.evaluation.metrics.weighted import Metric, asked, checked, ranked, rankings, ratio
 from pipeline.evaluation.question import Question, with_article
 from pipeline.tasks import Task
 
 HEADLINE = "balanced_accuracy"
+GROUPED = ""
 CALIBRATED = True  # outputs are logits of one class of several
+EMBEDDED = THRESHOLDED = False
+ANSWERS = ""  # one for each sample
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,29 @@ def outcome(frame: pd.DataFrame, question: Question) -> Outcome:
         hard_negative=frame["hard_negative"].to_numpy().astype(bool) if "hard_negative" in frame else None,
         teacher_predicted=frame["teacher_predicted"].to_numpy() if "teacher_predicted" in frame else None,
     )
+
+
+def truths(frame: pd.DataFrame, question: Question) -> dict[str, np.ndarray]:
+    """By class, which samples are of it: bool, shape (N,)."""
+    label = frame["label"].to_numpy()
+    return {name: label == number for number, name in enumerate(question.outputs)}
+
+
+def called(probabilities: np.ndarray, question: Question) -> dict[str, np.ndarray]:
+    """The columns of a predictions table that say which class such probabilities, shape (N, C), favour."""
+    return {"predicted": probabilities.argmax(axis=1)}
+
+
+def spoken_of(question: Question) -> str:
+    """Whose probability `spoken_probability` is, in words."""
+    return question.names[question.positive_output] if question.binary else "the true class"
+
+
+def spoken_probability(frame: pd.DataFrame, question: Question) -> np.ndarray:
+    """Of two classes the probability of the positive one, of more that of the true one: float, shape (N,)."""
+    label = frame["label"].to_numpy()
+    column = np.full(len(label), question.positive_output) if question.binary else label
+    return frame[[f"prob_{name}" for name in question.outputs]].to_numpy()[np.arange(len(label)), column]
 
 
 def metrics(question: Question) -> dict[str, Metric]:
@@ -155,11 +181,13 @@ def compute(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None
     return {name: values[name] for name in names}
 
 
-def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of `per_output_metrics` for every class: float64 arrays, shape (R, C)."""
+def per_output(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Metrics of `per_output_metrics`, all by default, for every class: float64 arrays, shape (R, C)."""
     weights = checked(weights)
-    every = range(len(outcome.question.outputs))
-    return _per_class(confusions(outcome, weights)) | _ranked(outcome, weights, every)
+    values = _per_class(confusions(outcome, weights))
+    if ranked(names):
+        values |= _ranked(outcome, weights, range(len(outcome.question.outputs)))
+    return asked(values, names)
 
 
 def confusions(outcome: Outcome, weights: np.ndarray) -> np.ndarray:

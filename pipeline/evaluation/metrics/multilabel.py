@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pipeline.evaluation.metrics.weighted import Metric, checked, rankings, ratio
+from pipeline.evaluation.metrics.weighted import RANKINGS, Metric, asked, checked, ranked, rankings, ratio
 from pipeline.evaluation.question import Question
 from pipeline.tasks import Task
 
 HEADLINE = "macro_f1"
+GROUPED = "exact_match"  # few groups have every label, without which a mean over labels has no value
 CALIBRATED = False
+EMBEDDED = THRESHOLDED = True
+ANSWERS = "labels"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,26 @@ def outcome(frame: pd.DataFrame, question: Question) -> Outcome:
     return Outcome(question, columns("label"), columns("prob"), columns("predicted"), teacher)
 
 
+def truths(frame: pd.DataFrame, question: Question) -> dict[str, np.ndarray]:
+    """By label, which samples have it: bool, shape (N,)."""
+    return {name: frame[f"label_{name}"].to_numpy() == 1 for name in question.outputs}
+
+
+def called(probabilities: np.ndarray, question: Question) -> dict[str, np.ndarray]:
+    """The columns of a predictions table that say which labels such probabilities, shape (N, L), call."""
+    return {f"predicted_{name}": (probabilities[:, c] > 0.5).astype(int) for c, name in enumerate(question.outputs)}
+
+
+def spoken_of(question: Question) -> str:
+    """Whose probability `spoken_probability` is, in words."""
+    return "every label"
+
+
+def spoken_probability(frame: pd.DataFrame, question: Question) -> np.ndarray:
+    """The probability of every label of every sample: float, shape (N * L,)."""
+    return frame[[f"prob_{name}" for name in question.outputs]].to_numpy().ravel()
+
+
 def metrics(question: Question) -> dict[str, Metric]:
     """The metrics of such an outcome, in the words of its task, the most important first."""
     both, one = f"needs every label on some {question.samples} and not on others", f"needs {question.one}"
@@ -122,17 +145,18 @@ def compute(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None
     names : of the metrics that are wanted, all by default.
     """
     weights = checked(weights)
-    labels = per_output(outcome, weights)
+    names = metrics(outcome.question) if names is None else names
+    labels = per_output(outcome, weights, None if ranked(names) else ("f1", "precision", "recall"))
     wrong, total = outcome.label != outcome.predicted, weights.sum(axis=1)
     values = {f"macro_{name}": labels[name].mean(axis=1) for name in ("f1", "precision", "recall")}
-    values |= {name: labels[name].mean(axis=1) for name in ("roc_auc", "average_precision")}
+    values |= {name: labels[name].mean(axis=1) for name in RANKINGS if name in labels}
     values["exact_match"] = ratio(weights @ (~wrong.any(axis=1)).astype(float), total)
     values["hamming_loss"] = ratio(weights @ wrong.mean(axis=1), total)
     values["agreement"] = np.full(len(weights), np.nan)
     if outcome.teacher_predicted is not None:
         same = (outcome.predicted == outcome.teacher_predicted).mean(axis=1)
         values["agreement"] = ratio(weights @ same, total)
-    return {name: values[name] for name in (metrics(outcome.question) if names is None else names)}
+    return asked(values, names)
 
 
 def extras(outcome: Outcome) -> dict[str, Any]:
@@ -140,10 +164,12 @@ def extras(outcome: Outcome) -> dict[str, Any]:
     return {}
 
 
-def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of `per_output_metrics` for every label: float64 arrays, shape (R, L)."""
+def per_output(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Metrics of `per_output_metrics`, all by default, for every label: float64 arrays, shape (R, L)."""
     weights = checked(weights)
     label, predicted = outcome.label.astype(float), outcome.predicted.astype(float)
     right, true, called = weights @ (label * predicted), weights @ label, weights @ predicted
     counted = {"precision": ratio(right, called), "recall": ratio(right, true), "f1": ratio(2 * right, true + called)}
-    return counted | rankings(outcome.label == 1, outcome.probabilities, weights)
+    if ranked(names):
+        counted |= rankings(outcome.label == 1, outcome.probabilities, weights)
+    return asked(counted, names)

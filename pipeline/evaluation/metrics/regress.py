@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.metrics.weighted import Metric, checked, ratio
+from pipeline.evaluation.metrics.weighted import Metric, asked, checked, ratio
 from pipeline.evaluation.question import Question
 from pipeline.tasks import Task
 
 HEADLINE = "ccc"
-CALIBRATED = False
+GROUPED = ANSWERS = ""
+CALIBRATED = EMBEDDED = THRESHOLDED = False
 ROUNDING = 1e-12  # of the mean square: what is left of a variance that is zero
 
 
@@ -104,8 +105,8 @@ def compute(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None
     weights : float, shape (R, N), not negative.
     names : of the metrics that are wanted, all by default.
     """
-    values = {name: columns.mean(axis=1) for name, columns in per_output(outcome, weights).items()}
-    return {name: values[name] for name in (metrics(outcome.question) if names is None else names)}
+    names = metrics(outcome.question) if names is None else names
+    return {name: columns.mean(axis=1) for name, columns in per_output(outcome, weights, names).items()}
 
 
 def extras(outcome: Outcome) -> dict[str, Any]:
@@ -113,8 +114,8 @@ def extras(outcome: Outcome) -> dict[str, Any]:
     return {}
 
 
-def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of `per_output_metrics` for every number: float64 arrays, shape (R, D).
+def per_output(outcome: Outcome, weights: np.ndarray, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Metrics of `per_output_metrics`, all by default, for every number: float64 arrays, shape (R, D).
 
     Sources: CCC as Lin 1989, Biometrics 45:255, with the variances of a whole population; ICC(3,1) as Shrout & Fleiss
     1979, Psychological Bulletin 86:420, which is 2 cov / (var + var) for the two raters truth and model.
@@ -136,10 +137,11 @@ def per_output(outcome: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
     true_variance, answer_variance = variance(true), variance(answer)
     together = mean(true * answer) - mean(true) * mean(answer)
     both = true_variance + answer_variance
-    return {
+    values = {
         "ccc": ratio(2 * together, np.where(both > 0, both + mean(true - answer) ** 2, both)),
         "icc": ratio(2 * together, both),
         "pearson": ratio(together, np.sqrt(true_variance * answer_variance)),
         "mae": mean(np.abs(true - answer)),
         "rmse": np.sqrt(mean((true - answer) ** 2)),
     }
+    return asked(values, names)

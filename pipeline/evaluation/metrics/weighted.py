@@ -8,6 +8,7 @@ value here is NaN and `Metric.undefined` says why.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -39,6 +40,22 @@ def among(outcome: Any, samples: np.ndarray) -> Any:
     """The outcome of some of the samples, picked by a mask or by rows: every array of the dataclass is cut."""
     arrays = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
     return replace(outcome, **{name: a[samples] for name, a in arrays.items() if isinstance(a, np.ndarray)})
+
+
+def wholly_right(outcome: Any) -> np.ndarray:
+    """Samples whose class, or all of whose labels, were called as they are: bool, shape (N,)."""
+    wrong = outcome.label != outcome.predicted
+    return ~wrong.reshape(len(wrong), -1).any(axis=1)
+
+
+def asked(values: dict[str, np.ndarray], names: Collection[str] | None) -> dict[str, np.ndarray]:
+    """The values of some metrics, by default of all."""
+    return values if names is None else {name: values[name] for name in names}
+
+
+def ranked(names: Collection[str] | None) -> bool:
+    """Whether some of the metrics rank samples, which costs most of the time; all metrics do."""
+    return names is None or bool(set(RANKINGS) & set(names))
 
 
 def checked(weights: np.ndarray) -> np.ndarray:

@@ -73,3 +73,15 @@ def test_columns_are_read_as_they_were_written():
     assert o.label.tolist() == [[0, 1, 0], [1, 0, 0]]
     untaught = multilabel.prediction_columns(labels.head(2), logits, QUESTION)
     assert multilabel.outcome(untaught, QUESTION).teacher_predicted is None
+
+
+def test_metrics_that_rank_are_left_out_where_nobody_asks(monkeypatch):
+    rng = np.random.default_rng(0)
+    question = Question("multilabel", ("fire", "smoke"), headline="macro_f1")
+    label, probability = rng.integers(0, 2, (30, 2)), rng.random((30, 2))
+    o = multilabel.Outcome(question, label, probability, (probability > 0.5).astype(int))
+    every, columns = multilabel.compute(o, np.ones((1, 30))), multilabel.per_output(o, np.ones((1, 30)))
+    monkeypatch.setattr(multilabel, "rankings", None)
+    some = multilabel.compute(o, np.ones((1, 30)), ("exact_match", "macro_f1"))
+    assert some == {"exact_match": every["exact_match"], "macro_f1": every["macro_f1"]}
+    np.testing.assert_array_equal(multilabel.per_output(o, np.ones((1, 30)), ("f1",))["f1"], columns["f1"])
