@@ -60,7 +60,7 @@ Each target first makes what it needs; what is fresh is reused.
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES
-  synthesize       render synthetic faces, or simulate signals   FORM N OUT SEED HEIGHT QUALITY
+  synthesize       render faces, simulate signals, paint frames   FORM N OUT SEED HEIGHT QUALITY
   pretrain         pretrain the demo set's small backbones     N SEED OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check

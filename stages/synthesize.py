@@ -1,5 +1,5 @@
-"""Synthetic faces, in pairs of SynPAIN's form or singly by expression, or simulated signals of BioVid's, with their
-truth, in a plain folder."""
+"""Synthetic faces, in pairs of SynPAIN's form or singly by expression, simulated signals of BioVid's, or a drone's
+frames of landscapes, with their truth, in a plain folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PIECE = 10  # files that a process makes before it reports
 
 
 def run(config: SynthesizeConfig, out: Path) -> Path:
-    """Make `config.n` files of a form in `out` and write truth.csv and synthesize.json beside them.
+    """Make `config.n` files of a form in `out` and write truth.csv, the form's tables and synthesize.json beside them.
 
     A file depends on (seed, number) alone, a picture on its size and quality too. Files that are there, with their
     truth, are kept: an interrupted run resumes, a larger n adds to what is there.
@@ -59,7 +59,9 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
         rows = _finished_rows(out, form)
         plans = [form.plan(config.seed, number) for number in range(config.n)]
         _check_size(out, rows, plans, form.unit)
-        missing = [p for p in plans if p.file not in rows or not (out / p.file).exists()]
+        missing = [
+            p for p in plans if p.file not in rows or not all((out / f).exists() for f in (p.file, *form.beside(p)))
+        ]
         with (out / JOURNAL).open("a") as journal, tqdm(total=len(missing), unit="file", disable=None) as bar:
             for made in _make(missing, config, out):
                 for file, truth in made:
@@ -68,8 +70,9 @@ def run(config: SynthesizeConfig, out: Path) -> Path:
                     bar.update()
                 journal.flush()
         table = pd.DataFrame([row for p in plans for row in rows[p.file]])
-        with replacing(out / TRUTH, ".partial") as draft:
-            table.to_csv(draft, index=False, lineterminator="\n")
+        for name, made_of in {TRUTH: lambda truth: truth, **form.tables}.items():
+            with replacing(out / name, ".partial") as draft:
+                made_of(table).to_csv(draft, index=False, lineterminator="\n")
         (out / JOURNAL).unlink()
         _write_recipe(out, recipe | {"counts": _counts(table, form)})
     return out
