@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from pipeline.config import Architecture
 
 CONVOLUTIONS = {"cnn4": 1, "cnn4x2": 2}  # in a block
-NAMES = tuple(CONVOLUTIONS)
+NAMES = PREFIXES = tuple(CONVOLUTIONS)
 BLOCKS = 4
+POOLINGS = {"avg": lambda maps: maps.mean((2, 3)), "max": lambda maps: maps.amax((2, 3))}
 
 
 class BlockNetwork(nn.Module):
@@ -26,15 +27,17 @@ class BlockNetwork(nn.Module):
     Parameters
     ----------
     name : of the architecture.
-    outputs : number of logits.
+    outputs : number of logits; 0: there is no classifier.
     convolutions : in a block.
     channels : of the four blocks.
     hidden : width of the hidden layer.
     dropout : share of the hidden layer left out in training.
+    global_pool : how the last map becomes one number a channel, by timm's names: ``avg``, its mean, or ``max``, its
+        maximum, in which what is small in the picture is not lost.
 
     Raises
     ------
-    ValueError : there are not four numbers of channels, or the dropout is no share.
+    ValueError : there are not four numbers of channels, the dropout is no share, or there is no such pooling.
     """
 
     def __init__(
@@ -45,18 +48,21 @@ class BlockNetwork(nn.Module):
         channels: tuple[int, int, int, int] = (64, 128, 256, 512),
         hidden: int = 256,
         dropout: float = 0.5,
+        global_pool: str = "avg",
     ):
         super().__init__()
+        if global_pool not in POOLINGS:
+            raise ValueError(f"expected global_pool {' or '.join(POOLINGS)}, got {global_pool}")
         if len(channels) != BLOCKS:
             raise ValueError(f"expected channels of {BLOCKS} blocks, got {channels}")
         self.pretrained_cfg = {"architecture": name, "classifier": "classifier"}
-        self.head_hidden_size = hidden
+        self.head_hidden_size, self.pool = hidden, POOLINGS[global_pool]
         self.feature_info = [{"num_chs": channels[-1]}]
         pairs = zip((3, *channels), channels, strict=False)
         self.blocks = nn.Sequential(*(_block(read, given, convolutions) for read, given in pairs))
         self.hidden = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(hidden, outputs)
+        self.classifier = nn.Linear(hidden, outputs) if outputs else nn.Identity()
 
     def forward_features(self, pictures: Tensor) -> Tensor:
         """The last block's map, shape (B, 512, size / 16, size / 16)."""
@@ -69,7 +75,7 @@ class BlockNetwork(nn.Module):
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits (B, C), or the hidden layer (B, 256)."""
-        hidden = self.hidden(features.mean((2, 3)))
+        hidden = self.hidden(self.pool(features))
         return hidden if pre_logits else self.classifier(self.dropout(hidden))
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -16,10 +16,10 @@ from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
-from pipeline.models import cnn4, conv1d, dual, lora, painattn, timm_families, weights
+from pipeline.models import cnn4, conv1d, dual, families, lora, painattn, weights
 
 OF_SIGNALS = {name: family for family in (conv1d, painattn) for name in family.NAMES}
-OF_PICTURES = {name: family for family in (cnn4, dual) for name in family.NAMES}  # beside timm's
+OF_PICTURES = (*cnn4.NAMES, *dual.NAMES)  # beside timm's
 WITHOUT_WEIGHTS = (*OF_SIGNALS, *cnn4.NAMES)  # in a hub
 
 IR_SCALE = {"mean": (0.5,), "std": (0.25,)}  # mean and deviation of infrared pictures / 255, where nobody measured them
@@ -48,7 +48,7 @@ def build(
     """
     check_name(architecture.name)
     from_hub = architecture.weights == "hub"
-    if from_hub and architecture.name in WITHOUT_WEIGHTS:
+    if from_hub and (dual.backbone(architecture.name) or architecture.name) in WITHOUT_WEIGHTS:
         raise WeightsError(f"{architecture.name} has no pretrained weights in a hub. {weights.CHOICES}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -74,9 +74,10 @@ def build(
 def check_name(name: str, families: Iterable[str] = ()) -> None:
     """Raise ConfigError, with the nearest names of families and networks, unless there is a network of the name."""
     backbone = dual.backbone(name)
-    if name not in OF_SIGNALS and name not in OF_PICTURES and not timm.is_model(backbone or name):
-        ours = () if backbone else (*families, *OF_SIGNALS, *OF_PICTURES)
-        there = dict.fromkeys((*ours, *timm.list_models()))  # a family may have its network's name
+    ours = backbone in cnn4.NAMES or name in OF_SIGNALS or name in OF_PICTURES
+    if not ours and not timm.is_model(backbone or name):
+        named = cnn4.NAMES if backbone else (*families, *OF_SIGNALS, *OF_PICTURES)
+        there = dict.fromkeys((*named, *timm.list_models()))  # a family may have its network's name
         near = difflib.get_close_matches((backbone or name).lower(), there, n=3)
         near = [dual.LATE + one for one in near] if backbone else near
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
@@ -128,9 +129,10 @@ def input_spec(architecture: Architecture) -> InputSpec:
     A network that timm has no weights of reads them with ImageNet's mean and deviation.
     """
     check_name(architecture.name)
-    if architecture.name in cnn4.NAMES:
+    name = dual.backbone(architecture.name) or architecture.name
+    if name in cnn4.NAMES:
         return InputSpec(architecture.image_size, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    pretrained = timm.get_pretrained_cfg(dual.backbone(architecture.name) or architecture.name)
+    pretrained = timm.get_pretrained_cfg(name)
     return InputSpec(architecture.image_size, tuple(pretrained.mean), tuple(pretrained.std))
 
 
@@ -185,7 +187,7 @@ def _modalities(name: str) -> tuple[str, ...]:
 
 
 def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:
-    family = OF_PICTURES.get(architecture.name) or (dual if dual.backbone(architecture.name) else timm_families)
+    family = dual if dual.backbone(architecture.name) else families
     try:
         return family.create(architecture, num_classes, pretrained)
     except (TypeError, AssertionError, ValueError) as error:

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from pipeline.config import Architecture
-from pipeline.models import timm_families, weights
+from pipeline.models import families, weights
 from pipeline.models.dual_network import Cells, DualNetwork, Maps, Pooled, Tokens
 
 
@@ -107,7 +107,7 @@ def create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn
     options = dict(architecture.options)
     dropout, frozen = options.pop("drop_rate", None), options.pop("frozen", True)
     single = replace(architecture, name=backbone(architecture.name), options=tuple(options.items()))
-    rgb, ir = (timm_families.create(single, 0, pretrained=False) for _ in range(2))
+    rgb, ir = (families.create(single, 0, pretrained=False) for _ in range(2))
     common = {"name": architecture.name, "backbone": single, "outputs": num_classes}
     if architecture.name in DESIGNS:
         design = DESIGNS[architecture.name]
@@ -116,7 +116,7 @@ def create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn
     else:
         model = _late(rgb, ir, {**common, "dropout": dropout or 0.0})
     if pretrained:
-        tensors = timm_families.create(single, 0, pretrained=True).state_dict()
+        tensors = families.create(single, 0, pretrained=True).state_dict()
         weights.load_backbone(model, tensors, (CLASSIFIER,), single.name)
     return model
 

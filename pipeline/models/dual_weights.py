@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config import Architecture
-from pipeline.models import timm_families, weights
+from pipeline.models import families, weights
 
 BRANCHES, TRUNK = ("rgb", "ir"), "trunk"
 
@@ -31,7 +31,7 @@ def fitted(tensors: Mapping[str, Tensor], current: Mapping[str, Tensor], backbon
     backbone : of the network that both branches are.
     """
     with torch.device("meta"):
-        single = timm_families.create(backbone, 0, pretrained=False)  # for its shapes
+        single = families.create(backbone, 0, pretrained=False)  # for its shapes
     if any(name.startswith(_prefixes(BRANCHES)) for name in tensors):
         parts = {branch: weights.fitted(_of(tensors, (branch, TRUNK)), single) for branch in BRANCHES}
         others = tensors

@@ -21,6 +21,7 @@ FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | 
     "efficientnet_b7": "EfficientNet-B7",
     "vit_b16": "ViT-B/16",
     "swin_t": "Swin-T",
+    "wide": "wide CNN4",
     "cnn4": "CNN4",
     "cnn4x2": "CNN4×2",
 }

@@ -16,7 +16,7 @@ from pipeline.artifacts import cards
 from pipeline.config import Architecture
 from pipeline.errors import ArtifactError, ConfigError, WeightsError
 from pipeline.inputs import batches
-from pipeline.models import core, dual, lora, timm_families, weights
+from pipeline.models import core, dual, families, lora, weights
 from pipeline.models.heads import NetworkWithHeads, _heads
 from pipeline.tasks import objective
 from pipeline.training.loop import training_mode
@@ -279,7 +279,7 @@ def test_a_grey_picture_gives_both_branches_the_same(tmp_path):
 
 @pytest.mark.parametrize("name", ["resnet", "vit", "late resnet"])
 def test_a_hub_has_weights_of_the_backbone(name, monkeypatch):
-    architecture, made, asked = replace(NETWORKS[name], weights="hub"), timm_families.create, []
+    architecture, made, asked = replace(NETWORKS[name], weights="hub"), families.create, []
     state = backbone(architecture).state_dict()
 
     def create(single: Architecture, classes: int, pretrained: bool) -> nn.Module:
@@ -289,7 +289,7 @@ def test_a_hub_has_weights_of_the_backbone(name, monkeypatch):
             model.load_state_dict(state, strict=False)
         return model
 
-    monkeypatch.setattr(timm_families, "create", create)
+    monkeypatch.setattr(families, "create", create)
     monkeypatch.setattr(weights, "_reachable", lambda address: False)
     model = models.build(architecture, CLASSES)
     fits(model, state, STEMS[name])
