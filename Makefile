@@ -37,14 +37,15 @@ paindistill: which teacher transfers better to a small student, and how small ma
 Two commands:   make report    everything, on the shipped demo set or with DATA=/path/to/dataset
                 make test      lint, tests, coverage
 
-Three tasks:    make report TASK=pain                pain or no pain on a face; the task where none is named
+Four tasks:     make report TASK=pain                pain or no pain on a face; the task where none is named
                 make report TASK=expression          seven expressions: anger, disgust, fear, happiness ...
                 make report TASK=skin-conductance    no heat pain or one of four levels, from 5.5 s of signal
+                make report TASK=fire-smoke          fire? smoke? teachers see RGB and infrared, students RGB
 
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
-  index            list the faces, frames or windows of the raw dataset   DATA DATASET COLUMNS CHANNEL MAX_SKIPPED
+  index            list the samples of the raw dataset          DATA DATASET COLUMNS CHANNEL MAX_SKIPPED
   align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
   resize           bring every frame, RGB and infrared, to one size   FRAME_SIZE FILTERS
   window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW SCALING
@@ -71,10 +72,11 @@ Each target first makes what it needs; what is fresh is reused.
   clean            remove .venv and build files; the cache stays
 
   variable        default                  meaning
-  TASK            pain                     what is asked: pain, expression, skin-conductance
+  TASK            pain                     what is asked: pain, expression, skin-conductance, fire-smoke
   LEVELS          all                      of a task of levels those asked: 0,4; or joined: '0|1,2|3,4'
+  LABELS          the task's               of a task of yes-or-no labels the columns asked: fire,smoke
   DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
-  DATASET         auto                     synpain folders csv frames flame2 ferplus rafdb affectnet parquet biovid npz
+  DATASET         auto      synpain folders csv frames flame2 ferplus rafdb affectnet parquet npz biovid
   COLUMNS                                  other names of a table's columns: rgb_frame=image,clip=flight
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
   FILTERS                                  frames: stretch, clahe, median, then minmax; several with commas
@@ -89,7 +91,8 @@ Each target first makes what it needs; what is fresh is reused.
   STUDENT         deit *                   family or timm name
   SEED            demo 0, paper 0,1,2 *    seeds of the students (of the split or teacher for those targets)
   LOSS            hard *                   label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
-                                           contrastive, or a sum: soft:0.7,hint:0.3; several, in LOSSES:
+                                           contrastive, features, relation, or a sum: soft:0.7,hint:0.3;
+                                           several, in LOSSES:
                                            hard,soft:0.7+hint:0.3; of one of several teachers: soft@swin
   LABELLED        demo 10,0, else 0 *      training subjects whose true labels students know, or their share;
                                            0: all; several to compare: 10,50,0
@@ -102,7 +105,7 @@ Each target first makes what it needs; what is fresh is reused.
   EPOCHS          demo 2, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
   BATCH_SIZE      demo 16, paper 64 *      faces per step
   OPTIMIZER       adam *                   adam, adamw, sgd; beside it WEIGHT_DECAY CLIP_NORM LABEL_SMOOTHING
-  SCHEDULE        step *                   step, cosine, constant; beside it WARMUP_EPOCHS MIN_LEARNING_RATE
+  SCHEDULE        step *                   step, cosine, constant, plateau; beside it WARMUP_EPOCHS ...
   SAMPLING        shuffle *                balanced: every class is drawn equally often
   STOP_ON         val_loss *               column of history.csv that chooses the epoch
   PATIENCE        0 *                      epochs without a better one that end the training; 0: none do

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline import __version__, presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore
 from pipeline.config import (
     DEMO_SEEDS,
+    DEMO_SETS,
     REPOSITORY,
     SHIPPED_WEIGHTS,
     AlignConfig,
@@ -241,9 +243,17 @@ def predict_command(source: Path, out: Path, model: Path | None, device: str, **
 @cli.command("synthesize")
 @field_options(SynthesizeConfig)
 @click.option("--out", type=params.Place(), required=True, help="Folder of the pictures and truth.csv.")
-def synthesize_command(out: Path, **values: Any) -> None:
-    """Make a synthetic set with its truth: faces with known action units, or signals of people in pain."""
-    click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values), out)))
+@click.option(
+    "--task",
+    type=params.Text(),
+    help=f"Make a task's shipped set ({', '.join(TASKS)}), but for what other options say.  [default: none]",
+)
+@click.pass_context
+def synthesize_command(context: click.Context, out: Path, task: str | None, **values: Any) -> None:
+    """Make a synthetic set with its truth: faces with known action units, signals of pain, or landscapes on fire."""
+    shipped = synthesize.recipe_of(DEMO_SETS / find(task).demo) if task else {}
+    given = {name: values[name] for name in values if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    click.echo(housekeeping.shown(synthesize.run(SynthesizeConfig(**values | shipped | given), out)))
 
 
 @cli.command("pretrain")

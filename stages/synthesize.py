@@ -129,6 +129,11 @@ class _Recipe(msgspec.Struct):
     renderer: int
 
 
+def recipe_of(folder: Path) -> dict:
+    """The options by which a set was made, without those that change nothing."""
+    return json.loads((folder / RECIPE).read_text())["config"]
+
+
 def _write_recipe(out: Path, recipe: dict) -> None:
     from pipeline.artifacts.atomic import replacing
 

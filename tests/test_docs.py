@@ -36,7 +36,7 @@ def row_of(task, text=README):
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_task_is_in_the_table_with_its_headline_and_demo_set(task):
     _, asks, _, _, headline, demo = row_of(task)
-    assert headline == task.headline.replace("_", " ")
+    assert headline.casefold() == task.headline.replace("_", " ")
     assert f"(data/demo/{task.demo}/README.md)" in demo
     assert all(output.replace("_", " ") in asks for output in task.outputs)
 

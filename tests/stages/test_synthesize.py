@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from pipeline.config import SynthesizeConfig
+from pipeline.config import DEMO_SETS, SynthesizeConfig
 from pipeline.errors import DataError, MissingDependencyError
 from pipeline.synth.identity import cell
 from pipeline.synth.singles import CLASSES
 from pipeline.synth.truth import save_picture
+from pipeline.tasks import TASKS
 from stages import synthesize
+from stages.cli import cli
 
 
 def pair_rows(what) -> list[dict]:
@@ -195,3 +199,16 @@ def test_a_missing_package_is_named(form, package, monkeypatch, tmp_path):
     monkeypatch.setattr(synthesize, "version", missing)
     with pytest.raises(MissingDependencyError, match=rf"FORM={form} needs.*{package}.*synth"):
         synthesize.run(SynthesizeConfig(form=form, n=1), tmp_path)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+def test_the_set_of_a_task_is_made_by_its_own_recipe_but_for_what_is_said(task, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(synthesize, "run", lambda config, out: asked.append(config) or out)
+    options = ["synthesize", "--task", task.name, "--out", str(tmp_path)]
+    for further in ([], ["--n", "8"]):
+        CliRunner().invoke(cli, [*options, *further], catch_exceptions=False)
+    shipped, fewer = asked
+    recipe = synthesize.recipe_of(DEMO_SETS / task.demo)
+    assert {name: getattr(shipped, name) for name in recipe} == recipe
+    assert fewer == replace(shipped, n=8)
