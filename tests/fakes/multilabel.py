@@ -96,7 +96,9 @@ class FrameFakes(Fakes):
             rgb, ir = (np.stack(half) for half in zip(*halves, strict=True))
             writer.write(rows, rgb=rgb, ir=ir, sample_id=ids[rows])
         writer.finish()
-        return {"counts": {"frames": n}, "skipped": []}
+        scale = {"mean": [0.4], "std": [0.2]}
+        scales = {"rgb": {name: 3 * value for name, value in scale.items()}, "ir": scale}
+        return {"counts": {"frames": n}, "skipped": [], "scales": scales}
 
     def _split(self, config, work, samples) -> dict:
         clip = self.table["subject_id"].str.removeprefix("clip").astype(int) // 2 % 20

@@ -194,4 +194,6 @@ def test_a_card_says_what_a_network_reads():
 
 
 def test_the_table_has_every_modality():
-    assert {name: modality.make for name, modality in MODALITIES.items()} == {"rgb": image.make, "signal": signal.make}
+    made = {name: modality.make for name, modality in MODALITIES.items()}
+    assert made == {"rgb": image.make, "ir": image.make_uncoloured, "signal": signal.make}
+    assert MODALITIES["ir"].draws is MODALITIES["rgb"].draws  # one geometry for both

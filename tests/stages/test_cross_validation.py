@@ -112,7 +112,7 @@ def test_each_subject_left_out(sets, tmp_path):
 def test_a_leak_is_reported_as_one(sets):
     task = TASKS["pain"]
     folder = reported(sets, task)
-    command("report", folder, task, "--split-by", "window", "--i-know-it-leaks", "true", "--teacher", "none")
+    command("report", folder, task, "--split-by", "sample", "--i-know-it-leaks", "true", "--teacher", "none")
     page = (folder / "cache" / "set" / "report" / "index.html").read_text()
     assert "<strong>This split leaks.</strong>" in page
     [card] = [

@@ -150,7 +150,7 @@ def test_a_number_of_folds_that_cannot_be_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize("name", ["split", "teacher", "distill", "report", "sweep", "plan", "status", "gc"])
 def test_a_leak_is_refused_by_every_command_before_anything_is_made(tmp_path, name):
-    said = command(name, tmp_path, "--split-by", "window")
+    said = command(name, tmp_path, "--split-by", "sample")
     assert "I_KNOW_IT_LEAKS=1" in str(said.exception)
     assert not list(tmp_path.iterdir())
 

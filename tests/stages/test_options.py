@@ -13,10 +13,11 @@ from tests.helpers.commands import Ready, attempt, every_option, stop_before_wor
 
 # Of every option that takes any text or path: what somebody would give.
 TEXTS = {
-    "task": ("pain", "expression", "skin-conductance"),
+    "task": ("pain", "expression", "skin-conductance", "fire-smoke"),
     "teacher": ("swin", "resnet,swin,none", "resnet+swin", "vit_tiny_patch16_224"),
     "student": ("deit", "deit,resnet18"),
     "levels": ("0,4", "0|1,2|3,4"),
+    "labels": ("fire", "fire,smoke"),
     "loss": ("hard", "soft:0.7,hint:0.3", "soft+label"),
     "losses": ("hard", "hard,soft:0.7+hint:0.3"),
     "views": ("1", "1,6"),
@@ -43,13 +44,15 @@ PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.
 ALONE = {
     **{f"--levels {text}": "are no levels" for text in ("0,4", "0|1,2|3,4")},
+    **{f"--labels {text}": "has no labels" for text in ("fire", "fire,smoke")},
     "--mix mixup": "VIEWS=2",
-    "--split-by window": "I_KNOW_IT_LEAKS=1",
+    "--split-by sample": "I_KNOW_IT_LEAKS=1",
     "--cv subject": "make index",  # plan, status and gc make nothing, so that nobody knows the subjects
     **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
     # A stage that prepares inputs takes the tasks that it prepares them for.
     **dict.fromkeys(("--task pain", "--task expression"), "make align TASK="),
     "--task skin-conductance": "make window TASK=",
+    "--task fire-smoke": "make resize TASK=",
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped
     "--teacher-weights shipped": "WEIGHTS=random",
 }

@@ -328,7 +328,7 @@ def invoke(*arguments):
 def test_the_help_shows_what_predict_needs_and_no_training():
     options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
     needed = {"--input", "--out", "--model", "--device"}
-    assert options == needed | {"--task", "--levels", "--preset", "--cache", "--data"}
+    assert options == needed | {"--task", "--levels", "--labels", "--preset", "--cache", "--data"}
 
 
 def test_a_model_needs_no_cache_and_no_dataset(model, portrait, tmp_path):

@@ -21,8 +21,10 @@ from pipeline.tasks import TASKS, Task
 from stages import distill, teacher_labels, train_teacher
 from stages.cli import cli
 from tests.fakes.classify import Fakes
+from tests.fakes.multilabel import FrameFakes
 from tests.helpers.demo_sets import demo_part
 
+FAKES = {"resize": FrameFakes}
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 VIEWS = {"views": 3, "view_seed": 5, "mix": "cutmix", "mix_probability": 0.5}
 
@@ -55,7 +57,7 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
 
 @ALL
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path):
-    fakes = Fakes(tmp_path, subjects=84, size=64, task=task)
+    fakes = FAKES.get(task.prepare, Fakes)(tmp_path, 84, size=64, task=task)
     built = fakes.store.build(*(student(fakes, task, online) for online in (False, True)))
     cached, online = (load_file(artifact.file("weights.safetensors")) for artifact in built)
     assert all(torch.equal(cached[name], online[name]) for name in cached)
