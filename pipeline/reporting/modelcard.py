@@ -15,7 +15,7 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.reporting import page
 from pipeline.reporting.recipes import Recipe, level, pretty
 from pipeline.reporting.runs import GENERATED, described, task_of
-from pipeline.reporting.units import said, who
+from pipeline.reporting.units import MODALITIES, said, who
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,7 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
         headline=described(task)[task.headline],
         grouped_by=described(task)[METRICS[task.kind].GROUPED or task.headline],
         who=who(task),
+        spared=[MODALITIES[name] for name in task.teacher_inputs if recipe.student and name not in card["inputs"]],
         generated=record_like["dataset"] in GENERATED,
         test=scores.get("test"),
         measures=_measures(scores, task),

@@ -265,7 +265,11 @@ def test_several_labels_are_measured_by_the_same_stage(frames):
     cut = written["thresholds"]["smoke"]["value"]
     expected = f1_score(test["label_smoke"], test["prob_smoke"] > cut)
     assert written["per_output"]["smoke"]["f1"]["value"] == pytest.approx(expected)
-    assert "Exact match on test clips" in artifact.file("MODEL_CARD.md").read_text()
+    card = artifact.file("MODEL_CARD.md").read_text()
+    assert "Exact match on test clips" in card
+    assert "- Not needed: infrared" in card
+    teacher, *_ = evaluated(frames, network(frames, "train_teacher", "resnet", BOTH), labels_teacher=labels)
+    assert "Not needed" not in teacher.file("MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize(("stage", "architecture", "width"), [("distill", NARROW, 12), ("train_teacher", BOTH, 1024)])
