@@ -15,7 +15,7 @@ from pipeline.errors import ArtifactError
 from pipeline.inputs import batches, prepared
 from pipeline.inputs.views.plan import Drawn
 
-THRESHOLD = 0.5  # probability from which a label is called
+THRESHOLD = 0.5  # probability above which a label is called, as evaluation does
 
 
 class Kind(NamedTuple):
@@ -41,7 +41,7 @@ KINDS = {
     ),
     "multilabel": Kind(
         torch.sigmoid,
-        lambda row: np.flatnonzero(row >= THRESHOLD),
+        lambda row: np.flatnonzero(row > THRESHOLD),
         lambda outputs, called: {output: int(output in called) for output in outputs},
     ),
 }
@@ -108,7 +108,7 @@ class Network:
         return self._kind.probabilities(torch.from_numpy(logits).double()).numpy()
 
     def called(self, row: Sequence[float]) -> list[str]:
-        """The outputs that are called at these probabilities: the class, or each label of ``THRESHOLD`` at least."""
+        """The outputs that are called at these probabilities: the class, or each label above ``THRESHOLD``."""
         return [self.outputs[number] for number in self._kind.called(np.asarray(row))]
 
     def cells(self, row: Sequence[float]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ ORIGINAL = (
     "soft:0.5+features:0.2+label:0.3",
     "soft:0.4+relation:0.2+features:0.2+label:0.2",
 )
+FAMILIES = ("resnet152", "efficientnet_b7", "vit_b16", "swin_t")
 TEMPERATURE = 4.0
 PAPER_SCHEDULE = {
     "optimizer": "adamw",
@@ -75,7 +76,7 @@ TASK = Task(
                 "cnn4": Architecture("cnn4", weights="random"),
                 "cnn4x2": Architecture("cnn4x2", weights="random"),
             },
-            "teachers": ("resnet152", "resnet152_rgb", "swin_t", "swin_t_rgb"),
+            "teachers": tuple(f"{name}{twin}" for name in FAMILIES for twin in ("", "_rgb")),
             "students": ("cnn4",),
             "losses": ORIGINAL[:1],
             "views": (PAPER_STUDENT["epochs"],),

@@ -16,7 +16,9 @@ NAME, COUNT, WHAT = "inputs", 120, "damaged inputs"
 EACH = 12  # damaged files in a dataset, which has more good ones
 ODD_EACH = 3
 LONG_S = 60
-FORMS = {"align": pictures, "window": signals}  # by the command that reads them: ways to damage what it reads
+# By the command that reads them: ways to damage what it reads.
+FORMS = {"align": pictures, "resize": pictures, "window": signals}
+INFRARED, COLOUR = "ir/", "rgb/"  # folders of the halves of pairs, of which the sample bears the second's name
 
 
 def attack(arena: Arena) -> None:
@@ -30,15 +32,15 @@ class Files:
 
     Parameters
     ----------
-    names : every file but those of odd names, as tables name it.
+    names : every sample but those of odd names, as tables name it: the file, or the first of a pair's.
     damaged : of these the damaged ones, and how.
-    odd : the names that tables cannot hold as they are.
+    odd : the names that tables cannot hold as they are; of pairs, which a table names, those that it has.
     """
 
     data: Path
     names: tuple[str, ...]
     damaged: Mapping[str, str]
-    odd: tuple[bytes, ...]
+    odd: tuple[bytes | str, ...]
 
     @property
     def told(self) -> str:
@@ -47,7 +49,7 @@ class Files:
 
 
 def _attacked(arena: Arena, most: int | None = None) -> Files:
-    """Damage a copy of the dataset, or of its first files."""
+    """Damage a copy of the dataset, or of its first files, each of which is then a sample of its own."""
     random, data = arena.random, arena.folder / "data"
     shutil.copytree(arena.reference.data, data)
     paths = samples_in(data)
@@ -55,11 +57,14 @@ def _attacked(arena: Arena, most: int | None = None) -> Files:
         path.unlink()
     paths = paths[:most]
     random.shuffle(paths)
-    damaged = {path.relative_to(data).as_posix(): _damaged(arena, path) for path in paths[:EACH]}
+    names = [path.relative_to(data).as_posix() for path in paths]
+    samples = names if most else [name.replace(INFRARED, COLOUR) for name in names]
+    damaged = {sample: _damaged(arena, path) for sample, path in zip(samples, paths[:EACH], strict=False)}
+    renamed = set(samples[EACH : EACH + ODD_EACH]) - damaged.keys()
     odd = tuple(things.odd(path, random) for path in paths[EACH : EACH + ODD_EACH])
-    good = [path.relative_to(data).as_posix() for path in paths[EACH + ODD_EACH :]]
+    good = dict.fromkeys(sample for sample in samples if sample not in damaged and sample not in renamed)
     arena.count += len(damaged) + len(odd)
-    return Files(data, (*damaged, *good), damaged, odd)
+    return Files(data, (*damaged, *good), damaged, odd if most or samples == names else tuple(renamed))
 
 
 def _damaged(arena: Arena, path: Path) -> str:
@@ -151,4 +156,11 @@ def _predict(arena: Arena) -> None:
         return
     with (place / "out" / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    _all_named(arena, attacked, "predict", {row["file"] for row in rows}, {row["file"] for row in rows if row["class"]})
+    _all_named(
+        arena, attacked, "predict", {row["file"] for row in rows}, {row["file"] for row in rows if _answered(row)}
+    )
+
+
+def _answered(row: Mapping[str, str]) -> bool:
+    """Whether a row of predictions has any."""
+    return any(cell for name, cell in row.items() if name.startswith("prob_"))

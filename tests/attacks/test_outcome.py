@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from pipeline.tasks import TASKS
-from tests.attacks import campaign, damage
+from tests.attacks import campaign, damage, inputs
 from tests.attacks.arena import HANG, LEFT, TRACEBACK, UNCLEAR, Arena
 from tests.attacks.outcome import Outcome
 from tests.attacks.world import digests, loosen
@@ -100,3 +100,4 @@ def test_the_long_form_is_as_long_as_it_says():
     assert [attack[:2] for attack in chosen] == [("kills", 17), *(("pairs", n) for n in range(3))]
     assert chosen[0][2] == "pain"
     assert {task for _, _, task in campaign.chosen("", 1)} == set(TASKS)
+    assert {task.prepare for task in TASKS.values()} == set(inputs.FORMS)

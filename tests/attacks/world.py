@@ -250,18 +250,18 @@ def samples_in(folder: Path) -> list[Path]:
 
 def slice_of(source: Path, target: Path, samples: int) -> Path:
     """A copy of a dataset with so many samples, spread evenly over it, and the rows of its tables about them."""
-    files = samples_in(source)
-    tables = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.csv"))}
-    rows = max([sum(text.count(path.name) for path in files) for text in tables.values()], default=len(files))
+    files = {path.relative_to(source).as_posix(): path for path in samples_in(source)}
+    texts = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.csv"))}
+    rows = max([sum(text.count(path.name) for path in files.values()) for text in texts.values()], default=len(files))
     count = max(1, samples * len(files) // rows)
-    chosen = {files[number * len(files) // count] for number in range(count)}
-    for path in chosen:
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
-    names = {path.relative_to(source).as_posix() for path in chosen}
-    for path, text in tables.items():
-        header, *lines = csv.reader(text.splitlines())
+    names = {list(files)[number * len(files) // count] for number in range(count)}
+    tables = {path: list(csv.reader(text.splitlines())) for path, text in texts.items()}
+    about = [line for lines in tables.values() for line in lines if names.intersection(line)]
+    names |= files.keys() & {cell for line in about for cell in line}  # the other half of a pair
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(files[name], target / name)
+    for path, (header, *lines) in tables.items():
         kept = [line for line in lines if names.intersection(line)]
         with (target / path.relative_to(source)).open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([header, *kept])

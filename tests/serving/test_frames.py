@@ -51,7 +51,7 @@ def test_a_frame_gets_the_logits_of_its_prepared_one(data, tmp_path, filters):
     table = table.set_index("file").loc[[name.removeprefix("rgb/").removesuffix("#full") for name in ids]]
     probabilities = measured.double().sigmoid().numpy()
     np.testing.assert_allclose(table[["prob_fire", "prob_smoke"]].to_numpy(), probabilities, atol=1e-6)
-    np.testing.assert_array_equal(table[["fire", "smoke"]].to_numpy(), (probabilities >= 0.5).astype(int))
+    np.testing.assert_array_equal(table[["fire", "smoke"]].to_numpy(), (probabilities > 0.5).astype(int))
 
 
 def test_what_cannot_be_read_is_a_row_with_the_reason_and_the_rest_have_copies(tmp_path):
