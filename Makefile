@@ -154,7 +154,7 @@ lint: $(environment)
 	$(python) -m ruff format --check .
 
 test: lint $(synth_environment)
-	$(python) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
+	$(python) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov=pipeline --cov=stages --cov-report=term:skip-covered --cov-fail-under=90 $(TESTS)
 
 attack: $(environment)
 	$(python) -m tests.attacks $(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 # The same examples in every run, none of them remembered in a folder.
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with most slow tests begin first: a worker that gets one last would end alone."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
 
 DIVIDERS = ((319, 2), (317, 4), (320, 1), (316, 7))
 
