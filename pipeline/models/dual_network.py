@@ -1,8 +1,8 @@
 """Networks of two branches, one of RGB and one of infrared pictures: where the branches meet, and how they are run.
 
-Both branches are one network, timm's or ours. They are joined as maps, as cells with their channels last, as tokens, or only
-after each was pooled; what comes after the first three is shared. Infrared has one channel, which a branch reads as
-three equal ones: its first weights can then be those of pictures.
+Both branches are one network, timm's or ours. They are joined as maps, as cells with their channels last, as tokens, or
+only after each was pooled; what comes after the first three is shared. Infrared has one channel, which a branch reads
+as three equal ones: its first weights can then be those of pictures.
 """
 
 from __future__ import annotations

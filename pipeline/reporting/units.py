@@ -52,5 +52,6 @@ def grouped(grouping: Mapping[str, Any], task: Task) -> str:
     length, gap = grouping["length"], grouping["gap"]
     text = f"Nothing says which {samples} are of one clip: blocks of {length} consecutive {samples} stand for clips."
     if gap:
-        return f"{text} The {gap} {samples} between two blocks were left out, so that no block begins where one ends."
+        between = f"{sample} between two blocks was" if gap == 1 else f"{gap} {samples} between two blocks were"
+        return f"{text} The {between} left out, so that no block begins where one ends."
     return f"{text} Nothing was left out between them: neighbours at a border are nearly the same {sample}."
