@@ -85,10 +85,11 @@ def test_a_network_that_reads_infrared_is_refused_with_what_to_choose(tmp_path):
 def test_labels_are_told_each_by_itself_and_classes_as_one(tmp_path):
     network = Network(saved_of_frames(tmp_path, TASK, ResizeConfig(frame_size=32)), "cpu")
     assert network.columns == ("fire", "smoke", "prob_fire", "prob_smoke")
-    (row,) = network.probabilities(np.array([[0.0, -1.0]], np.float32))
-    np.testing.assert_allclose(row, [0.5, 1 / (1 + np.e)])
+    row, even = network.probabilities(np.array([[1.0, -1.0], [0.0, 0.0]], np.float32))
+    np.testing.assert_allclose(row, [1 - 1 / (1 + np.e), 1 / (1 + np.e)])
     assert network.called(row) == ["fire"]
     assert network.cells(row) == {"fire": 1, "smoke": 0, "prob_fire": row[0], "prob_smoke": row[1]}
+    assert network.called(even) == []  # a label is called above one half, as evaluation does
 
 
 def test_the_strip_stands_above_the_picture_with_what_is_called_in_colour():
