@@ -87,19 +87,11 @@ def _blocks(
     pending: list[slice], rows: list[Row], preparation: card.Preparation, workers: int
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
     """The pending blocks as they are done, by processes of this machine."""
-    import joblib
-    from tqdm import tqdm
-
     from pipeline.compute import cluster
     from pipeline.inputs.frames import resize
 
-    left = sum(block.stop - block.start for block in pending)
-    processes = max(1, min(workers or joblib.cpu_count(), left // resize.FEW))
-    tasks = [joblib.delayed(resize.block_of)(block, rows[block], preparation) for block in pending]
-    with tqdm(total=len(rows), initial=len(rows) - left, desc="resize", unit="frame", disable=None) as bar:
-        for block, columns in cluster.unordered(tasks, workers=processes):
-            yield block, columns
-            bar.update(block.stop - block.start)
+    bar = {"title": "resize", "unit": "frame"}
+    yield from cluster.blocks(resize.block_of, pending, rows, preparation, workers=workers, few=resize.FEW, **bar)
 
 
 def _scales(frames: Columns, modalities: list[str]) -> dict[str, dict[str, list[float]]]:

@@ -85,19 +85,13 @@ def _cleaned(
     pending: list[slice], rows: list[Row], preparation: card.Preparation, workers: int
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
     """The pending blocks as they are done, by processes of this machine."""
-    import joblib
-    from tqdm import tqdm
-
     from pipeline.compute import cluster
     from pipeline.inputs.signals import windows
 
-    left = sum(block.stop - block.start for block in pending)
-    processes = max(1, min(workers or joblib.cpu_count(), left // windows.FEW))
-    tasks = [joblib.delayed(windows.cleaned_block)(block, rows[block], preparation) for block in pending]
-    with tqdm(total=len(rows), initial=len(rows) - left, desc="window", unit="window", disable=None) as bar:
-        for block, columns in cluster.unordered(tasks, workers=processes):
-            yield block, columns
-            bar.update(block.stop - block.start)
+    bar = {"title": "window", "unit": "window"}
+    yield from cluster.blocks(
+        windows.cleaned_block, pending, rows, preparation, workers=workers, few=windows.FEW, **bar
+    )
 
 
 def _scaled(

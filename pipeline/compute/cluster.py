@@ -14,6 +14,7 @@ from typing import Any
 
 import joblib
 from joblib.externals.loky import process_executor
+from tqdm import tqdm
 
 from pipeline.compute import orphans
 from pipeline.errors import ConfigError, MissingDependencyError
@@ -54,6 +55,35 @@ def ordered(tasks: Sequence[Task], workers: int = 0) -> Iterator[Any]:
     tasks, workers : as of ``unordered``.
     """
     yield from _processes(_workers(tasks, workers), "generator")(tasks)
+
+
+def blocks(
+    make: Callable,
+    pending: Sequence[slice],
+    rows: Sequence[Any],
+    settings: Any,
+    *,
+    workers: int,
+    few: int,
+    title: str,
+    unit: str,
+) -> Iterator[tuple[slice, Any]]:
+    """Make the pending blocks of some rows in processes of this machine, with a progress bar, as they are done.
+
+    Parameters
+    ----------
+    make : of a block, its rows and the settings: the block and what it became.
+    workers : as of ``unordered``.
+    few : rows; of fewer, starting another process would take longer than it saves.
+    title, unit : of the bar, and what a row is.
+    """
+    left = sum(block.stop - block.start for block in pending)
+    processes = max(1, min(workers or joblib.cpu_count(), left // few))
+    tasks = [joblib.delayed(make)(block, rows[block], settings) for block in pending]
+    with tqdm(total=len(rows), initial=len(rows) - left, desc=title, unit=unit, disable=None) as bar:
+        for block, made in unordered(tasks, workers=processes):
+            yield block, made
+            bar.update(block.stop - block.start)
 
 
 def _workers(tasks: Sequence[Task], workers: int) -> int:
