@@ -37,20 +37,22 @@ paindistill: which teacher transfers better to a small student, and how small ma
 Two commands:   make report    everything, on the shipped demo set or with DATA=/path/to/dataset
                 make test      lint, tests, coverage
 
-Four tasks:     make report TASK=pain                pain or no pain on a face; the task where none is named
+Six tasks:      make report TASK=pain                pain or no pain on a face; the task where none is named
                 make report TASK=expression          seven expressions: anger, disgust, fear, happiness ...
                 make report TASK=skin-conductance    no heat pain or one of four levels, from 5.5 s of signal
                 make report TASK=fire-smoke          fire? smoke? teachers see RGB and infrared, students RGB
+                make report TASK=intensity           how strong is the expression of pain: PSPI, or a number
+                make report TASK=landmarks           where are 68, 98 or 29 points of the face
 
 Each target first makes what it needs; what is fresh is reused.
 
   setup            .venv with the tested versions (done by every other target)
   index            list the samples of the raw dataset          DATA DATASET COLUMNS CHANNEL MAX_SKIPPED
-  align            find every face once, warp it to 256 px     ALIGN FACE_SIZE MARGIN MIN_FACE WORKERS DEVICE
+  align            find every face once, warp it to 256 px     ALIGN BOX FACE_SIZE MARGIN MIN_FACE WORKERS
   resize           bring every frame, RGB and infrared, to one size   FRAME_SIZE FILTERS
   window           clean every signal, one rate, length, scale   CHANNEL RATE_HZ SECONDS SMOOTH_WINDOW SCALING
   split            train, validation, test without a subject in two   SEED TRAIN VAL CV OFFICIAL UNSEEN
-  teacher          train the teachers                          TEACHER EPOCHS LEARNING_RATE WEIGHTS ...
+  teacher          train the teachers                          TEACHER TRUTH_LOSS SHAPE_SHARE EPOCHS ...
   teacher-labels   each teacher answers once for faces, views  TEACHER VIEWS FOLDS FEATURES MIX ...
   verify-labels    ask the teachers again for some faces       TEACHER SHARE
   distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS ...
@@ -72,13 +74,18 @@ Each target first makes what it needs; what is fresh is reused.
   clean            remove .venv and build files; the cache stays
 
   variable        default                  meaning
-  TASK            pain                     what is asked: pain, expression, skin-conductance, fire-smoke
+  TASK            pain                     what is asked: pain, expression, skin-conductance, fire-smoke,
+                                           intensity, landmarks
   LEVELS          all                      of a task of levels those asked: 0,4; or joined: '0|1,2|3,4'
   LABELS          the task's               of a task of yes-or-no labels the columns asked: fire,smoke
+  TARGET          the task's               of a task of a number the column asked, with its RANGE: 0,27
+  POINTS          68                       of a task of points, how many: 68, 98, 29
   DATA            the task's demo set      folder or CSV file of the raw dataset; several with commas
-  DATASET         auto      synpain folders csv frames flame2 ferplus rafdb affectnet parquet npz biovid
+  DATASET         auto                     its form: synpain, folders, csv, frames, flame2, ferplus, rafdb,
+                                           affectnet, parquet, npz, biovid, 300w, wflw, cofw, unbc
   COLUMNS                                  other names of a table's columns: rgb_frame=image,clip=flight
   ALIGN           mtcnn                    none: pictures show aligned or cropped faces, resize them
+  BOX             mtcnn                    points, dataset: cut faces out by true points, by given boxes
   FILTERS                                  frames: stretch, clahe, median, then minmax; several with commas
   CHANNEL         gsr                      signals: a channel of the files' header, or several: gsr,ecg
   RATE_HZ         0                        signals: steps a second, filtered against aliasing; 0: the files'
@@ -87,13 +94,18 @@ Each target first makes what it needs; what is fresh is reused.
   CV              demo 5 *                 outer folds over people: 5; subject: leave one out; 0: one split
   SPLIT_BY        subject                  sample: samples, whoever's: a leak, with I_KNOW_IT_LEAKS=1
   PRESET          demo; paper with DATA    demo, paper, smoke: models and schedules
-  TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student
+  TEACHER         resnet,swin,none *       families or timm names; none: no teacher; a+b: two of one student;
+                                           tough=resnet18+tolerant=resnet18: each in its role
   STUDENT         deit *                   family or timm name
   SEED            demo 0, paper 0,1,2 *    seeds of the students (of the split or teacher for those targets)
   LOSS            hard *                   label, hard, soft, dkd, dist, cosine, hint, attention, rkd,
-                                           contrastive, features, relation, or a sum: soft:0.7,hint:0.3;
+                                           contrastive, features, relation; of numbers smooth_l1, ccc; of
+                                           points wing, main, assistive, kd; or a sum: soft:0.7,hint:0.3;
                                            several, in LOSSES:
                                            hard,soft:0.7+hint:0.3; of one of several teachers: soft@swin
+  TRUTH_LOSS      label *                  what teachers, and students without one, learn: a loss of the truth
+  CONSTANTS       paper                    of main, assistive, kd; code: those of the authors' code
+  SHAPE_SHARE     0.9                      teachers of soft points: variance that their shape model keeps
   LABELLED        demo 10,0, else 0 *      training subjects whose true labels students know, or their share;
                                            0: all; several to compare: 10,50,0
   VIEWS           1 *                      labelled views of each training face; 1: the face itself
@@ -105,8 +117,8 @@ Each target first makes what it needs; what is fresh is reused.
   EPOCHS          demo 2, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')
   BATCH_SIZE      demo 16, paper 64 *      faces per step
   OPTIMIZER       adam *                   adam, adamw, sgd; beside it WEIGHT_DECAY CLIP_NORM LABEL_SMOOTHING
-  SCHEDULE        step *                   step, cosine, constant, plateau; beside it WARMUP_EPOCHS ...
-  SAMPLING        shuffle *                balanced: every class is drawn equally often
+  SCHEDULE        step *                   step, cosine, constant, plateau, inverse; with WARMUP_EPOCHS ...
+  SAMPLING        shuffle *                balanced: every class, or level of a number, is drawn equally often
   STOP_ON         val_loss *               column of history.csv that chooses the epoch
   PATIENCE        0 *                      epochs without a better one that end the training; 0: none do
   EMA             0                        decay of an average of the weights, which is then used; 0: none

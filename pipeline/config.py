@@ -99,6 +99,26 @@ class Architecture:
     digest: str = ""  # SHA-256 of the weights file, where there is one: its content counts, not its name
 
 
+# Backbones small enough for two CPU cores, pretrained on other synthetic identities and shipped with the demo sets.
+SHIPPED = {
+    "resnet": Architecture("resnet10t", image_size=112, weights="shipped", label="resnet10t-112"),
+    "swin": Architecture(
+        "swin_tiny_patch4_window7_224",
+        options=(("embed_dim", 48), ("depths", (2, 2, 6, 2)), ("num_heads", (2, 4, 8, 16))),
+        image_size=112,
+        weights="shipped",
+        label="swin-48-2262-112",
+    ),
+    "deit": Architecture(
+        "deit_tiny_distilled_patch16_224",
+        options=(("depth", 6),),
+        image_size=112,
+        weights="shipped",
+        label="deit-tiny-6-distilled-112",
+    ),
+}
+
+
 def weights_file(architecture: Architecture) -> Path | None:
     """The file an architecture's weights come from, or None for ``hub`` and ``random``."""
     if architecture.weights in ("hub", "random"):
@@ -109,6 +129,12 @@ def weights_file(architecture: Architecture) -> Path | None:
     return path / "weights.safetensors" if path.is_dir() else path
 
 
+def role_and_network(teacher: str) -> tuple[str, str]:
+    """The role that a teacher plays, and its network: both of ``tolerant=resnet18``; else its name is either."""
+    role, sign, network = teacher.partition("=")
+    return (role, network) if sign else (teacher, teacher)
+
+
 @dataclass(frozen=True)
 class IndexConfig:
     data: str = raw_data()
@@ -116,7 +142,7 @@ class IndexConfig:
         "auto",
         "Form of the raw dataset.",
         choices=("auto", "synpain", "folders", "csv", "frames", "flame2")
-        + ("ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz"),
+        + ("ferplus", "rafdb", "affectnet", "parquet", "biovid", "npz", "300w", "wflw", "cofw", "unbc"),
     )
     columns: str = option(
         "", "Other names of a table's columns: rgb_frame=image,ir_frame=thermal,clip=flight,fire=flame."
@@ -142,6 +168,12 @@ class AlignConfig:
         "mtcnn",
         "How faces are found; none: pictures show aligned or cropped faces already and are resized as a whole.",
         choices=("mtcnn", "none"),
+    )
+    box: str = option(
+        "mtcnn",
+        "What of a face is brought to its place: mtcnn, its five landmarks; points, a square about its true points; "
+        "dataset, about the dataset's own box.",
+        choices=("mtcnn", "points", "dataset"),
     )
     face_size: int = option(256, "Side of an aligned face in pixels.", least=LEAST_SIDE, most=MOST_SIDE)
     margin: float = option(
@@ -252,7 +284,9 @@ class TrainingConfig:
     optimizer: str = option("adam", "Optimiser.", choices=("adam", "adamw", "sgd"))
     learning_rate: float = option(1e-5, "Highest learning rate.", above=0, most=MOST_RATE)
     weight_decay: float = option(0.0, "Weight decay.", least=0, most=MOST_RATE)
-    schedule: str = option("step", "Course of the learning rate.", choices=("step", "cosine", "constant", "plateau"))
+    schedule: str = option(
+        "step", "Course of the learning rate.", choices=("step", "cosine", "constant", "plateau", "inverse")
+    )
     step_size: int = option(
         10,
         "SCHEDULE=step: epochs between reductions of the learning rate; plateau: epochs without a better STOP_ON that "
@@ -260,12 +294,20 @@ class TrainingConfig:
         least=1,
         most=MOST_EPOCHS,
     )
-    gamma: float = option(0.5, "SCHEDULE=step, plateau: factor of each reduction.", above=0, most=1)
+    gamma: float = option(
+        0.5,
+        "SCHEDULE=step, plateau: factor of each reduction; inverse: the rate is divided by 1 + GAMMA x steps.",
+        above=0,
+        most=1,
+    )
     min_learning_rate: float = option(0.0, "SCHEDULE=cosine: where the learning rate ends.", least=0, most=MOST_RATE)
     warmup_epochs: int = option(
         0, "Epochs over which the learning rate rises, step by step.", least=0, most=MOST_EPOCHS
     )
     clip_norm: float = option(0.0, "Largest norm of the gradient; 0: any.", least=0, most=1e6)
+    truth_loss: str = option(
+        "label", "What teachers, and students without one, learn the true answers by: a loss, or a sum: label+ccc:0.5."
+    )
     label_smoothing: float = option(0.0, "Share of each true label that is spread over all classes.", least=0, most=1)
     sampling: str = option("shuffle", "Order of the samples; balanced: classes alike.", choices=("shuffle", "balanced"))
     ema: float = option(0.0, "Decay of an average of the weights, which is then used; 0: none.", least=0, below=1)
@@ -301,6 +343,13 @@ class TeacherConfig(TrainingConfig):
         0, "Parts of the training subjects, one of which is left out; 0: none is.", least=0, most=MOST_FOLDS
     )
     fold: int = option(0, "The part that is left out.", least=0, below=MOST_FOLDS)
+    learns: str = field(default="true")  # or "soft": points that a shape model has smoothed; the graph says which
+    shape_share: float = option(
+        0.90, "Soft points: share of the variance that the shape model's components keep.", above=0, most=1
+    )
+    procrustes: bool = option(
+        True, "Soft points: shapes are turned, scaled and moved onto each other before their components are found."
+    )
     architecture: Architecture = field(default=Architecture("swin_base_patch4_window7_224"))
 
 
@@ -344,6 +393,11 @@ class DistillConfig(TrainingConfig, ViewsConfig):
     student: str = option("deit", "Family, or timm model name.", affects=False)
     teacher: str = option("swin", "Teacher whose labels are learned, or none for the baseline.")
     loss: str = option("hard", "Distillation loss, or a sum such as soft:0.7,hint:0.3.")
+    constants: str = option(
+        "paper",
+        "Constants of the losses main, assistive and kd: published in figures, or in code.",
+        choices=("paper", "code"),
+    )
     temperature: float = option(4.0, "Temperature of the losses that soften logits.", least=1e-3, most=1e3)
     labelled: float = option(
         0.0,

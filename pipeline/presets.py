@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.config import (
     DEMO_SETS,
+    SHIPPED,
     AlignConfig,
     Architecture,
     DistillConfig,
@@ -24,19 +25,27 @@ from pipeline.config import (
     SplitConfig,
     TeacherConfig,
     WindowConfig,
+    role_and_network,
 )
 from pipeline.tasks import PAIN, Task
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Data, the networks behind family names, and the config of each stage, under the stage's name."""
+    """Data, the networks behind family names, and the config of each stage, under the stage's name.
+
+    Parameters
+    ----------
+    learns : by role of a teacher, whether it learns the ``true`` answers or ``soft`` ones; of any other the true ones.
+        A role is a family, or stands before a timm model: ``tolerant=resnet18``.
+    """
 
     name: str
     task: Task = PAIN
     data: str = ""
     teacher_networks: Mapping[str, Architecture] = field(default_factory=dict)
     student_networks: Mapping[str, Architecture] = field(default_factory=dict)
+    learns: Mapping[str, str] = field(default_factory=dict)
     index: IndexConfig = field(default_factory=IndexConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
@@ -57,7 +66,7 @@ class Preset:
 
     def teacher(self, name: str) -> Architecture:
         """The teacher behind a family's name, or exactly the timm model of that name with its hub weights."""
-        return self.teacher_networks.get(name) or Architecture(name)
+        return self.teacher_networks.get(name) or Architecture(role_and_network(name)[1])
 
     def student(self, name: str) -> Architecture:
         """The student behind a family's name, or exactly the timm model of that name with its hub weights."""
@@ -81,24 +90,6 @@ PAPER = Preset(
     student_networks={"deit": Architecture("deit_base_distilled_patch16_224", image_size=256)},
 )
 
-# Backbones small enough for two CPU cores, pretrained on other synthetic identities and shipped with the demo sets.
-DEMO_NETWORKS = {
-    "resnet": Architecture("resnet10t", image_size=112, weights="shipped", trained="head", label="resnet10t-112"),
-    "swin": Architecture(
-        "swin_tiny_patch4_window7_224",
-        options=(("embed_dim", 48), ("depths", (2, 2, 6, 2)), ("num_heads", (2, 4, 8, 16))),
-        image_size=112,
-        weights="shipped",
-        label="swin-48-2262-112",
-    ),
-    "deit": Architecture(
-        "deit_tiny_distilled_patch16_224",
-        options=(("depth", 6),),
-        image_size=112,
-        weights="shipped",
-        label="deit-tiny-6-distilled-112",
-    ),
-}
 DEMO_SCHEDULE = {
     "epochs": 6,
     "batch_size": 32,
@@ -109,8 +100,8 @@ DEMO_SCHEDULE = {
 }
 DEMO = Preset(
     name="demo",
-    teacher_networks={name: DEMO_NETWORKS[name] for name in ("resnet", "swin")},
-    student_networks={"deit": DEMO_NETWORKS["deit"]},
+    teacher_networks={"resnet": replace(SHIPPED["resnet"], trained="head"), "swin": SHIPPED["swin"]},
+    student_networks={"deit": SHIPPED["deit"]},
     train_teacher=TeacherConfig(**DEMO_SCHEDULE),
     teacher_labels=LabelsConfig(precision="auto"),
     distill=DistillConfig(**DEMO_SCHEDULE),

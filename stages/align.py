@@ -2,6 +2,8 @@
 
 Writes ``inputs.h5``: a face of one size for each row of ``samples.csv``, in the same order, with its box and landmarks.
 With ``ALIGN=none`` the pictures show aligned or cropped faces already: each is resized as a whole, and nobody looks.
+With ``BOX=points`` or ``dataset`` nobody looks either: a square about the face's points, or the dataset's own box, is
+the face, unturned.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import AlignConfig, as_dict
+from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.faces import card
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     from pipeline.inputs.faces import aligner
 
     table = arrays.read_table(samples.file("samples.csv"))
-    rows = _rows(config, samples, table)
+    rows, boxes = _rows(config, samples, table), _boxes(config, samples)
     ids = arrays.sample_id_column(list(table["sample_id"]))
     path = work.path / "inputs.h5"
     layout = {**aligner.layout(len(rows), config.face_size), "sample_id": (ids.shape, ids.dtype)}
@@ -56,7 +59,7 @@ def run(config: AlignConfig, work: Work, samples: Artifact) -> dict[str, Any]:
     left = sum(block.stop - block.start for block in pending)
     start = time.monotonic()
     with tqdm(total=len(rows), initial=len(rows) - left, desc="align", unit="face", disable=None) as bar:
-        for block, columns in _blocks(config, pending, rows):
+        for block, columns in _blocks(config, pending, rows, boxes):
             writer.write(block, **columns, sample_id=ids[block])
             bar.update(block.stop - block.start)
     writer.finish()
@@ -76,8 +79,31 @@ def _rows(config: AlignConfig, samples: Artifact, table) -> list[Row]:
     return list(zip(pictures, boxes, strict=True))
 
 
+def _boxes(config: AlignConfig, samples: Artifact) -> np.ndarray | None:
+    """Where each row's face is, float (N, 4), NaN where that is not known; None where it is looked for.
+
+    Raises
+    ------
+    ConfigError : pictures are resized as a whole.
+    DataError : the dataset has no points, or no boxes.
+    """
+    from pipeline.inputs import sample_table
+
+    if config.box == "mtcnn":
+        return None
+    if config.align == "none":
+        raise ConfigError(f"BOX={config.box} cuts faces out, ALIGN=none resizes whole pictures. Leave one of them out.")
+    boxes = sample_table.boxes(samples, config.box)
+    if boxes is None:
+        raise DataError(
+            f"BOX={config.box}: the dataset has no {'points' if config.box == 'points' else 'boxes of faces'}; it "
+            f"knows {', '.join(samples.summary['targets'])}. Leave BOX out, so that faces are looked for."
+        )
+    return boxes
+
+
 def _blocks(
-    config: AlignConfig, pending: list[slice], rows: list[Row]
+    config: AlignConfig, pending: list[slice], rows: list[Row], boxes: np.ndarray | None
 ) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
     """The pending blocks as they are done, by processes on CPUs or in batches on a GPU."""
     import joblib
@@ -86,11 +112,13 @@ def _blocks(
     from pipeline.inputs.faces import aligner
 
     settings = card.Preparation.of(as_dict(config))
-    device = "cpu" if config.backend != "loky" or config.align == "none" else devices.pick(config.device)
+    looks = config.align != "none" and boxes is None
+    device = "cpu" if config.backend != "loky" or not looks else devices.pick(config.device)
     if device != "cpu":
         yield from _gpu_blocks(settings, device, pending, rows)
         return
-    tasks = [joblib.delayed(aligner.align_block)(block, rows[block], settings) for block in pending]
+    given = {block.start: None if boxes is None else boxes[block] for block in pending}
+    tasks = [joblib.delayed(aligner.align_block)(block, rows[block], settings, given[block.start]) for block in pending]
     yield from cluster.unordered(tasks, config.backend, config.scheduler, config.workers)
 
 

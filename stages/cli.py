@@ -20,6 +20,7 @@ from pipeline.config import (
     DEMO_SEEDS,
     DEMO_SETS,
     REPOSITORY,
+    SHIPPED,
     SHIPPED_WEIGHTS,
     AlignConfig,
     PretrainConfig,
@@ -30,7 +31,7 @@ from pipeline.tasks import PAIN, TASKS, find
 from stages import distill, housekeeping, params, predict, pretrain, surroundings, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
-from stages.options import common_options, config_options, configured, field_options, store_for
+from stages.options import ASKED, asked, common_options, config_options, configured, field_options, store_for
 from stages.session import Session
 
 log = logging.getLogger(__name__)
@@ -198,17 +199,17 @@ def plan_command(**values: Any) -> None:
 @click.option("--yes", type=params.Switch(), default=False, help="Remove without asking.")
 def gc_command(yes: bool, **values: Any) -> None:
     """Remove the artifacts that no task needs under these options, after naming them."""
-    asked = Session("report", values, makes=False)
-    same = values | {"data": asked.preset.data, "preset": asked.preset.name, "levels": None, "labels": None}
+    session = Session("report", values, makes=False)
+    same = values | {"data": session.preset.data, "preset": session.preset.name, **dict.fromkeys(ASKED)}
     if values["losses"] is not None:  # the name of a sweep is one task's
-        same["losses"] = ",".join(loss.replace(",", "+") for loss in asked.selection.losses)
-    wanted = [asked.wanted()]
+        same["losses"] = ",".join(loss.replace(",", "+") for loss in session.selection.losses)
+    wanted = [session.wanted()]
     for name in TASKS:
         try:
             wanted.append(Session("report", same | {"task": name}, makes=False).wanted())
         except ConfigError as error:
             log.info("TASK=%s has no artifacts under these options: %s", name, error)
-    housekeeping.collect(asked.store, wanted, yes)
+    housekeeping.collect(session.store, wanted, yes)
 
 
 @cli.command("predict")
@@ -309,7 +310,7 @@ def pretrain_command(n: int, faces_seed: int, height: int, workers: int, out: Pa
     place = {"data": os.fspath(folder), "workers": workers}
     base = presets.preset(PAIN, "demo").changed({"index": place, "align": place | {"device": config.device}})
     graph = Graph(base, RawData(folder, store.root / ".hashes.json"))
-    nodes = [graph.pretrained(family, presets.DEMO_NETWORKS, config) for family in presets.DEMO_NETWORKS]
+    nodes = [graph.pretrained(family, SHIPPED, config) for family in SHIPPED]
     for artifact in store.build(*nodes):
         click.echo(housekeeping.shown(pretrain.export(artifact, out)))
 
@@ -338,7 +339,7 @@ def _report(session: Session) -> None:
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
-    student = predict.newest_student(cache, find(values["task"], values["levels"], values["labels"]), distill.VERSION)
+    student = predict.newest_student(cache, asked(values), distill.VERSION)
     if student:
         return student
     session = Session("distill", values)

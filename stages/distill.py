@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 5
+VERSION = 6
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -47,11 +47,11 @@ def run(
     """
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
-    from pipeline.inputs import prepared
+    from pipeline.inputs import prepared, sample_table
     from pipeline.inputs.views.plan import Plan
     from pipeline.training import supervised
 
-    table = arrays.read_table(samples.file("samples.csv"))
+    table = sample_table.read(samples, config.task, inputs)
     assigned = arrays.read_table(split.file("split.csv"))
     columns = arrays.open_inputs(inputs)
     online = config.task.teacher_inputs if config.online else ()  # a teacher in the loop reads what it always reads
@@ -72,6 +72,7 @@ def run(
         by_role,
         tuple(_by_role(teachers)),
         epoch=len(train),
+        constants=config.constants,
         scales=prepare.get("scales"),
     )
     origin = {
@@ -159,6 +160,6 @@ def _targets(
             ensemble = TeacherEnsemble.load([artifact], device, config.precision)
             providers[role] = OnlineTargets(ensemble, kinds, config.task.kind)
         else:
-            store = open_checked(artifact, outputs=config.task.outputs, inputs=inputs, wanted=config)
+            store = open_checked(artifact, outputs=config.task.numbers, inputs=inputs, wanted=config)
             providers[role] = CachedTargets(store, train.sample_ids, kinds, device)
     return TargetsByRole(providers) if providers else None

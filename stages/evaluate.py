@@ -3,6 +3,8 @@
 Writes ``predictions.csv`` (every sample of every part), ``metrics.json`` (the test part, each metric with its bootstrap
 interval over subjects), ``calibration.json`` (of classes: the test part's probabilities, before and after a temperature
 fitted on validation), ``thresholds.json`` (of labels: thresholds fitted on validation, and the metrics under them),
+``videos.json`` (of numbers, where samples are frames of videos: the test part's videos by the mean, the maximum and the
+top decile of their frames),
 ``hidden.h5`` (of labels: pooled features of some test samples), ``MODEL_CARD.md`` and ``cost.json`` (parameters,
 arithmetic, latency; the latency is measured, so this file alone is not the same in two runs). A teacher's outputs come
 from its labels: it is run again for the samples of ``hidden.h5`` alone.
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.evaluation.question import Question
 
-VERSION = 6
+VERSION = 7
 CONFIG = EvaluateConfig
 INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
 OUTPUT = "evaluations"
@@ -64,7 +66,7 @@ def run(
     question = Question.of(config.task)
     network, card = models.load_model(model)
     store = arrays.open_inputs(inputs)
-    table = _samples(config, samples, split, store)
+    table = _samples(config, samples, inputs, split, store)
     outputs, teacher_outputs = _cached(config, inputs, model, labels, table)
     if outputs is None:
         outputs = _forward(network, card, store, table["sample_id"], config)
@@ -73,7 +75,7 @@ def run(
 
     measured = _measure(config, question, predicted)
     described = {"outputs": list(question.outputs), "part": "test"}
-    for name in ("metrics", "calibration", "thresholds"):
+    for name in ("metrics", "calibration", "thresholds", "videos"):
         if measured[name] is not None:
             _write_json(work, f"{name}.json", described | measured[name])
     if METRICS[question.kind].EMBEDDED:
@@ -88,16 +90,19 @@ def run(
     }
 
 
-def _samples(config: EvaluateConfig, samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
+def _samples(
+    config: EvaluateConfig, samples: Artifact, inputs: Artifact, split: Artifact, store: Columns
+) -> pd.DataFrame:
     """Every sample that the task uses, with its part and attributes."""
     import pandas as pd
 
     from pipeline.artifacts import arrays
     from pipeline.evaluation import predictions
+    from pipeline.inputs import sample_table
 
     detected = pd.Series(store["detected"][:].astype(bool), index=store.sample_ids) if "detected" in store else None
     return predictions.samples_table(
-        arrays.read_table(samples.file("samples.csv")),
+        sample_table.read(samples, config.task, inputs),
         arrays.read_table(split.file("split.csv")),
         detected,
         config.task,
@@ -115,7 +120,7 @@ def _cached(
 
     own, teachers = None, []
     for artifact in labels.values():
-        cached = label_store.open_checked(artifact, outputs=config.task.outputs, inputs=inputs)
+        cached = label_store.open_checked(artifact, outputs=config.task.numbers, inputs=inputs)
         outputs = cached.samples["logits"][cached.samples.rows(table["sample_id"])]
         if cached.json("teachers") == [model.fingerprint]:
             own = outputs
@@ -187,7 +192,7 @@ def _blank(card: Mapping[str, Any]) -> Any:
 
 def _measure(config: EvaluateConfig, question: Question, predicted: pd.DataFrame) -> dict[str, Any]:
     """Metrics of the test part, what was fitted on validation, and a metric in every group of its subjects."""
-    from pipeline.evaluation import predictions, subgroups, thresholds
+    from pipeline.evaluation import predictions, subgroups, thresholds, videos
     from pipeline.evaluation.metrics import METRICS
 
     test, validation = (predicted[predicted["part"] == part] for part in ("test", "val"))
@@ -197,6 +202,7 @@ def _measure(config: EvaluateConfig, question: Question, predicted: pd.DataFrame
         "metrics": predictions.scores(test, question, *draws),
         "calibration": predictions.calibrated(test, validation, question, *draws) if kind.CALIBRATED else None,
         "thresholds": thresholds.measured(test, validation, question, *draws) if kind.THRESHOLDED else None,
+        "videos": videos.measured(test, question, *draws),
         "groups": subgroups.summary(test, question, *draws),
     }
 

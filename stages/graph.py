@@ -27,14 +27,23 @@ from pipeline.config import (
     Architecture,
     DistillConfig,
     PretrainConfig,
+    TeacherConfig,
     TrainingConfig,
     ViewsConfig,
+    role_and_network,
     weights_file,
 )
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.presets import Preset
 from pipeline.tasks import DEFAULT
-from pipeline.tasks.objective import BASELINE, canonical, check_kind, check_roles, features, roles
+from pipeline.tasks.objective import (
+    canonical,
+    check_kind,
+    check_roles,
+    check_truth_loss,
+    features,
+    roles,
+)
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
 GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
@@ -92,11 +101,12 @@ class Selection:
         names = [name for text in self.teachers if text != NO_TEACHER for name in roles(text).values()]
         return tuple(dict.fromkeys(names))
 
-    def recipes(self, epochs: int) -> list[Recipe]:
+    def recipes(self, epochs: int, truth_loss: str) -> list[Recipe]:
         """Every recipe once.
 
         Parameters
         ----------
+        truth_loss : of students without a teacher.
         epochs : of a student; without a teacher, more views than epochs are as good as new views in every epoch.
         """
         recipes: dict[Recipe, None] = {}
@@ -105,7 +115,7 @@ class Selection:
         ):
             if teacher == NO_TEACHER:
                 own = views if views < epochs else 1
-                recipes[Recipe(student, teacher, BASELINE, own, labelled=labelled)] = None
+                recipes[Recipe(student, teacher, canonical(truth_loss), own, labelled=labelled)] = None
             else:
                 recipes[Recipe(student, teacher, canonical(loss), views, folds, labelled)] = None
         return list(recipes)
@@ -160,7 +170,11 @@ class Graph:
     def _teacher(self, name: str, folds: int = 0, fold: int = 0) -> Node:
         config = self.preset.train_teacher
         network = self._network(self.preset.teacher(name), name, config)
-        config = replace(config, teacher=name, folds=folds, fold=fold, architecture=network)
+        check_truth_loss(config.truth_loss, self.preset.task.kind)
+        learns = self.preset.learns.get(role_and_network(name)[0], "true")
+        config = replace(config, teacher=name, folds=folds, fold=fold, learns=learns, architecture=network)
+        if learns == "true":  # no shape is modelled
+            config = replace(config, shape_share=TeacherConfig.shape_share, procrustes=TeacherConfig.procrustes)
         return self._node("train_teacher", self._slug("teacher", name, f"f{folds}-{fold}" if folds else ""), config)
 
     def teachers(self, name: str, folds: int = 0) -> dict[str, Node]:
@@ -190,6 +204,7 @@ class Graph:
         )
         _check(config)
         check_kind(recipe.loss, self.preset.task.kind)
+        check_truth_loss(config.truth_loss, self.preset.task.kind)
         method = [recipe.loss] if taught else []
         method += _drawn(config) + ["online"] * config.online
         method += [f"n{recipe.labelled:g}"] if recipe.labelled else []
@@ -254,7 +269,7 @@ class Graph:
 
     def runs(self, selection: Selection) -> list[Node]:
         """Every selected student; seed by seed, so that what is there of an unfinished grid is balanced."""
-        recipes = selection.recipes(self.preset.distill.epochs)
+        recipes = selection.recipes(self.preset.distill.epochs, self.preset.distill.truth_loss)
         return [self.student(recipe, seed) for seed in selection.seeds for recipe in recipes]
 
     def models(self, selection: Selection) -> list[Node]:
@@ -298,7 +313,9 @@ class Graph:
 
 
 def _check(config: DistillConfig) -> None:
-    """Refuse what no cached label can be right for."""
+    """Refuse what no label, or no cached one, can be right for."""
+    if config.mix != "none" and config.task.kind == "points":
+        raise ConfigError(f"MIX={config.mix}: two faces in one picture have no points of one face. Leave MIX out.")
     if config.teacher == NO_TEACHER:
         return
     if config.mix != "none" and config.views == 1 and not config.online:

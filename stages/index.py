@@ -1,7 +1,8 @@
 """Read the raw dataset once: which pictures or signals there are, of whom, and which cannot be used.
 
 Writes ``samples.csv``, a row for each face, window or pair of frames, and ``skipped.csv``, a row with the reason for
-each picture, recording or pair that cannot be used.
+each picture, recording or pair that cannot be used. Where the dataset knows points or boxes of faces, ``points.h5``
+holds them, a row for each sample in the same order.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
+
     from pipeline.artifacts.raw_data import RawData
     from pipeline.artifacts.store import Work
-    from pipeline.inputs.datasets import Entry, Listing
+    from pipeline.inputs.datasets import Entry, Listing, Region
 
-VERSION = 3
+VERSION = 4
 CONFIG = IndexConfig
 INPUTS = ("raw",)
 OUTPUT = "samples"
@@ -62,6 +65,7 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
     indexing.check_skipped(len(rows), skipped, total, config.max_skipped, work.path / "skipped.csv", medium)
     samples = pd.DataFrame(rows)
     arrays.write_table(work.path / "samples.csv", samples)
+    _write_points(work, list(samples["sample_id"]), indexing.face_columns(listing, rows))
     name = "+".join(dict.fromkeys(forms.values()))
     log.info("index: %d samples of %d %s, %d skipped (%s)", len(rows), total, medium.words, len(skipped), name)
     return {
@@ -80,6 +84,21 @@ def run(config: IndexConfig, work: Work, raw: RawData) -> dict[str, Any]:
         **({"sources": forms} if len(forms) > 1 else {}),
         "skipped": [vars(item) for item in skipped],
     }
+
+
+def _write_points(work: Work, sample_ids: list[str], columns: dict[str, np.ndarray]) -> None:
+    """Keep the points and boxes of faces, where any are known."""
+    from pipeline.artifacts import arrays
+    from pipeline.inputs.sample_table import POINTS
+
+    if not columns:
+        return
+    columns = {**columns, "sample_id": arrays.sample_id_column(sample_ids)}
+    layout = {name: (values.shape, values.dtype) for name, values in columns.items()}
+    writer = arrays.open_writer(work.path / POINTS, "points", work.fingerprint, layout, {})
+    for block in writer.pending():
+        writer.write(block, **{name: values[block] for name, values in columns.items()})
+    writer.finish()
 
 
 def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:
@@ -136,11 +155,14 @@ def _inspections(
     from pipeline.inputs.signals.card import channels_of
 
     if not listing.of_signals:
+        faces = {
+            entry.file: entry.regions for entry in listing.entries if any(map(_is_located, entry.regions.values()))
+        }
         others = {entry.file: _paths(entry, raw) for entry in listing.entries if entry.companions}
         return {
             file: partial(pairs.inspect, companions=others[file], compared=compared)
             if file in others
-            else partial(inspect, paired=paired, compared=compared)
+            else partial(inspect, paired=paired, compared=compared, faces=faces.get(file))
             for file, paired in files.items()
         }
     channels = channels_of(config.channel)
@@ -149,6 +171,11 @@ def _inspections(
         file: partial(inspection.inspect, regions=regions[file], channels=channels, person=person_of(file)[0])
         for file in files
     }
+
+
+def _is_located(region: Region) -> bool:
+    """Whether a dataset says where the face of a region is."""
+    return bool(region.points or region.box)
 
 
 def _paths(entry: Entry, raw: RawData) -> dict[str, Path]:

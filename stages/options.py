@@ -19,8 +19,9 @@ from pipeline.config import DEMO_SETS, NO_TEACHER, REPOSITORY, DistillConfig, Tr
 from pipeline.errors import ConfigError
 from pipeline.fields import read_number, read_whole
 from pipeline.presets import Preset
-from pipeline.tasks import DEFAULT, PAIN, TASKS, find
+from pipeline.tasks import DEFAULT, PAIN, TASKS, Task, find
 from pipeline.tasks.objective import canonical
+from pipeline.tasks.schemes import SCHEMES
 from stages import params
 from stages.graph import Selection, upstream
 
@@ -31,7 +32,7 @@ RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstra
 # The whole study is divided so: these have one name in every command.
 RENAMED |= {("split", "cv"): "cv", ("split", "by"): "split_by", ("split", "i_know_it_leaks"): "i_know_it_leaks"}
 # Chosen by options that select models rather than by fields.
-SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task"}
+SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task", "learns"}
 # Labels and students must agree on these: one option sets both.
 SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
 # Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.
@@ -43,6 +44,7 @@ LISTED = {
     "FOLDS": (ViewsConfig, "folds", "0,2,4"),
 }
 SWEEPS = ", ".join(f"{name} (TASK={task.name})" for task in TASKS.values() for name in task.sweeps)
+ASKED = ("levels", "labels", "target", "bounds", "points")  # options that say how a task is asked
 MOST_RUNS = 10_000  # students that one command may ask for
 SHOWN = {name: presets.preset(PAIN, name) for name in presets.PRESETS}  # whose defaults the help shows
 
@@ -96,7 +98,7 @@ def config_options(stage: str, *, models: str = "") -> Callable:
 
 
 def common_options(command: Callable) -> Callable:
-    """Decorate a command with the options of all commands: task, levels, labels, preset and cache."""
+    """Decorate a command with the options of all commands: the task and its variants, preset and cache."""
     for option in reversed(_common_options()):
         command = option(command)
     return command
@@ -160,6 +162,23 @@ def _common_options() -> list[Callable]:
             "task's]",
         ),
         click.option(
+            "--target",
+            type=params.Text(),
+            help="Of a task of a number, the column of the table that is asked, with its RANGE: phq_score.  [default: "
+            "the task's]",
+        ),
+        click.option(
+            "--range",
+            "bounds",
+            type=params.Text(),
+            help="Lowest and highest value of that number: 0,27.  [default: the task's]",
+        ),
+        click.option(
+            "--points",
+            type=params.OneOf(tuple(map(str, SCHEMES))),
+            help="Of a task of points, how many there are.  [default: the task's]",
+        ),
+        click.option(
             "--preset",
             type=params.OneOf(presets.PRESETS),
             help="Models and schedules.  [default: demo, paper with DATA]",
@@ -216,11 +235,11 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
 
     Raises
     ------
-    ConfigError : there is no such task, it has no such levels or labels, or a preset that needs data has none.
+    ConfigError : there is no such task, it cannot be asked so, or a preset that needs data has none.
     """
     data = values.get("data")
     name = values["preset"] or (presets.NEEDS_DATA if data else "demo")
-    task = find(values["task"], values.get("levels"), values.get("labels"))
+    task = asked(values)
     shipped = not data or os.path.realpath(data) == os.path.realpath(DEMO_SETS / task.demo)
     preset = presets.preset(task, name, shipped)
     values = {**values, "data": data or preset.data}
@@ -232,6 +251,18 @@ def configured(values: dict[str, Any], stage: str) -> Preset:
             for where, field in target.places:
                 given.setdefault(where, {})[field] = values[target.name]
     return preset.changed({**given, "data": values["data"]})
+
+
+def asked(values: dict[str, Any]) -> Task:
+    """The task that a command's options name, asked as they say.
+
+    Raises
+    ------
+    ConfigError : there is none, or it cannot be asked so.
+    """
+    given = {name: values.get(name) for name in ASKED}
+    points = given.pop("points")
+    return find(values["task"], **given, points=int(points) if points else None)
 
 
 def selection(preset: Preset, values: dict[str, Any]) -> Selection:

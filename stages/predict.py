@@ -1,7 +1,8 @@
 """Recognise what a task asks in a picture or a folder of pictures, or in files of signals.
 
-Writes ``predictions.csv``: a row per face, and ``annotated/``, the pictures with boxes and classes; a row per frame,
-and the frames with their labels; or a row per window of a signal. A picture without a face, or a file that cannot be
+Writes ``predictions.csv``: a row per face, frame or window of a signal, with the class and its probability, each label,
+the number in its own units, or where the points are in pixels of the picture. Beside it ``annotated/`` has the pictures
+with what was recognised, and ``points/`` the points of each face in a ``.pts`` file. What has no face, or cannot be
 read, is a row with the reason. A row is on disk as soon as its picture, or all of its subject, is done: whatever ends a
 run, what it has predicted is there.
 """
@@ -25,6 +26,7 @@ from pipeline.errors import ArtifactError, DataError
 from pipeline.inputs import prepared
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
     from pipeline.serving.frames import FramePredictor
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions.csv"
 COPIES = "annotated"
-# What says nothing of one copy: the others would fail as well, and so would the table.
+POINTS = "points"
+# What says nothing of one file: the others would fail as well, and so would the table.
 HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
@@ -122,7 +125,7 @@ def _find_signals(source: Path, out: Path) -> Found:
 
 
 def _begin_faces(model: Path, device: str, found: Found, out: Path):
-    """A row for each face, and the annotated copies."""
+    """A row for each face, the annotated copies, and the points where it answers with such."""
     from pipeline.serving.predictor import Predictor
 
     predictor = Predictor(model, device)
@@ -160,7 +163,7 @@ WAYS = {
 
 def _check_apart(source: Path, out: Path) -> None:
     """Refuse to predict from results, and to lay copies over the pictures that they are of."""
-    places = {out.resolve(), (out / COPIES).resolve()} if source.is_dir() else {(out / COPIES).resolve()}
+    places = {(out / COPIES).resolve(), (out / POINTS).resolve()} | ({out.resolve()} if source.is_dir() else set())
     if places & {source.resolve(), *source.resolve().parents}:
         raise DataError(f"INPUT={source} lies among the results, OUT={out}. Choose another folder for these: OUT=")
 
@@ -200,7 +203,7 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
     Parameters
     ----------
     cache : where to look: the cache of one dataset, or the folder of several.
-    task : that it must have learned, with the same outputs.
+    task : that it must have learned, with the same outputs within the same bounds.
     version : of the stage ``distill``; a student of another version is out of date.
     """
     from pipeline.artifacts import cards  # builds its schemas, which no other command needs
@@ -212,7 +215,8 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
         try:
             artifact = Artifact.load(record.parent)
             made_by, learned = (artifact.record["stage"], artifact.record["version"]), artifact.config["task"]
-            same = (learned["name"], tuple(learned["outputs"])) == (task.name, task.outputs)
+            question = (learned["name"], tuple(learned["outputs"]), tuple(learned.get("bounds", ())))
+            same = question == (task.name, task.outputs, task.bounds)
             if made_by == ("distill", version) and same:
                 prepared.of_card(cards.read(artifact), artifact.path)
                 students.append(artifact)
@@ -223,7 +227,7 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
 
 
 def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) -> Iterator[dict[str, Any]]:
-    """The rows of one picture; its annotated copy is written on the way."""
+    """The rows of one picture; its annotated copy and the points of its faces are written on the way."""
     from pipeline.serving.annotate import annotate
 
     file = {"file": picture.shown}
@@ -238,9 +242,10 @@ def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) ->
     reason = _copied(annotate(image, faces), picture, out, names)
     if not faces:
         nothing = f"no {predictor.network.task['sample']} found"
-        yield file | {"reason": f"{nothing}; {reason}" if reason else nothing}
+        yield file | {"reason": _joined(nothing, reason)}
     for number, face in enumerate(faces, 1):
-        yield file | {"reason": reason} | _prediction(number, face, predictor.network)
+        pointed = _pointed(face.answer.points, picture, number if len(faces) > 1 else None, out)
+        yield file | {"reason": _joined(reason, pointed)} | _prediction(number, face)
 
 
 def _frame_row(predictor: FramePredictor, picture: Picture, out: Path, names: set[str]) -> dict[str, Any]:
@@ -251,46 +256,68 @@ def _frame_row(predictor: FramePredictor, picture: Picture, out: Path, names: se
     if picture.reason:
         return file | {"reason": picture.reason}
     try:
-        image, probabilities = predictor.frame(picture.path)
+        image, answer = predictor.frame(picture.path)
     except DataError as error:
         return file | {"reason": str(error)}
-    network = predictor.network
-    named = dict(zip(network.outputs, probabilities, strict=True))
-    drawn = annotate_frame(image, named, network.called(probabilities))
-    return file | {"reason": _copied(drawn, picture, out, names)} | network.cells(probabilities)
+    drawn = annotate_frame(image, answer.marks)
+    return file | {"reason": _copied(drawn, picture, out, names)} | answer.cells
 
 
 def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:
     """Write the annotated copy of a picture. Returns what is to be said of it: why there is none, or its odd name."""
     from pipeline.serving.pictures import copy_name
 
+    content = io.BytesIO()
+    try:
+        drawn.save(content, "JPEG", quality=92)
+    except OSError as error:
+        return f"no annotated copy: {error}"
     copy = copy_name(picture.name, names)
-    reason = _save(drawn, out / COPIES / copy, out / f"{COPIES}.draft")
-    if not reason and copy not in (picture.name, f"{picture.name}.jpg"):
-        reason = f"annotated copy: {escaped(copy)}"
-    return reason
+    fault = _save(content.getvalue(), out / COPIES / copy, out / f"{COPIES}.draft")
+    return _told("annotated copy", copy, fault, copy in (picture.name, f"{picture.name}.jpg"))
 
 
-def _save(image: Image, place: Path, draft: Path) -> str:
-    """Write an annotated copy by one rename. Returns why there is none, or nothing.
+def _pointed(points: np.ndarray, picture: Picture, face: int | None, out: Path) -> str:
+    """Write the points of a face, if it has any. Returns what is to be said of their file, as of a copy."""
+    from pipeline.inputs.datasets import pts
+    from pipeline.serving.pictures import points_name
+
+    if not len(points):
+        return ""
+    name = points_name(picture.name, face)
+    fault = _save(pts.text_of(points).encode(), out / POINTS / name, out / f"{POINTS}.draft")
+    return _told("points file", name, fault, name.startswith(picture.name))
+
+
+def _told(what: str, name: str, fault: str, plain: bool) -> str:
+    """What is to be said of a file: why there is none, or its name where that is not plain."""
+    if fault:
+        return f"no {what}: {fault}"
+    return "" if plain else f"{what}: {escaped(name)}"
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
+
+
+def _save(content: bytes, place: Path, draft: Path) -> str:
+    """Write a file beside the table by one rename. Returns why there is none, or nothing.
 
     Raises
     ------
-    OSError : no copy can be written here.
+    OSError : none can be written here.
     """
-    content = io.BytesIO()
     try:
-        image.save(content, "JPEG", quality=92)
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content.getvalue())
+        draft.write_bytes(content)
         draft.replace(place)
     except OSError as error:
         if error.errno in HOPELESS:
             raise
-        return f"no annotated copy: {error.strerror or error}"
+        return error.strerror or str(error)
     return ""
 
 
-def _prediction(number: int, face: FacePrediction, network: Network) -> dict[str, Any]:
+def _prediction(number: int, face: FacePrediction) -> dict[str, Any]:
     detected = {"half": face.half, "face": number, **dict(zip(BOX, face.box, strict=True))}
-    return detected | {"detection_probability": float(face.detection)} | network.cells(face.probabilities)
+    return detected | {"detection_probability": float(face.detection)} | face.answer.cells

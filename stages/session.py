@@ -105,7 +105,8 @@ class Session:
         Raises
         ------
         ConfigError : timm has no network of a name, or labels of more subjects are asked for than there are.
-        DataError : the dataset says nothing of what the task asks, at all or in an outer fold.
+        DataError : the dataset says nothing of what the task asks, at all or in an outer fold, or a number is outside
+            its bounds.
         """
         pending = self.store.pending(*nodes)
         self._check_names(pending)
@@ -128,7 +129,7 @@ class Session:
                 check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
 
     def _check_target(self) -> None:
-        """Refuse a task that the dataset says nothing of, before its inputs are prepared."""
+        """Refuse a task that the dataset says nothing of, or numbers outside its bounds, before inputs are prepared."""
         (samples,) = self.store.build(self.samples)
         task, targets = self.preset.task, samples.summary["targets"]
         if unknown := [name for name in task.targets if name not in targets]:
@@ -137,6 +138,10 @@ class Session:
                 f"{self.preset.data} says nothing of {', '.join(unknown)}, which TASK={task.name} asks for; it knows "
                 f"{', '.join(targets)}. Choose another dataset{', or ' * bool(others)}{' or '.join(others)}"
             )
+        if task.bounds:
+            from pipeline.inputs import sample_table  # imports numpy and pandas
+
+            sample_table.numbers(sample_table.read(samples, task), task)
 
     def _check_budgets(self, pending: list[Node]) -> None:
         """Refuse budgets of more subjects than a split has to train on, before teachers are trained."""
@@ -162,10 +167,11 @@ class Session:
             return
         from pipeline.artifacts import arrays  # imports numpy and pandas
         from pipeline.evaluation import predictions
+        from pipeline.inputs import sample_table
 
         task, cv = self.preset.task, self.preset.split.cv
         samples, *made = self.store.build(self.samples, *splits.values())
-        table = arrays.read_table(samples.file("samples.csv"))
+        table = sample_table.read(samples, task)
         for split in made:
             parts = predictions.samples_table(table, arrays.read_table(split.file("split.csv")), None, task)["part"]
             if empty := {"test", "val"} - set(parts):

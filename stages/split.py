@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 4
+VERSION = 5
 CONFIG = SplitConfig
 INPUTS = ("samples",)
 OUTPUT = "split"

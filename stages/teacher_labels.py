@@ -1,9 +1,9 @@
 """Let trained teachers label every sample and view once, and keep their raw outputs.
 
-Writes ``labels.h5``: for every sample its raw outputs float32 (N, C), hard label, the fold whose teacher labelled it,
-and sample id. With several views, or with features, also ``views.h5``: the same for V views of the M training samples,
-features as float16. Views that labels with fewer of them have are copied. Who labelled, for what, and how is kept in
-the files' attributes and checked when they are read.
+Writes ``labels.h5``: for every sample its raw outputs float32 (N, C), hard label where the task has such, the fold
+whose teacher labelled it, and sample id. With several views, or with features, also ``views.h5``: the same for V views
+of the M training samples, features as float16. Views that labels with fewer of them have are copied. Who labelled, for
+what, and how is kept in the files' attributes and checked when they are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.label_writer import LabelJob
     from pipeline.distillation.labels import LabelStore
 
-VERSION = 4
+VERSION = 5
 CONFIG = LabelsConfig
 INPUTS = ("samples", "split", "inputs", "teachers")
 OUTPUT = "labels"
@@ -58,10 +58,10 @@ def run(
         counts |= {"views_computed": config.views - copied, "views_copied": copied}
     made = LabelStore.load(work.path, work.fingerprint, several)
     return {
-        "counts": _counts(config, samples, split, made) | counts,
+        "counts": _counts(config, samples, inputs, split, made) | counts,
         "skipped": [],
         "reads": job.ensemble.cards[0]["inputs"],
-        "bytes_per_view": _bytes(made, ("logits", "hard")),
+        "bytes_per_view": _bytes(made, tuple(name for name in ("logits", "hard") if name in made.learned)),
         "feature_bytes_per_view": _bytes(made, features),
         "float32_agreement": _agreement(config, work, made, job, attrs["precision"]),
     }
@@ -91,11 +91,12 @@ def _job(
     from pipeline.distillation.kinds import KINDS
     from pipeline.distillation.label_writer import LabelJob
     from pipeline.distillation.labels import plan_of
+    from pipeline.inputs import sample_table
     from pipeline.inputs.batches import Samples
     from pipeline.inputs.split import fold_of
 
     columns = arrays.open_inputs(inputs)
-    table = arrays.read_table(samples.file("samples.csv"))
+    table = sample_table.read(samples, config.task, inputs)
     assigned = arrays.read_table(split.file("split.csv"))
     names = columns.sample_ids
     fold = np.full(len(names), ALL_FOLDS, np.int8)
@@ -153,21 +154,24 @@ def _with_most_views(relatives: list[LabelStore], config: LabelsConfig, features
     return max(fit, key=lambda relative: relative.attrs["views"], default=None)
 
 
-def _counts(config: LabelsConfig, samples: Artifact, split: Artifact, made: LabelStore) -> dict[str, int]:
-    """Samples labelled, and how often the hard label disagrees with the truth in each part."""
+def _counts(
+    config: LabelsConfig, samples: Artifact, inputs: Artifact, split: Artifact, made: LabelStore
+) -> dict[str, float]:
+    """Samples labelled, and how far the labels are from the truth in each part, as the kind of the task says it."""
     from pipeline.artifacts import arrays
     from pipeline.distillation.kinds import KINDS
+    from pipeline.inputs import sample_table
 
     kind = KINDS[config.task.kind]
-    table = arrays.read_table(samples.file("samples.csv")).merge(
-        arrays.read_table(split.file("split.csv"))[["sample_id", "part"]], on="sample_id"
-    )
+    assigned = arrays.read_table(split.file("split.csv"))[["sample_id", "part"]]
+    table = sample_table.read(samples, config.task, inputs).merge(assigned, on="sample_id")
     truth, places = kind.read(table, config.task)
     table = table.iloc[places]
-    hard = made.samples["hard"][made.samples.rows(table["sample_id"])]
-    counts = {"samples": len(made.samples["hard"])}
+    outputs = made.samples["logits"][made.samples.rows(table["sample_id"])]
+    counts: dict[str, float] = {"samples": len(made.samples["logits"])}
     for part, rows in table.groupby("part").indices.items():
-        counts |= {f"{part}_disagrees": kind.disagreement(hard[rows], truth[rows]), part: len(rows)}
+        agreement = kind.agreement(outputs[rows], truth[rows], config.task)
+        counts |= {f"{part}_{name}": value for name, value in agreement.items()} | {part: len(rows)}
     return counts
 
 

@@ -1,7 +1,9 @@
 """Train a teacher on the training samples; the best epoch on validation is kept.
 
 Writes ``weights.safetensors``, ``model.json`` (the network's card), ``history.csv`` and ``tensorboard/``. A teacher for
-cross-fitting does not see one fold of the training subjects.
+cross-fitting does not see one fold of the training subjects. A teacher of soft points learns them as a shape model of
+the training samples smooths them; it writes that too, ``shape_model.npz``, and ``soft_points.csv``, some samples'
+points before and after.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pipeline.config import TeacherConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 4
+VERSION = 5
 CONFIG = TeacherConfig
 INPUTS = ("samples", "split", "inputs")
 OUTPUT = "teachers"
@@ -30,13 +32,14 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     DataError : a part is empty, a class is missing from the training part, or there are fewer subjects than folds.
     """
     from pipeline.artifacts import arrays
-    from pipeline.inputs import prepared
+    from pipeline.compute import distributed
+    from pipeline.inputs import prepared, sample_table
     from pipeline.inputs.split import fold_of
     from pipeline.inputs.views.plan import Plan, teacher_seed
-    from pipeline.tasks.objective import BASELINE
     from pipeline.training import supervised
+    from pipeline.training.soft_points import SoftPoints
 
-    table = arrays.read_table(samples.file("samples.csv"))
+    table = sample_table.read(samples, config.task, inputs)
     assigned = arrays.read_table(split.file("split.csv"))
     columns = arrays.open_inputs(inputs)
     train, val = (
@@ -46,6 +49,11 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     if config.folds:
         folds = fold_of(table, assigned, samples.summary, config.folds)
         train = train.at((folds.loc[train.sample_ids] != config.fold).to_numpy().nonzero()[0])
+    facts = {}
+    if config.learns == "soft":
+        soft = SoftPoints.fit(config.task, train, config.shape_share, config.procrustes)
+        distributed.team().once(lambda: soft.save(work.path))
+        train, val, facts = soft.of(train), soft.of(val), {"shape_model": soft.facts()}
     plan = Plan(teacher_seed(config.seed), augment=config.augment)
     prepare = prepared.entry(inputs)
     origin = {
@@ -58,5 +66,5 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         "prepare": prepare,
         "split_fingerprint": split.fingerprint,
     }
-    lesson = supervised.Lesson(config.task, train, val, plan, BASELINE, scales=prepare.get("scales"))
-    return supervised.train(config, lesson, work, origin)
+    lesson = supervised.Lesson(config.task, train, val, plan, config.truth_loss, scales=prepare.get("scales"))
+    return supervised.train(config, lesson, work, origin) | facts

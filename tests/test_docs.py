@@ -10,10 +10,14 @@ import pytest
 
 from pipeline import __version__, presets
 from pipeline.distillation.kinds import KINDS
+from pipeline.distillation.losses.table import LOSSES, TOGETHER
 from pipeline.evaluation.metrics import METRICS
 from pipeline.inputs import datasets
 from pipeline.reporting.sections import SECTIONS
+from pipeline.serving import answers
 from pipeline.tasks import TASKS
+from pipeline.tasks.objective import OF_OUTPUTS, REQUIRED_TARGETS
+from pipeline.tasks.schemes import SCHEMES
 from stages import surroundings
 from stages.cli import cli
 from tests.helpers.presets import PRESETS
@@ -33,41 +37,65 @@ def row_of(task, text=README):
     return [cell.strip() for cell in rows[0].strip("|").split("|")]
 
 
+def told_of(task):
+    """What a task's row names of its outputs: each of them, of points how many there may be."""
+    return map(str, SCHEMES) if task.kind == "points" else [output.replace("_", " ") for output in task.outputs]
+
+
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_task_is_in_the_table_with_its_headline_and_demo_set(task):
     _, asks, _, _, headline, demo = row_of(task)
     assert headline.casefold() == task.headline.replace("_", " ")
     assert f"(data/demo/{task.demo}/README.md)" in demo
-    assert all(output.replace("_", " ") in asks for output in task.outputs)
+    assert all(re.search(rf"\b{re.escape(told)}\b", asks, re.IGNORECASE) for told in told_of(task))
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_the_presets_of_every_task_are_those_of_the_config(task):
     section = README[README.index("## Presets") : README.index("## Data")]
     table = section[section.index(f"`TASK={task.name}`:") :].split("`TASK=")[1]
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines() if line.startswith("| ")}
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    rows = {title: dict(zip(("demo", "paper", "smoke"), cells, strict=True)) for title, *cells in lines[1:]}
     for name in ("demo", "paper"):
         preset = presets.preset(task, name)
-        assert f"{preset.distill.epochs} epochs, batch {preset.distill.batch_size}" in rows["schedule"]
+        schedule = rows["schedule"][name]
+        assert f"{preset.distill.epochs} epochs, batch {preset.distill.batch_size}" in schedule
         for config in (preset.distill, preset.train_teacher):
-            assert f"{config.epochs} epochs" in rows["schedule"]
-            assert f"{config.learning_rate:.0e}".replace("e-0", "e-") in rows["schedule"]
-        assert all(f"`{loss}`" in rows["loss"] for loss in preset.losses)
-        networks = {f"teacher `{key}`": preset.teacher_networks[key] for key in preset.teachers}
-        networks |= {f"student `{key}`": preset.student_networks[key] for key in preset.students}
+            assert f"{config.epochs} epochs" in schedule
+            assert f"{config.learning_rate:.0e}".replace("e-0", "e-") in schedule
+            assert f"`{config.truth_loss}`" in rows.get("truth loss", {name: "`label`"})[name]
+        assert all(f"`{loss}`" in rows["loss"][name] for loss in preset.losses)
+        teachers = [f"teacher `{key}`" for text in preset.teachers for key in text.split("+")]
+        students = [f"student `{key}`" for key in preset.students]
+        assert {*teachers, *students} <= {*rows}
+        networks = {f"teacher `{key}`": network for key, network in preset.teacher_networks.items()}
+        networks |= {f"student `{key}`": network for key, network in preset.student_networks.items()}
         for title, network in networks.items():
-            assert f"`{network.name}`" in rows[title], (name, title)
-            assert ("LoRA" in rows[title]) == network.trained.startswith("lora"), (name, title)
-        assert all(str(views) in rows["views"] for views in preset.views)
+            cell = rows.get(title, {name: "–"})[name]
+            assert cell == "–" or f"`{network.name}`" in cell, (name, title)
+            assert title not in teachers + students or cell != "–", (name, title)
+            assert cell == "–" or ("LoRA" in cell) == network.trained.startswith("lora"), (name, title)
+        assert all(str(views) in rows["views"][name] for views in preset.views)
+
+
+def test_every_loss_is_in_the_table_of_losses():
+    section = README[README.index("## Losses") : README.index("## Training")]
+    assert set(re.findall(r"^\| `([a-z]\w*)` \|", section, re.MULTILINE)) == set(REQUIRED_TARGETS)
+
+
+def test_every_loss_is_in_make_help():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = shown[shown.index("\n  LOSS ") : shown.index("\n  TRUTH_LOSS ")]
+    assert set(REQUIRED_TARGETS) <= set(re.findall(r"\w+", text))
 
 
 def test_every_form_of_dataset_is_in_the_documents():
     row = next(line for line in README.splitlines() if line.startswith("| `DATASET` |"))
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    row_of_help = next(line for line in shown.splitlines() if line.startswith("  DATASET "))
+    forms_of_help = re.findall(r"\w+", shown[shown.index("\n  DATASET ") : shown.index("\n  COLUMNS ")])
     for form in FORMS:
         assert f"`{form}`" in row
-        assert form in row_of_help
+        assert form in forms_of_help
 
 
 def test_every_task_is_in_make_help():
@@ -90,8 +118,9 @@ def test_every_path_in_the_architecture_is_there():
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
-def test_the_kind_of_every_task_can_be_learned_measured_and_reported(task):
-    assert all(task.kind in table for table in (KINDS, METRICS, SECTIONS))
+def test_the_kind_of_every_task_can_be_learned_measured_reported_and_told(task):
+    assert all(task.kind in table for table in (KINDS, METRICS, SECTIONS, LOSSES, OF_OUTPUTS, answers.KINDS))
+    assert set(OF_OUTPUTS[task.kind]) <= {*LOSSES[task.kind], *TOGETHER}
 
 
 def test_the_changelog_begins_with_this_version():

@@ -221,5 +221,5 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
 
 def read_table(path: Path, **kinds: Any) -> pd.DataFrame:
     """Read a table; ids and files stay text whatever they look like, and only an empty field is missing."""
-    text = {"sample_id": str, "subject_id": str, "file": str, "region": str, "part": str}
+    text = dict.fromkeys(("sample_id", "subject_id", "file", "region", "part", "sequence"), str)
     return pd.read_csv(path, dtype={**text, **kinds}, keep_default_na=False, na_values=[""], low_memory=False)

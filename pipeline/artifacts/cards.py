@@ -92,6 +92,7 @@ class Faces(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", t
     margin: Annotated[float, Meta(ge=0, le=10)]
     min_face: Annotated[float, Meta(gt=0, le=1)]
     fine_min_face_px: Annotated[int, Meta(ge=1, le=4096)]
+    box: Literal["mtcnn", "points", "dataset"]
 
 
 class Windows(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="window"):
@@ -156,6 +157,8 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     positive: Text
     ordered: bool
     mirrored: Annotated[tuple[Count, ...], Meta(max_length=1000)]
+    bounds: Annotated[tuple[Number, ...], Meta(max_length=2)]
+    cuts: Annotated[tuple[Number, ...], Meta(max_length=100)]
     hard_negatives: Text
     sample: Name
     samples: Name
@@ -203,8 +206,10 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse what no field shows alone."""
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have one name")
-        if self.task is not UNSET and self.task.outputs != self.classes:
-            raise ValueError("the outputs of its task are not its classes")
+        if self.task is not UNSET and self.task.kind == "regress" and not _rising(self.task.bounds):
+            raise ValueError("its number has no lowest and highest value")
+        if self.task is not UNSET and _numbers(self.task) != self.classes:
+            raise ValueError("what its task asks for is not what it answers with")
         if all(getattr(self.inputs, name) is UNSET for name in self.inputs.__struct_fields__):
             raise ValueError("its inputs are none")
         sizes = {picture.size for picture in (self.inputs.rgb, self.inputs.ir) if picture is not UNSET}
@@ -212,6 +217,16 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("architecture and inputs are not those of its network")
         if self.prepare is not UNSET and not _makes(self.prepare, self.inputs):
             raise ValueError("its inputs are not what its preparation makes")
+
+
+def _numbers(task: Question) -> tuple[str, ...]:
+    """What a network answers a task with: a number for each output, of points one for each axis."""
+    return tuple(f"{o}_{axis}" for o in task.outputs for axis in "xy") if task.kind == "points" else task.outputs
+
+
+def _rising(bounds: tuple[float, ...]) -> bool:
+    """Whether there are two, the lower one first."""
+    return len(bounds) == 2 and bounds[0] < bounds[1]
 
 
 def _makes(prepare: Prepare, inputs: Inputs) -> bool:

@@ -12,7 +12,7 @@ TABLES = frozenset({".csv", ".tsv", ".txt"})
 PACKED = frozenset({".csv.gz", ".tsv.gz", ".txt.gz", ".npz"})  # signals, and nothing else
 SIGNALS = TABLES | PACKED
 # Pictures, signals, tables and fold files; notes, weights and recipes beside them are not data.
-DATA = PICTURES | SIGNALS | {".parquet"}
+DATA = PICTURES | SIGNALS | {".parquet", ".pts", ".mat"}
 
 HIDDEN = "hidden"  # kind of reason: whoever named the picture meant it not to be seen
 # What ends a line or steers a terminal, and what stands for bytes that are not UTF-8.

@@ -98,10 +98,7 @@ def write_samples(
     The number of samples that the teachers were asked about, now or by a run that was killed; none if all were copied.
     """
     count, names = len(job.samples), sample_id_column(job.samples.sample_ids)
-    hard = _hardened(job, len(attrs["outputs"]))
-    columns = {
-        "logits": ((count, len(attrs["outputs"])), np.float32),
-        "hard": ((count, *hard.shape[1:]), hard.dtype),
+    columns = _layout(job, count, len(attrs["outputs"])) | {
         "fold": ((count,), np.int8),
         "training": ((count,), np.uint8),
         "sample_id": ((count,), names.dtype),
@@ -147,9 +144,7 @@ def write_views(
     """
     count, views = len(job.training), job.plan.views
     shapes = OnlineTargets(job.ensemble, ("logits", *features), job.task.kind).shapes()
-    hard = _hardened(job, *shapes["logits"])
-    columns = {"logits": ((views * count, *shapes["logits"]), np.float32)}
-    columns |= {"hard": ((views * count, *hard.shape[1:]), hard.dtype)}
+    columns = _layout(job, views * count, *shapes["logits"])
     columns |= {name: ((views * count, *shapes[name]), FEATURE_TYPE) for name in features}
     writer = _writer(folder / VIEWS, "views", fingerprint, columns, attrs, batch_size)
     copied = min(relative.attrs["views"], views) if relative else 0
@@ -185,9 +180,16 @@ def _writer(
     return ColumnWriter(path)
 
 
-def _hardened(job: LabelJob, outputs: int) -> np.ndarray:
-    """Hard labels as the kind of the task has them, of no sample."""
-    return KINDS[job.task.kind].harden(np.empty((0, outputs), np.float32))
+def _layout(job: LabelJob, rows: int, outputs: int) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Columns of raw outputs, and of hard labels where the kind of the task has such."""
+    kept = _hardened(job, np.empty((0, outputs), np.float32))
+    return {name: ((rows, *values.shape[1:]), values.dtype) for name, values in kept.items()}
+
+
+def _hardened(job: LabelJob, logits: np.ndarray) -> dict[str, np.ndarray]:
+    """Raw outputs and, where the kind of the task has such, the hard labels that they mean."""
+    harden = KINDS[job.task.kind].harden
+    return {"logits": logits} | ({"hard": harden(logits)} if harden else {})
 
 
 def _columns(job: LabelJob, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -197,7 +199,7 @@ def _columns(job: LabelJob, outputs: Mapping[str, np.ndarray]) -> dict[str, np.n
     ------
     ArtifactError : a feature is too large for float16.
     """
-    columns = {"logits": outputs["logits"], "hard": KINDS[job.task.kind].harden(outputs["logits"])}
+    columns = _hardened(job, outputs["logits"])
     for name in outputs.keys() & set(FEATURES):
         with np.errstate(over="ignore"):
             columns[name] = outputs[name].astype(FEATURE_TYPE)
@@ -245,15 +247,16 @@ def float32_agreement(labels: LabelStore, job: LabelJob, batch_size: int) -> dic
 
     Returns
     -------
-    ``faces``: how many were asked about; ``hard``: the share with the same hard label; ``logits``: the largest
-    difference between two logits.
+    ``faces``: how many were asked about; ``hard``: the share with the same hard label, where there are such;
+    ``logits``: the largest difference between two logits.
     """
     rows = sample_rows(job.samples.sample_ids, AGREEMENT_FACES / len(job.samples.sample_ids))
     exact = replace(job, ensemble=replace(job.ensemble, precision="float32"))
     found = np.concatenate([answer["logits"] for answer in exact.of_samples(_batches(rows, batch_size))])
     kept = labels.samples["logits"][rows]
-    same = _same(*map(KINDS[job.task.kind].harden, (found, kept)))
-    return {"faces": len(rows), "hard": float(same.mean()), "logits": float(np.abs(found - kept).max())}
+    harden = KINDS[job.task.kind].harden
+    hard = {"hard": float(_same(harden(found), harden(kept)).mean())} if harden else {}
+    return {"faces": len(rows), **hard, "logits": float(np.abs(found - kept).max())}
 
 
 def _batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -272,7 +275,9 @@ def _compare(job: LabelJob, columns: Columns, answers: Iterator[dict], rows: np.
     distance = np.abs(found - kept).max(axis=1) / scale
     # A logit that is not a number must not pass as equal.
     tolerated = distance <= TOLERANCES[columns.attrs["precision"]]
-    wrong = np.flatnonzero(~tolerated | ~_same(KINDS[job.task.kind].harden(kept), columns["hard"][rows]))
+    hardened = _hardened(job, kept)
+    fitting = _same(hardened["hard"], columns["hard"][rows]) if "hard" in hardened else True
+    wrong = np.flatnonzero(~(tolerated & fitting))
     if wrong.size:
         first = wrong[0]
         raise ArtifactError(

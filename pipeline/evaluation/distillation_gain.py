@@ -22,22 +22,27 @@ NO_UNTAUGHT = "needs the same student without a teacher"
 
 def definitions(question: Question) -> dict[str, str]:
     """What each field of `Transfer` and `Copied` is, in the words of the task."""
-    metric = METRICS[question.kind].metrics(question)[question.headline].title
+    described = METRICS[question.kind].metrics(question)[question.headline]
+    metric = described.title
     metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric  # CCC stays as it is
     sample, answers = question.sample, METRICS[question.kind].ANSWERS or question.samples
     chance = ""
     if question.headline == "balanced_accuracy":
         chance = f" Guessing has a balanced accuracy of one in {len(question.outputs)}."
+    side, better, kept = "above", "", f"The student's {metric} divided by the teacher's.{chance}"
+    if described.lower_is_better:
+        side, better = "below", " It is an error: below zero is better."
+        kept = f"The teacher's {metric} divided by the student's: 1 is a student as good as its teacher."
     return {
-        "gap": f"The teacher's {metric} minus that of the same student without a teacher.",
-        "gain": f"The taught student's {metric} minus that of the same student without a teacher.",
+        "gap": f"The teacher's {metric} minus that of the same student without a teacher.{better}",
+        "gain": f"The taught student's {metric} minus that of the same student without a teacher.{better}",
         "closed": (
             "The gain divided by the gap: 0 is a student that learned nothing from its teacher, 1 one that reached it."
-            " It has no value unless the whole interval of the gap lies above zero: where the teacher is not clearly"
+            f" It has no value unless the whole interval of the gap lies {side} zero: where the teacher is not clearly"
             " better than the student without it, there is no gap to close. Resamples without a gap are left out of"
             " the interval."
         ),
-        "kept": f"The student's {metric} divided by the teacher's.{chance}",
+        "kept": kept,
         "parameters": "The student's number of parameters divided by the teacher's.",
         "gflops": f"The student's arithmetic for one {sample} divided by the teacher's.",
         "per_parameters": f"The share of {metric} kept, divided by the share of parameters.",
@@ -84,26 +89,28 @@ def measure(
     cost: Mapping[str, float],
     teacher_cost: Mapping[str, float],
     confidence: float = 0.95,
+    lower_is_better: bool = False,
 ) -> Transfer:
     """How far a student came from its untaught self towards its teacher, and at what size.
 
     Parameters
     ----------
-    taught, teacher, untaught : float, shape (1 + replicates,): a metric that is better when higher, mean over seeds.
-        ``untaught`` is None where that student was not trained without a teacher.
+    taught, teacher, untaught : float, shape (1 + replicates,): a metric, mean over seeds. ``untaught`` is None where
+        that student was not trained without a teacher.
     cost, teacher_cost : with ``parameters`` and ``gflops``, as `pipeline.models.cost.measure` gives them.
+    lower_is_better : whether the metric is an error. Gap and gain keep their sign, so that a gain of it is negative.
     """
     if untaught is None:
         gap = gain = closed = _nothing(NO_UNTAUGHT)
     else:
         gap = bootstrap.interval(teacher - untaught, confidence)
         gain = bootstrap.interval(taught - untaught, confidence)
-        closed = share(
-            taught - untaught, teacher - untaught, confidence, "the teacher", "the student without it", "gap"
-        )
-    kept = ratio(taught, teacher)
+        sign = -1 if lower_is_better else 1
+        gains = sign * (taught - untaught), sign * (teacher - untaught)
+        closed = share(*gains, confidence, "the teacher", "the student without it", "gap")
+    kept = ratio(teacher, taught) if lower_is_better else ratio(taught, teacher)
     parameters, gflops = (cost[name] / teacher_cost[name] for name in ("parameters", "gflops"))
-    reason = "needs a teacher whose metric lies above zero"
+    reason = f"needs a {'student' if lower_is_better else 'teacher'} whose metric lies above zero"
     return Transfer(
         gap=gap,
         gain=gain,
@@ -161,7 +168,8 @@ def share(
 ) -> Estimate:
     """A gain divided by a lead, both of shape (1 + replicates,), where the lead's whole interval lies above zero.
 
-    Resamples without a lead are left out of the interval.
+    Both are differences that are better when higher: those of an error with their sign turned. Resamples without a lead
+    are left out of the interval.
 
     Parameters
     ----------

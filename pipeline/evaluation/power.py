@@ -26,9 +26,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from pipeline.evaluation.metrics.weighted import Metric
+
 POWER = 0.8  # Cohen's convention
-DIFFERENCE = 0.02  # two percentage points: what the subjects and seeds are counted for
+DIFFERENCE = 0.02  # two percentage points, or as much on a scale up to 1: what subjects and seeds are counted for
+OF_AN_ERROR = 0.002  # likewise of errors that are shares, which are a few percent themselves
 NOTHING = 1e-9  # of a share: what rounding leaves of a difference that no resample changes
+
+
+def difference_of(metric: Metric) -> float:
+    """The difference of a metric that the subjects and seeds are counted for."""
+    return OF_AN_ERROR if metric.percent and metric.lower_is_better else DIFFERENCE
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.evaluation import bootstrap, calibration
 from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.points import WARP
 from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.question import Question
 from pipeline.tasks import Task
 
 # Columns of a predictions table that are not attributes of the person.
 _NOT_ATTRIBUTES = {"sample_id", "subject_id", "part", "label", "hard_negative", "detected", "source", "prob"}
-_NOT_ATTRIBUTES |= {"predicted", "teacher_predicted", "fold"}
-_MADE_HERE = ("label_", "logit_", "prob_", "value_", "predicted_", "teacher_predicted_", "teacher_value_")
+_NOT_ATTRIBUTES |= {"predicted", "teacher_predicted", "fold", "sequence"}
+_MADE_HERE = ("label_", "logit_", "prob_", "value_", "predicted_", "teacher_predicted_", "teacher_value_", "warp_")
 
 
 def samples_table(
@@ -36,7 +37,7 @@ def samples_table(
 
     Parameters
     ----------
-    samples : rows of samples.csv.
+    samples : rows of samples.csv; of points those of `pipeline.inputs.sample_table.read`.
     split : rows of split.csv.
     detected : bool, indexed by sample_id; None where nothing is looked for.
     task : says what the target column means; samples of which it says nothing are left out.
@@ -45,8 +46,9 @@ def samples_table(
     Returns
     -------
     One row per sample that the task uses, in the order of ``samples``: sample_id, subject_id, part, label (the number
-    of the class; other kinds have label_<output>), hard_negative where the task and the samples have them, detected,
-    source where there are several, then the attributes. A sample in no part has part ``unused``.
+    of the class; other kinds have label_<output>, points label_<point>_<axis> in pixels), hard_negative where the task
+    and the samples have them, detected, source where there are several, sequence where the frames are of videos,
+    warp_0 … warp_5 where the samples have them, then the attributes. A sample in no part has part ``unused``.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def samples_table(
         table["hard_negative"] = samples[task.hard_negatives].fillna(0).astype(int)
     if detected is not None:
         table["detected"] = table["sample_id"].map(detected).astype(int)
-    further = [name for name in ("source", *attributes) if name in samples]
+    further = [name for name in ("source", "sequence", *WARP, *attributes) if name in samples]
     return pd.concat([table, samples[further]], axis=1).reset_index(drop=True)
 
 
@@ -106,9 +108,9 @@ def scores(frame: pd.DataFrame, question: Question, replicates: int, confidence:
         "subjects": int(frame["subject_id"].nunique()),
         "replicates": replicates,
         "confidence": confidence,
-        "metrics": _estimates(values, kind.metrics(question), confidence),
+        "metrics": estimates(values, kind.metrics(question), confidence),
         "per_output": {
-            name: _estimates({k: v[:, c] for k, v in columns.items()}, kind.per_output_metrics(question), confidence)
+            name: estimates({k: v[:, c] for k, v in columns.items()}, kind.per_output_metrics(question), confidence)
             for c, name in enumerate(question.outputs)
         },
         **kind.extras(result),
@@ -161,6 +163,14 @@ def calibrated(
     }
 
 
+def estimates(values: dict[str, np.ndarray], described: dict[str, Metric], confidence: float) -> dict[str, Any]:
+    """Metrics with their intervals, from their values on the samples and on every resample, for JSON."""
+    return {
+        name: bootstrap.plain(bootstrap.interval(values[name], confidence, metric.undefined))
+        for name, metric in described.items()
+    }
+
+
 def _calibration(
     label: np.ndarray, outputs: np.ndarray, weights: np.ndarray, question: Question, confidence: float
 ) -> dict[str, Any]:
@@ -168,7 +178,7 @@ def _calibration(
     values = calibration.compute(label, outputs, weights, question)
     curve = calibration.curve(label, outputs, weights, question, confidence)
     return {
-        "figures": _estimates(values, calibration.figures(question), confidence),
+        "figures": estimates(values, calibration.figures(question), confidence),
         "curve": [_point(bin) for bin in curve],
     }
 
@@ -187,10 +197,3 @@ def _labels(samples: pd.DataFrame, task: Task) -> pd.DataFrame:
             f"samples.csv has no column {error} that TASK={task.name} asks for, it has {', '.join(samples.columns)}. "
             "Choose a task of this dataset, or index a dataset that answers it: make index"
         ) from error
-
-
-def _estimates(values: dict[str, np.ndarray], described: dict[str, Metric], confidence: float) -> dict[str, Any]:
-    return {
-        name: bootstrap.plain(bootstrap.interval(values[name], confidence, metric.undefined))
-        for name, metric in described.items()
-    }

@@ -18,6 +18,8 @@ class Question:
     positive: str = ""
     ordered: bool = False
     hard_negatives: str = ""
+    bounds: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()
     headline: str = ""
     sample: str = "sample"
     samples: str = "samples"
@@ -27,7 +29,7 @@ class Question:
         """The question of a task, or of the ``task`` that a record's config or a model card holds."""
         values = task if isinstance(task, Mapping) else vars(task)
         chosen = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        return cls(**chosen | {"outputs": tuple(chosen["outputs"])})
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()})
 
     @property
     def binary(self) -> bool:

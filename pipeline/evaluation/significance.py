@@ -158,16 +158,16 @@ class Wilcoxon:
 
 
 def wilcoxon(differences: np.ndarray) -> Wilcoxon:
-    """Wilcoxon's signed-rank test of differences between two methods, seed by seed; two-sided.
+    """Wilcoxon's signed-rank test of differences between two methods, seed by seed or subject by subject; two-sided.
 
-    It speaks of other seeds on these very test samples, not of other subjects. Exact up to 50 seeds; with equal
-    differences, up to 13.
+    Over seeds it speaks of other seeds on these very test samples, over subjects of other subjects. Exact up to 50
+    differences; with equal ones among them, up to 13.
 
-    Source: Wilcoxon 1945, Biometrics Bulletin 1, 80-83; seeds without a difference are left out, as there.
+    Source: Wilcoxon 1945, Biometrics Bulletin 1, 80-83; those without a difference are left out, as there.
 
     Parameters
     ----------
-    differences : float, shape (seeds,); NaN where undefined.
+    differences : float, shape (seeds,) or (subjects,); NaN where undefined.
     """
     differences = np.asarray(differences, dtype=np.float64)
     seeds = len(differences)

@@ -51,10 +51,10 @@ class Division:
 
     Parameters
     ----------
-    best, worst : names of the groups with the highest and the lowest value on the sample; None where fewer than two
-        have one.
-    gap : best minus worst. With more than two groups the pair was chosen for lying far apart, so that its interval
-        leans away from zero: judge by the corrected ``p`` of the groups.
+    best, worst : names of the groups with the highest and the lowest value on the sample, of an error the other way
+        round; None where fewer than two have one.
+    gap : best minus worst, of an error below zero. With more than two groups the pair was chosen for lying far apart,
+        so that its interval leans away from zero: judge by the corrected ``p`` of the groups.
     missing : samples whose attribute is unknown; they are in no group.
     """
 
@@ -130,7 +130,7 @@ def measure(
         )
         for name, mask, row, difference, p in zip(names, inside, rows, apart, corrected, strict=True)
     )
-    best, worst, gap = _gap(names, rows, confidence)
+    best, worst, gap = _gap(names, rows, confidence, described.lower_is_better)
     return Division(groups, best, worst, gap, int((~grouped).sum()))
 
 
@@ -191,11 +191,14 @@ def _rows(outcomes: Sequence[Any], mask: np.ndarray, weights: np.ndarray, metric
     return bootstrap.over_seeds(np.stack(values))
 
 
-def _gap(names: list[Hashable], rows: list[np.ndarray], confidence: float) -> tuple[Hashable, Hashable, Estimate]:
+def _gap(
+    names: list[Hashable], rows: list[np.ndarray], confidence: float, lower_is_better: bool
+) -> tuple[Hashable, Hashable, Estimate]:
     """Names of the best and the worst group on the sample, and their difference."""
     defined = [number for number, row in enumerate(rows) if not np.isnan(row[0])]
     if len(defined) < 2:
         return None, None, Estimate(np.nan, np.nan, np.nan, reason="needs two groups that have a value")
-    best = max(defined, key=lambda number: rows[number][0])
-    worst = min((number for number in defined if number != best), key=lambda number: rows[number][0])
+    sign = -1 if lower_is_better else 1
+    best = max(defined, key=lambda number: sign * rows[number][0])
+    worst = min((number for number in defined if number != best), key=lambda number: sign * rows[number][0])
     return names[best], names[worst], bootstrap.interval(rows[best] - rows[worst], confidence)

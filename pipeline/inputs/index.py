@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from pipeline.artifacts.suffixes import HIDDEN
 from pipeline.errors import DataError
-from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Skipped
+from pipeline.inputs.datasets.entries import DROPPED, Entry, Listing, Region, Skipped
 from pipeline.inputs.frames import inspection as pairs
 from pipeline.inputs.images import Box, halves, load
 from pipeline.inputs.likeness import Likeness, likeness
@@ -53,9 +54,12 @@ UNCOUNTED = (DROPPED, HIDDEN)  # kinds of reasons that are nobody's fault
 
 # MTCNN's own smallest face, and less than any face that shows an expression.
 MIN_SIDE_PX = 24
+AROUND = 2.0  # side of the square about a face, in longer sides of its box: the detector finds this face, and no other
 
 
-def inspect(path: Path, paired: bool, compared: bool = False) -> tuple[dict[str, Box] | str, Likeness | None]:
+def inspect(
+    path: Path, paired: bool, compared: bool = False, faces: Mapping[str, Region] | None = None
+) -> tuple[dict[str, Box | str] | str, Likeness | None]:
     """The boxes of a picture's regions, or the reason why it cannot be used; and what it is compared by.
 
     Parameters
@@ -63,12 +67,16 @@ def inspect(path: Path, paired: bool, compared: bool = False) -> tuple[dict[str,
     path : the picture, which is decoded whole, so that a truncated file is found.
     paired : whether it is a side-by-side picture: it is cut at its divider, without one at the middle.
     compared : whether it is compared with the pictures of other sources; otherwise there is no likeness.
+    faces : its regions, where points or boxes are known of them: each has a box, or a reason of its own.
     """
     try:
         image = load(path)
     except DataError as error:
         return str(error), None
-    return _boxes(image, paired), likeness(image) if compared else None
+    boxes = _boxes(image, paired)
+    if faces and not isinstance(boxes, str):
+        boxes = about(faces, boxes, image.shape[1], image.shape[0])
+    return boxes, likeness(image) if compared else None
 
 
 def _boxes(image: np.ndarray, paired: bool) -> dict[str, Box] | str:
@@ -80,10 +88,73 @@ def _boxes(image: np.ndarray, paired: bool) -> dict[str, Box] | str:
     return boxes
 
 
+def about(faces: Mapping[str, Region], boxes: Mapping[str, Box], width: int, height: int) -> dict[str, Box | str]:
+    """The box of each region, or why it cannot be used: a square about its face where that is to be cut out.
+
+    Parameters
+    ----------
+    faces : the regions of a picture.
+    boxes : of its halves, or of the whole picture.
+    width, height : of the picture in pixels.
+    """
+    results: dict[str, Box | str] = {}
+    for name, face in faces.items():
+        extent = face.box or bounds(face.points)
+        reason = _fault(face, extent, width, height) if extent else None
+        cut = face.box or (face.about_points and face.points)
+        results[name] = reason or (_square(extent, width, height) if cut else boxes[name])
+    return results
+
+
+def bounds(points: Sequence[float]) -> tuple[float, ...]:
+    """The box (x0, y0, x1, y1) about points x0, y0, x1, y1, …; empty without any."""
+    x, y = points[::2], points[1::2]
+    return (min(x), min(y), max(x), max(y)) if points else ()
+
+
+def _fault(face: Region, extent: Sequence[float], width: int, height: int) -> str | None:
+    """Why a face cannot be used.
+
+    It is outside, a point is further outside than the face's part inside is long, or its box than the picture is.
+    """
+    pixels = f"the picture has {width} x {height} pixels"
+    inside = [
+        min(extent[2], width) - max(extent[0], 0),
+        min(extent[3], height) - max(extent[1], 0),
+    ]
+    if min(inside) <= 0:
+        return f"outside: the face is at {', '.join(f'{edge:g}' for edge in extent)}, {pixels}"
+    reach = max(inside)
+    for number, (x, y) in enumerate(zip(face.points[::2], face.points[1::2], strict=True)):
+        if not (-reach <= x <= width + reach and -reach <= y <= height + reach):
+            return f"outside: point {number} is at {x:g}, {y:g}, {pixels}, and its face {reach:g} of them"
+    longer = max(width, height)
+    if face.box and not (min(face.box) >= -longer and face.box[2] <= width + longer and face.box[3] <= height + longer):
+        return f"outside: the box is {', '.join(f'{edge:g}' for edge in face.box)}, {pixels}"
+    return None
+
+
+def _square(extent: Sequence[float], width: int, height: int) -> Box | str:
+    """The square about a box, cut at the picture's edges, or that it is too small."""
+    x0, y0, x1, y1 = extent
+    half = AROUND / 2 * max(x1 - x0, y1 - y0)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    box = (
+        max(0, math.floor(x - half)),
+        max(0, math.floor(y - half)),
+        min(width, math.ceil(x + half)),
+        min(height, math.ceil(y + half)),
+    )
+    sides = box[2] - box[0], box[3] - box[1]
+    if min(sides) < MIN_SIDE_PX:
+        return f"too small: {sides[0]} x {sides[1]} pixels about the face, it needs {MIN_SIDE_PX} x {MIN_SIDE_PX}"
+    return box
+
+
 def first_files(entries: Sequence[Entry], digests: Mapping[str, str]) -> dict[str, bool]:
     """One file for each content, and whether it is a side-by-side picture: what has to be decoded."""
     firsts = {digests[entry.file]: entry for entry in reversed(entries)}
-    return {entry.file: "full" not in entry.regions for entry in entries if firsts[digests[entry.file]] is entry}
+    return {entry.file: "left" in entry.regions for entry in entries if firsts[digests[entry.file]] is entry}
 
 
 def sample_rows(
@@ -101,8 +172,8 @@ def sample_rows(
     Returns
     -------
     rows : with the keys ``sample_id``, ``file``, that of each companion (``ir_file``), ``region``, the medium's,
-        ``subject_id``, ``expressive`` where it is known, the targets, the attributes, and ``fold`` if the dataset has
-        folds; all rows have the same keys, an empty text where something is not known.
+        ``subject_id``, ``source``, ``sequence`` and ``expressive`` where they are known, the targets, the attributes,
+        and ``fold`` if the dataset has folds; all rows have the same keys, an empty text where something is not known.
     skipped : sorted by file.
     """
     firsts = {digests[entry.file]: entry for entry in reversed(listing.entries)}
@@ -140,14 +211,29 @@ def _others(listing: Listing, digests: Mapping[str, str], entry: Entry) -> str:
 
 
 def targets_of(listing: Listing) -> list[str]:
-    """The targets that a dataset knows, in the order in which its reader names them; the first is the primary one."""
-    regions = (region for entry in listing.entries for region in entry.regions.values())
-    return list(dict.fromkeys(name for region in regions for name in region.targets))
+    """The targets that a dataset knows, in the order in which its reader names them; the first is the primary one.
+
+    Behind those that are columns come sets of points, such as ``points68``.
+    """
+    return [*_column_targets(listing), *_point_sets(listing)]
+
+
+def _column_targets(listing: Listing) -> list[str]:
+    return list(dict.fromkeys(name for region in _regions(listing) for name in region.targets))
+
+
+def _point_sets(listing: Listing) -> list[str]:
+    return sorted({region.point_set for region in _regions(listing)} - {""})
+
+
+def _regions(listing: Listing) -> Iterator[Region]:
+    return (region for entry in listing.entries for region in entry.regions.values())
 
 
 def attributes_of(listing: Listing) -> list[str]:
     """The attributes of the person that a dataset knows, in the order in which its reader names them."""
-    return list(dict.fromkeys(name for entry in listing.entries for name in entry.attributes))
+    of_entries = [name for entry in listing.entries for name in entry.attributes]
+    return list(dict.fromkeys([*of_entries, *(name for region in _regions(listing) for name in region.attributes)]))
 
 
 def companions_of(listing: Listing) -> list[str]:
@@ -157,18 +243,25 @@ def companions_of(listing: Listing) -> list[str]:
 
 def _columns(listing: Listing) -> list[str]:
     """The columns behind ``subject_id``, in their order."""
-    regions = [region for entry in listing.entries for region in entry.regions.values()]
-    expressive = ["expressive"] if any(region.expressive is not None for region in regions) else []
+    expressive = ["expressive"] if any(region.expressive is not None for region in _regions(listing)) else []
     fold = ["fold"] if any(entry.fold for entry in listing.entries) else []
     source = ["source"] if any(entry.source for entry in listing.entries) else []
-    return [*source, *expressive, *targets_of(listing), *attributes_of(listing), *fold]
+    sequence = ["sequence"] if any(entry.sequence for entry in listing.entries) else []
+    return [*source, *sequence, *expressive, *_column_targets(listing), *attributes_of(listing), *fold]
 
 
 def _row(
     entry: Entry, region: str, measured: Mapping[str, Any], columns: Sequence[str], companions: Sequence[str]
 ) -> dict:
     known = entry.regions[region]
-    cells = {**entry.attributes, **known.targets, "fold": entry.fold, "source": entry.source}
+    cells = {
+        **entry.attributes,
+        **known.attributes,
+        **known.targets,
+        "fold": entry.fold,
+        "source": entry.source,
+        "sequence": entry.sequence,
+    }
     if known.expressive is not None:
         cells["expressive"] = known.expressive
     return {
@@ -180,6 +273,36 @@ def _row(
         "subject_id": entry.subject_id,
         **{name: cells.get(name, "") for name in columns},
     }
+
+
+def face_columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """What readers tell of the faces of some rows, as columns of ``points.h5``; none where they tell nothing.
+
+    Parameters
+    ----------
+    listing : the dataset's files.
+    rows : as ``sample_rows`` gives them.
+
+    Returns
+    -------
+    ``points68`` and so on : float32, shape (N, K, 2), pixels of the whole picture, NaN where they are not known.
+    ``hidden`` : uint8, shape (N, K), 1 where something covers a point, of the set of which that is told.
+    ``box`` : float32, shape (N, 4), x0, y0, x1, y1, pixels of the whole picture, NaN where it is not known.
+    """
+    of_files = {entry.file: entry.regions for entry in listing.entries}
+    regions = [of_files[row["file"]][row["region"]] for row in rows]
+    everything = list(_regions(listing))
+    columns: dict[str, np.ndarray] = {}
+    for name in _point_sets(listing):
+        count = next(len(region.points) for region in everything if region.point_set == name)
+        unknown = (np.nan,) * count
+        points = [region.points if region.point_set == name else unknown for region in regions]
+        columns[name] = np.array(points, np.float32).reshape(len(rows), -1, 2)
+    if told := max(len(region.hidden) for region in everything) if everything else 0:
+        columns["hidden"] = np.array([region.hidden or (0,) * told for region in regions], np.uint8)
+    if any(region.box for region in everything):
+        columns["box"] = np.array([region.box or (np.nan,) * 4 for region in regions], np.float32)
+    return columns
 
 
 def kind_of(item: Skipped) -> str:

@@ -12,7 +12,7 @@ from pipeline.inputs.index import targets_of
 
 
 def merged(listings: Mapping[str, Listing]) -> Listing:
-    """One listing of several sources: files and subjects bear the source's name before their own.
+    """One listing of several sources: files, subjects and sequences bear the source's name before their own.
 
     Official parts stay when all sources bring them; otherwise none do.
 
@@ -53,6 +53,7 @@ def _named(entry: Entry, source: str, official: bool, first: Collection[str]) ->
         fold=entry.fold if official else "",
         source=source,
         companions={modality: f"{source}/{file}" for modality, file in entry.companions.items()},
+        sequence=entry.sequence and f"{source}/{entry.sequence}",
     )
 
 

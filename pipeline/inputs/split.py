@@ -21,7 +21,7 @@ import pandas as pd
 
 from pipeline.artifacts.tables import listed
 from pipeline.errors import ConfigError, DataError
-from pipeline.inputs.strata import CLASS, answers_of, classes_of, subject_groups
+from pipeline.inputs.strata import CLASS, answers_of, classes_of, of_numbers, points_alone, subject_groups
 
 MOST_COMPARED = 10**9  # memberships of pairs that are compared: ten seconds
 MOST_MEMBERSHIPS = 10**8  # of kinds of subjects in groups: 800 MB
@@ -255,8 +255,8 @@ def split(
     ----------
     table : columns ``subject_id``, the primary target, the attributes, and ``fold`` if ``official``.
     summary : of the index: ``targets``, the first of which is the primary one and stratifies, by its words, of which 0
-        and 1 are two, or, as numbers, by ``strata.BINS`` bins of equal size; and ``attributes``, which stratify
-        besides, numbers aside. Of several targets of 0 and 1 the others do so, too.
+        and 1 are two, or, as numbers, by ``strata.BINS`` bins of equal size, where it is no set of points; and
+        ``attributes``, which stratify besides, numbers aside. Of several targets of 0 and 1 the others do so, too.
     parts : shares, as ``shares`` gives them.
     seed : of the random split.
     official : use the column ``fold``; a validation part that it lacks is cut from the training part.
@@ -285,7 +285,7 @@ def need_classes(
     assigned: Mapping[str, str],
     remedies: Mapping[str, str],
 ) -> None:
-    """Refuse parts that lack a class.
+    """Refuse parts that lack a class; points have none, and a number's bins are none.
 
     Parameters
     ----------
@@ -297,6 +297,8 @@ def need_classes(
     ------
     DataError : there is one class alone, or a part lacks a class.
     """
+    if points_alone(table, summary):
+        return
     answers = answers_of(table, summary)
     classes = classes_of(answers, summary["targets"][0])
     if len(classes) < 2:
@@ -304,6 +306,8 @@ def need_classes(
             f"All {answers.isin(classes).sum()} samples are of class {', '.join(classes) or 'none'}: there is nothing "
             "to tell apart. Add pictures of another class."
         )
+    if of_numbers(table, summary):
+        return
     parts = table["subject_id"].map(assigned)
     for part, remedy in remedies.items():
         if missing := sorted(classes - set(answers[parts == part])):

@@ -1,4 +1,7 @@
-"""What the parts of a split are balanced by: the primary target, and attributes of the person."""
+"""What the parts of a split are balanced by: the primary target, and attributes of the person.
+
+Points of the face are no column of the sample table: where a dataset knows nothing else, all samples are one stratum.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from collections.abc import Mapping, Sequence, Set
 import numpy as np
 import pandas as pd
 
-from pipeline.inputs.datasets.vocabulary import vocabularies
+from pipeline.inputs.datasets.vocabulary import MOST_NUMBERS, vocabularies
 
 BINS = 5  # of a primary target of numbers
-MOST_NUMBERS = 10  # different values of an attribute of numbers that still stratifies
 CLASS = "class="  # how the groups that must be in every part begin
 
 
@@ -28,7 +30,8 @@ def words(rows: pd.DataFrame, table: pd.DataFrame, targets: Sequence[str]) -> di
     Those of the first target stand alone, those of others, and all flags, behind its name: ``fire: 1``.
     """
     flags = flags_of(table, targets)
-    named = [target for target in targets if target in flags or not pd.api.types.is_numeric_dtype(table[target])]
+    columns = [target for target in targets if target in table]
+    named = [target for target in columns if target in flags or not pd.api.types.is_numeric_dtype(table[target])]
     counts = {}
     for target in named:
         every, some = (_words(of[target]) if target in flags else of[target] for of in (table, rows))
@@ -41,7 +44,7 @@ def words(rows: pd.DataFrame, table: pd.DataFrame, targets: Sequence[str]) -> di
 
 def flags_of(table: pd.DataFrame, targets: Sequence[str]) -> list[str]:
     """The targets that are 0 or 1, where the primary one is; a measure of faces that has no other value is none."""
-    flags = [target for target in targets if _is_flag(table[target])]
+    flags = [target for target in targets if target in table and _is_flag(table[target])]
     return flags if flags[:1] == list(targets[:1]) else []
 
 
@@ -57,14 +60,30 @@ def _words(flags: pd.Series) -> pd.Series:
 
 def answers_of(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> pd.Series:
     """The primary target of each sample: its words, 0 and 1 being such, or the bin of its number; missing where it is
-    not known."""
+    not known, and empty where it is a set of points."""
+    if points_alone(table, summary):
+        return pd.Series("", index=table.index)
     column = table[summary["targets"][0]]
     if _is_flag(column):
         return _words(column)
     if not pd.api.types.is_numeric_dtype(column):
         return column
     finite = column.where(np.isfinite(column))  # a word such as 1e999 is no number
-    return pd.qcut(finite, BINS, labels=False, duplicates="drop").map(lambda bin: f"bin {bin:g}", na_action="ignore")
+    # A number that fills a bin, as 0 does where most people are at rest, is in it alone, or with those below it.
+    bounds = np.unique(finite.quantile([number / BINS for number in range(1, BINS)]))
+    bins = pd.Series(np.searchsorted(bounds, finite), table.index).where(finite.notna())
+    return bins.map(lambda bin: f"bin {bin:g}", na_action="ignore")
+
+
+def points_alone(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> bool:
+    """Whether points are all that is known of the samples."""
+    return summary["targets"][0] not in table
+
+
+def of_numbers(table: pd.DataFrame, summary: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the primary target is a number, whose bins balance the parts without being classes."""
+    column = table[summary["targets"][0]]
+    return pd.api.types.is_numeric_dtype(column) and not _is_flag(column)
 
 
 def classes_of(answers: pd.Series, target: str) -> set[str]:

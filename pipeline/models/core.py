@@ -16,10 +16,11 @@ from pipeline.config import Architecture, as_dict, weights_file
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.signal import SignalSpec
-from pipeline.models import cnn4, conv1d, dual, families, lora, painattn, weights
+from pipeline.models import cnn4, conv1d, dual, families, heat, lora, painattn, weights
 
 OF_SIGNALS = {name: family for family in (conv1d, painattn) for name in family.NAMES}
 OF_PICTURES = (*cnn4.NAMES, *dual.NAMES)  # beside timm's
+AROUND = (dual, heat)  # networks with others within
 WITHOUT_WEIGHTS = (*OF_SIGNALS, *cnn4.NAMES)  # in a hub
 
 IR_SCALE = {"mean": (0.5,), "std": (0.25,)}  # mean and deviation of infrared pictures / 255, where nobody measured them
@@ -48,12 +49,12 @@ def build(
     """
     check_name(architecture.name)
     from_hub = architecture.weights == "hub"
-    if from_hub and (dual.backbone(architecture.name) or architecture.name) in WITHOUT_WEIGHTS:
+    if from_hub and _timms(architecture.name) in WITHOUT_WEIGHTS:
         raise WeightsError(f"{architecture.name} has no pretrained weights in a hub. {weights.CHOICES}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if from_hub:
-            with weights.hub(dual.backbone(architecture.name) or architecture.name):
+            with weights.hub(_timms(architecture.name)):
                 model = _create(architecture, len(classes), pretrained=True)
         elif architecture.name in OF_SIGNALS:
             model = _of_signals(architecture, len(classes), inputs or {})
@@ -73,17 +74,18 @@ def build(
 
 def check_name(name: str, families: Iterable[str] = ()) -> None:
     """Raise ConfigError, with the nearest names of families and networks, unless there is a network of the name."""
-    backbone = dual.backbone(name)
+    backbone = _backbone(name)
     ours = backbone in cnn4.NAMES or name in OF_SIGNALS or name in OF_PICTURES
     if not ours and not timm.is_model(backbone or name):
         named = cnn4.NAMES if backbone else (*families, *OF_SIGNALS, *OF_PICTURES)
         there = dict.fromkeys((*named, *timm.list_models()))  # a family may have its network's name
         near = difflib.get_close_matches((backbone or name).lower(), there, n=3)
-        near = [dual.LATE + one for one in near] if backbone else near
+        near = [name.removesuffix(backbone) + one for one in near] if backbone else near
         hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
         raise ConfigError(
             f"timm has no network named {backbone or name}. {hint} Of signals there are {', '.join(OF_SIGNALS)}; of "
-            f"pictures, beside timm's, {', '.join(OF_PICTURES)} and {dual.LATE}<timm's name>."
+            f"pictures, beside timm's, {', '.join(OF_PICTURES)}, {dual.LATE}<timm's name> and, of points in them, "
+            f"{heat.HEAT}<timm's name>."
         )
 
 
@@ -129,7 +131,7 @@ def input_spec(architecture: Architecture) -> InputSpec:
     A network that timm has no weights of reads them with ImageNet's mean and deviation.
     """
     check_name(architecture.name)
-    name = dual.backbone(architecture.name) or architecture.name
+    name = _timms(architecture.name)
     if name in cnn4.NAMES:
         return InputSpec(architecture.image_size, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     pretrained = timm.get_pretrained_cfg(name)
@@ -180,6 +182,16 @@ def describe(
     }
 
 
+def _backbone(name: str) -> str:
+    """timm's name, or that of ours, of the network within one; empty where there is none within."""
+    return next(filter(None, (one.backbone(name) for one in AROUND)), "")
+
+
+def _timms(name: str) -> str:
+    """The name by which timm knows a network of pictures, or the one within it."""
+    return _backbone(name) or name
+
+
 def _modalities(name: str) -> tuple[str, ...]:
     if name in OF_SIGNALS:
         return ("signal",)
@@ -187,7 +199,7 @@ def _modalities(name: str) -> tuple[str, ...]:
 
 
 def _create(architecture: Architecture, num_classes: int, pretrained: bool) -> nn.Module:
-    family = dual if dual.backbone(architecture.name) else families
+    family = next((one for one in AROUND if one.backbone(architecture.name)), families)
     try:
         return family.create(architecture, num_classes, pretrained)
     except (TypeError, AssertionError, ValueError) as error:

@@ -75,8 +75,8 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], heads: tuple[str
     except Exception as error:  # timm's filters raise whatever strange tensors lead them to
         reason = " ".join((str(error) or repr(error)).split())
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {reason}. {CHOICES}") from error
-    found = {name: t for name, t in adapted.items() if not _in_heads(name, heads)}
-    wanted = {name: t for name, t in model.state_dict().items() if not _in_heads(name, heads)}
+    found = {name: t for name, t in adapted.items() if not in_heads(name, heads)}
+    wanted = {name: t for name, t in model.state_dict().items() if not in_heads(name, heads)}
     problems = misfits(*({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (found, wanted)))
     if problems:
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {problems}. {CHOICES}")
@@ -163,5 +163,6 @@ def _without_token(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Te
     return rest | {"pos_embed": torch.cat([positions[:, :1], positions[:, 2:]], dim=1)}
 
 
-def _in_heads(name: str, heads: tuple[str, ...]) -> bool:
+def in_heads(name: str, heads: tuple[str, ...]) -> bool:
+    """Whether a tensor belongs to one of some modules."""
     return name.startswith(tuple(f"{head}." for head in heads))

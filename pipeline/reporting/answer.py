@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from pipeline.config import NO_TEACHER
 from pipeline.reporting import budget, effects, power, privileged_words
-from pipeline.reporting.cells import joined, lowered, probability, short, words
+from pipeline.reporting.cells import (
+    amount,
+    amounts,
+    apart,
+    in_points,
+    joined,
+    lowered,
+    probability,
+    short,
+    valued,
+    words,
+)
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, favourite, teacher_of
 from pipeline.reporting.recipes import level, pretty
@@ -80,12 +91,12 @@ def _transfer(comparisons: list[Effect], order: list[str]) -> tuple[str, str]:
     if e is None:
         return _unmatched(order)
     if math.isnan(e.estimate.value):
-        metric, samples = e.pairs[0][0].headline_metric, e.pairs[0][0].task.samples
+        metric, samples = e.metric, e.pairs[0][0].task.samples
         return f"The test {samples} cannot answer the question", f"{metric.title} {metric.undefined}."
     first, second = (f"the {name} teacher" for name in e.names)
     reached = (
-        f"{_students(e)} of {first} reached {_percent(e.reached[0])} {_measure(e)} on {e.pairs[0][0].tested_on}, "
-        f"students of {second} {_percent(e.reached[1])}: a difference of {_points(e.estimate.value)} percentage points "
+        f"{_students(e)} of {first} reached {valued(e.metric, e.reached[0])} {_measure(e)} on "
+        f"{e.pairs[0][0].tested_on}, students of {second} {valued(e.metric, e.reached[1])}: {_difference(e)} "
         f"({_known(e)}){_seeds(e)}."
     )
     degree = "better" if len(order) == 2 else "best"
@@ -113,15 +124,20 @@ def _settled(comparisons: list[Effect]) -> str:
     labels = [e for e in settled if e.factor == "labelled"]
     if not labels:
         return ""
-    verb, size = "gain" if labels[0].gains else "lose", _points(abs(labels[0].estimate.value))
-    return f"With {' instead of '.join(labels[0].names)} subjects, students {verb} {size} points"
+    e, size = labels[0], amount(labels[0].metric, abs(labels[0].estimate.value))
+    change = f"{'gain' if e.gains else 'lose'} {size}"
+    if e.metric.lower_is_better:
+        change = f"have {_measure(e)} {size} {'lower' if e.gains else 'higher'}"
+    return f"With {' instead of '.join(e.names)} subjects, students {change}"
 
 
 def _adds(alike: list[Effect]) -> str:
-    """``adds 1.2 points``, ``cost 3.0 and 1.2 points``: effects of one sign."""
-    verb = "add" if alike[0].gains else "cost"
-    sizes = joined([_points(abs(e.estimate.value)) for e in alike])
-    return f"{verb}{'s' * (len(alike) == 1)} {sizes} points"
+    """``adds 1.2 points``, ``cost 3.0 and 1.2 points``, ``lowers NME by 0.31 points``: effects of one sign."""
+    e, ending = alike[0], "s" * (len(alike) == 1)
+    sizes = amounts(e.metric, [abs(e.estimate.value) for e in alike])
+    if e.metric.lower_is_better:
+        return f"{'lower' if e.gains else 'raise'}{ending} {_measure(e)} by {sizes}"
+    return f"{'add' if e.gains else 'cost'}{ending} {sizes}"
 
 
 def _budget(e: Effect) -> str:
@@ -152,21 +168,22 @@ def _unmatched(order: list[str]) -> tuple[str, str]:
 
 def _nothing_to_compare(methods: list[Method]) -> tuple[str, str]:
     teachers = {m.teacher for m in methods if m.is_taught}
-    reached = "; ".join(f"{m.title}: {_percent(m.estimate(m.headline).value)}" for m in methods)
+    metric = methods[0].headline_metric
+    reached = "; ".join(f"{m.title}: {valued(metric, m.estimate(m.headline).value)}" for m in methods)
     if len(teachers) > 1:
         headline = "No answer yet: the question needs students of two teachers that share a recipe"
         need = "students of two teachers with the same student, loss, views and folds; this report has none"
     else:
         headline = "No answer yet: the question needs students of two teachers"
         need = f"students of two teachers, this report has {len(teachers) or 'none'}"
-    title = methods[0].headline_metric.title
-    return headline, f"Which teacher transfers better takes {need}. {title} on {methods[0].tested_on}: {reached}."
+    tested = f"{metric.title} on {methods[0].tested_on}"
+    return headline, f"Which teacher transfers better takes {need}. {tested}: {reached}."
 
 
 def _others(comparisons: list[Effect], order: list[str]) -> str:
     """What the sentence on the two best leaves out, where there are more teachers."""
     rest = [e for name in order[2:] if (e := effects.between(comparisons, order[0], name))]
-    parts = [f"{_points(e.estimate.value)} points over the {e.names[1]} teacher’s ({_known(e)})" for e in rest]
+    parts = [f"{_over(e)} the {e.names[1]} teacher’s ({_known(e)})" for e in rest]
     return f"Students of the {pretty(order[0])} teacher stood {joined(parts)}." if parts else ""
 
 
@@ -179,17 +196,20 @@ def _teaching(comparisons: list[Effect]) -> str:
 def _taught(comparisons: list[Effect]) -> str:
     """What each teacher added to a student without one that knew the same labels."""
     parts = [f"the {e.names[0]} teacher {_change(e, 'added', 'cost')}" for e in comparisons]
+    metric = comparisons[0].metric
     untaught = {m.student for e in comparisons for _, m in e.pairs}
     reached = {e.reached[1] for e in comparisons}
     who = f"the {pretty(*untaught)} student" if len(untaught) == 1 else "students"
-    reference = f" ({_percent(*reached)})" if len(reached) == 1 else ""
+    reference = f" ({valued(metric, *reached)})" if len(reached) == 1 else ""
     return _capital(f"{_budget(comparisons[0])}against {who} without a teacher{reference}, {'; '.join(parts)}.")
 
 
 def _views(comparisons: list[Effect]) -> str:
     """What a fixed label for each sample cost or gained against answers for many views of it."""
     parts = [
-        f"{_change(e, 'cost', 'gained')} against answers for {e.first} views" for e in comparisons if e.second == 1
+        f"{_change(e, 'cost', 'gained', of_second=True)} against answers for {e.first} views"
+        for e in comparisons
+        if e.second == 1
     ]
     if not parts:
         return ""
@@ -210,15 +230,17 @@ def _size(student: Method | None, methods: list[Method]) -> str:
         return ""
     small, big = student.cost, teacher.cost
     ratio = {name: f"{100 * small[name] / big[name]:.0f}%" for name in ("parameters", "gflops", "latency_ms")}
+    metric = student.headline_metric
     against = effects.effect(TEACHING, student.teacher, NO_TEACHER, ((student, teacher),)).estimate
     side = "above" if against.value >= 0 else "below"
-    sure = "no interval" if math.isnan(against.low) else f"{_points(against.low)} to {_points(against.high)}"
+    size = f"{apart(metric, abs(against.value))}{in_points(metric, ' points')}"
+    low, high = (apart(metric, end) for end in (against.low, against.high))
+    sure = "no interval" if math.isnan(against.low) else f"{low} to {high}"
     return (
         f"{_capital(student.phrase)} has {short(small['parameters'] / 1e6)} million parameters, {ratio['parameters']} "
         f"of its teacher’s; it needs {short(small['gflops'])} GFLOPs a {student.task.sample} ({ratio['gflops']}) and "
         f"answers in {short(small['latency_ms'])} ms on one processor thread ({ratio['latency_ms']}). Its "
-        f"{lowered(student.headline_metric.title)} "
-        f"stands {_points(abs(against.value))} points {side} that teacher’s ({sure})."
+        f"{lowered(metric.title)} stands {size} {side} that teacher’s ({sure})."
     )
 
 
@@ -253,30 +275,44 @@ def _capital(text: str) -> str:
 
 def _measure(e: Effect) -> str:
     """The headline metric, in a sentence."""
-    return lowered(e.pairs[0][0].headline_metric.title)
+    return lowered(e.metric.title)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+def _difference(e: Effect) -> str:
+    """``a difference of 5.0 percentage points``, or ``0.31 percentage points lower NME, which is better``."""
+    unit = in_points(e.metric, " percentage points")
+    if not e.metric.lower_is_better:
+        return f"a difference of {apart(e.metric, e.estimate.value)}{unit}"
+    side, judged = ("lower", "better") if e.gains else ("higher", "worse")
+    return f"{apart(e.metric, abs(e.estimate.value))}{unit} {side} {_measure(e)}, which is {judged}"
 
 
-def _points(share: float) -> str:
-    """A share as percentage points with a true minus."""
-    text = f"{100 * share:.1f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
+def _over(e: Effect) -> str:
+    """How far students stood over others; of an error, under them."""
+    return f"{amount(e.metric, e.better)} {'under' if e.metric.lower_is_better else 'over'}"
 
 
-def _change(e: Effect, up: str, down: str) -> str:
-    """``added 1.2 points (0.1 to 2.3)``: a verb, the size of the effect, its interval and how sure it is."""
+def _change(e: Effect, up: str, down: str, of_second: bool = False) -> str:
+    """``added 1.2 points (0.1 to 2.3)``: a verb, the size of the effect, its interval and how sure it is.
+
+    Of an error: ``lowered NME by 0.31 points (0.10 to 0.52)``.
+
+    Parameters
+    ----------
+    up, down : of a higher and of a lower value of the first.
+    of_second : whether the sentence is about the second, which did what the first undid.
+    """
     verb, seen = (up, e) if e.estimate.value >= 0 else (down, effects.turned(e))
+    if e.metric.lower_is_better:
+        verb = f"{'raised' if (seen is e) != of_second else 'lowered'} {_measure(e)} by"
     chance = "" if e.settled else ", which may be chance"
-    return f"{verb} {_points(seen.estimate.value)} points ({_interval(seen)}{chance})"
+    return f"{verb} {amount(e.metric, seen.estimate.value)} ({_interval(seen)}{chance})"
 
 
 def _interval(e: Effect) -> str:
     if math.isnan(e.estimate.low):
         return "no interval"
-    return f"{_points(e.estimate.low)} to {_points(e.estimate.high)}"
+    return f"{apart(e.metric, e.estimate.low)} to {apart(e.metric, e.estimate.high)}"
 
 
 def _known(e: Effect) -> str:
@@ -290,4 +326,4 @@ def _known(e: Effect) -> str:
 def _seeds(e: Effect) -> str:
     if len(e.per_seed) < 2:
         return ""
-    return f", the mean over {len(e.per_seed)} seeds ({', '.join(map(_points, e.per_seed.values()))})"
+    return f", the mean over {len(e.per_seed)} seeds ({', '.join(apart(e.metric, v) for v in e.per_seed.values())})"

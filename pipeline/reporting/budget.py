@@ -21,12 +21,28 @@ from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.label_worth import worth
 from pipeline.reporting import budget_figures as figures
 from pipeline.reporting import effects
-from pipeline.reporting.cells import Cell, Table, joined, lowered, measured, points, signed
+from pipeline.reporting.cells import (
+    Cell,
+    Table,
+    amount,
+    between,
+    direction,
+    improvement,
+    in_points,
+    joined,
+    lowered,
+    measured,
+    points,
+    signed,
+    valued,
+)
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.methods import Method, baseline
 from pipeline.reporting.recipes import pretty
 from pipeline.reporting.tables import identity, level, numbers_of
+
+STRATA = {"classify": "class", "multilabel": "class", "regress": "level"}  # by kind of task, what is kept in proportion
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,8 @@ class Budget:
         shared = set.intersection(*(set(method.seeds) for method in members))
         reached, *alone = (effects.over(method, sorted(shared or method.seeds))[0] for method in members)
         subjects = np.array([method.labelled_subjects for method in self.curve])
-        return bootstrap.interval(worth(reached, subjects, np.stack(alone)), self.taught.confidence)
+        sign = improvement(self.taught.headline_metric)
+        return bootstrap.interval(worth(sign * reached, subjects, sign * np.stack(alone)), self.taught.confidence)
 
 
 def budgets(methods: list[Method]) -> list[Budget]:
@@ -120,13 +137,14 @@ def known_labels(material: Material) -> Section | None:
         validation=material.validation_subjects,
         folds=len(material.runs[0].folds),
         curve=any(one.worth for one in found),
+        strata=STRATA.get(material.task.kind, ""),
     )
 
 
 def table(methods: list[Method], found: list[Budget]) -> Table:
     """Every student by the number of labelled subjects."""
     headline, metric = methods[0].headline, methods[0].headline_metric
-    by_method = {one.taught.recipe: one for one in found}
+    by_method, unit = {one.taught.recipe: one for one in found}, in_points(metric, ", points")
     shown, numbers = [], []
     for method in sorted(_compared(methods, found), key=lambda m: (m.student, m.labelled_subjects, m.is_taught)):
         one, estimate = by_method.get(method.recipe), method.estimate(headline)
@@ -135,7 +153,7 @@ def table(methods: list[Method], found: list[Budget]) -> Table:
         shown.append(
             {"Labelled subjects": f"{_count(method.labelled_subjects)}{every}", "Student": method.kind}
             | {metric.title: measured(metric, estimate, method.spread(headline))}
-            | {"Instead of no teacher, points": points(gain.estimate) if gain else Cell("—")}
+            | {f"Instead of no teacher{unit}": points(gain.estimate, metric) if gain else Cell("—")}
             | {"Labelled subjects that reach it alone": _cell(one) if alone else Cell("—")}
         )
         line = identity(method) | {"labelled_subjects": method.labelled_subjects, "metric": headline}
@@ -143,9 +161,9 @@ def table(methods: list[Method], found: list[Budget]) -> Table:
         line |= _prefixed("gain", gain.estimate if gain else None) | _prefixed("worth", alone)
         numbers.append(line)
     caption = (
-        f"{metric.title} on test {methods[0].task.samples} by the number of training subjects whose true labels the "
-        f"student knew, with {level(methods)} intervals over subjects, means over seeds ± their SD. Differences and "
-        "numbers of subjects: intervals over subjects and seeds, not corrected."
+        f"{metric.title}{direction(metric)} on test {methods[0].task.samples} by the number of training subjects whose "
+        f"true labels the student knew, with {level(methods)} intervals over subjects, means over seeds ± their SD. "
+        "Differences and numbers of subjects: intervals over subjects and seeds, not corrected."
     )
     recipes = {one.taught.recipe.without("labelled") for one in found}
     if len({m.recipe.without("labelled") for m in methods if m.is_taught}) > len(recipes):
@@ -188,7 +206,7 @@ def _chosen(taught: list[Method]) -> list[list[Method]]:
 
 def _rank(members: list[Method]) -> tuple[int, tuple[float, ...]]:
     """Numbers of labelled subjects, then the mean of what was reached on validation."""
-    return len(members), tuple(np.mean([method.validation for method in members], axis=0))
+    return len(members), tuple(np.mean([method.merit for method in members], axis=0))
 
 
 def _ascending(methods: Iterable[Method]) -> list[Method]:
@@ -197,10 +215,10 @@ def _ascending(methods: Iterable[Method]) -> list[Method]:
 
 def _worth(one: Budget) -> str:
     """What a teacher's answers are worth beside some labels."""
-    method, reached = one.taught, one.taught.estimate(one.taught.headline).value
+    method, metric, reached = one.taught, one.taught.headline_metric, one.taught.estimate(one.taught.headline).value
     return (
         f"With {_count(one.subjects)} labelled subjects and the {pretty(method.teacher)} teacher’s answers the "
-        f"{pretty(method.student)} student reaches {100 * reached:.1f}% {lowered(method.headline_metric.title)}, "
+        f"{pretty(method.student)} student reaches {valued(metric, reached)} {lowered(metric.title)}, "
         f"{_in_words(one)}."
     )
 
@@ -208,9 +226,15 @@ def _worth(one: Budget) -> str:
 def _gain(e: Effect) -> str:
     """What the answers change where the same labels are known."""
     estimate = e.estimate
-    interval = "no interval" if math.isnan(estimate.low) else f"{signed(estimate.low)} to {signed(estimate.high)}"
+    metric = e.metric
+    interval = "no interval" if math.isnan(estimate.low) else between(estimate, metric)
     chance = "" if estimate.excludes_zero else ", which may be chance"
-    return f"Against the same labels without a teacher that is {signed(estimate.value)} points ({interval}{chance})."
+    if metric.lower_is_better:
+        side = "lower, which is better" if e.gains else "higher, which is worse"
+        change = f"{amount(metric, abs(estimate.value))} {side}"
+    else:
+        change = f"{signed(estimate.value, metric)}{in_points(metric, ' points')}"
+    return f"Against the same labels without a teacher that is {change} ({interval}{chance})."
 
 
 def _in_words(one: Budget) -> str:

@@ -14,6 +14,9 @@ from pipeline.artifacts.arrays import write_table
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics.weighted import Metric
 
+SMALL = "NME"  # what titles of errors of a few percent begin with: one decimal would hide what parts them
+SHARE = Metric("", "", "")  # any metric that is read in percent and better when higher
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -79,13 +82,13 @@ def short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def percent(estimate: Estimate, spread: float = float("nan")) -> Cell:
-    """An estimate of a share, in percent with one decimal."""
+def percent(estimate: Estimate, spread: float = float("nan"), digits: int = 1) -> Cell:
+    """An estimate of a share, in percent, with one decimal unless more are asked for."""
     if np.isnan(estimate.value):
         return Cell("—")
-    value, low, high = (f"{100 * x:.1f}".replace("-", "−") for x in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (minus(f"{100 * x:.{digits}f}") for x in (estimate.value, estimate.low, estimate.high))
     interval = "" if np.isnan(estimate.low) else f"{low}–{high}" if estimate.low >= 0 else f"{low} to {high}"
-    return Cell(value, interval, "" if np.isnan(spread) else f"±{100 * spread:.1f}")
+    return Cell(value, interval, "" if np.isnan(spread) else f"±{100 * spread:.{digits}f}")
 
 
 def figure(estimate: Estimate, spread: float = float("nan")) -> Cell:
@@ -98,25 +101,99 @@ def figure(estimate: Estimate, spread: float = float("nan")) -> Cell:
 
 def measured(metric: Metric, estimate: Estimate, spread: float = float("nan")) -> Cell:
     """An estimate of a metric, in percent where it is a share."""
-    return percent(estimate, spread) if metric.percent else figure(estimate, spread)
+    return percent(estimate, spread, digits(metric)) if metric.percent else figure(estimate, spread)
+
+
+def digits(metric: Metric) -> int:
+    """Decimals of a share in percent."""
+    return 2 if metric.title.startswith(SMALL) else 1
+
+
+def factor(metric: Metric) -> int:
+    """What a value is multiplied by to be drawn or written: shares are read in percent."""
+    return 100 if metric.percent else 1
+
+
+def bare(metric: Metric, value: float) -> str:
+    """A value as it stands in figures: ``94.5`` of a share, ``0.712`` of another metric."""
+    if np.isnan(value):
+        return "—"
+    return minus(f"{100 * value:.{digits(metric)}f}") if metric.percent else number(value)
+
+
+def valued(metric: Metric, value: float) -> str:
+    """A value in a sentence: ``94.5%`` or ``0.712``."""
+    return f"{bare(metric, value)}%" if metric.percent else bare(metric, value)
+
+
+def apart(metric: Metric, difference: float) -> str:
+    """A difference without a unit, with a true minus; what rounds to nothing has no sign."""
+    text = f"{100 * difference:.{digits(metric)}f}" if metric.percent else f"{difference:.3f}"
+    return minus(text) if float(text) else text.removeprefix("-")
+
+
+def amount(metric: Metric, difference: float) -> str:
+    """The size of a difference in a sentence: ``1.2 points`` of a share, ``0.062 CCC``."""
+    return f"{apart(metric, difference)} {_scale(metric)}"
+
+
+def amounts(metric: Metric, differences: Sequence[float]) -> str:
+    """Several sizes: ``1.2 and 0.4 points``."""
+    return f"{joined([apart(metric, difference) for difference in differences])} {_scale(metric)}"
+
+
+def signed(difference: float, metric: Metric = SHARE) -> str:
+    """A difference with its sign: percentage points of a share, else on the metric's own scale."""
+    text = f"{100 * difference:+.{digits(metric)}f}" if metric.percent else f"{difference:+.3f}"
+    return minus(text) if float(text) else text[1:]
+
+
+def points(estimate: Estimate, metric: Metric = SHARE) -> Cell:
+    """A difference with its sign and its interval, as `signed` writes them."""
+    if np.isnan(estimate.value):
+        return Cell("—")
+    return Cell(signed(estimate.value, metric), "" if np.isnan(estimate.low) else between(estimate, metric))
+
+
+def between(estimate: Estimate, metric: Metric = SHARE) -> str:
+    """The ends of a difference's interval, with their signs."""
+    return f"{signed(estimate.low, metric)} to {signed(estimate.high, metric)}"
+
+
+def in_points(metric: Metric, text: str = " in percentage points") -> str:
+    """What is said of the unit of differences, where they are percentage points; else nothing."""
+    return text if metric.percent else ""
+
+
+def axis(metric: Metric) -> str:
+    """A metric as an axis names it."""
+    return f"{metric.title}, %" if metric.percent else metric.title
+
+
+def direction(metric: Metric) -> str:
+    """What is said beside an error: `` (lower is better)``; else nothing."""
+    return " (lower is better)" if metric.lower_is_better else ""
+
+
+def improvement(metric: Metric) -> int:
+    """What turns a difference into how much better it is: 1, and −1 of an error."""
+    return -1 if metric.lower_is_better else 1
+
+
+def minus(text: str) -> str:
+    """A number as text with a true minus."""
+    return text.replace("-", "−")
 
 
 def number(value: float) -> str:
     """A number with three decimals, less where it is large, and a true minus."""
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return text.replace("-", "−")
+    return minus(text) if float(text) else text.removeprefix("-")
 
 
-def points(estimate: Estimate) -> Cell:
-    """A difference in percentage points with its sign."""
-    interval = "" if np.isnan(estimate.low) else f"{signed(estimate.low)} to {signed(estimate.high)}"
-    return Cell(signed(estimate.value), interval)
-
-
-def signed(value: float) -> str:
-    """A share as signed percentage points with a true minus."""
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+def _scale(metric: Metric) -> str:
+    """What differences of a metric are counted in."""
+    return "points" if metric.percent else lowered(metric.title)
 
 
 def probability(value: float) -> str:

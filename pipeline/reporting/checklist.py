@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.evaluation.question import Question
-from pipeline.reporting import signals
+from pipeline.reporting import power, signals
 from pipeline.reporting.cells import Table, joined, lowered, words
 from pipeline.reporting.frames import modalities
 from pipeline.reporting.material import Material
+from pipeline.reporting.numeric import asked
 from pipeline.reporting.people import not_found
 from pipeline.reporting.runs import described
 from pipeline.reporting.units import SUBJECT, unit, who
@@ -87,6 +88,8 @@ def facts(material: Material) -> dict[str, Any]:
         "confidence": material.confidence,
         "replicates": f"{material.config.replicates:,}",
         "class_weights": " and ".join(sorted(weighting)),
+        "wanted": power.wanted(described(task)[task.headline]),
+        "answers": "logits and probabilities",
         **OF_KIND[task.kind](outputs, material),
     } | _places(material)
 
@@ -120,7 +123,42 @@ def _labels(outputs: str, material: Material) -> dict[str, str]:
     }
 
 
-OF_KIND = {"classify": _classes, "multilabel": _labels}
+def _numbers(outputs: str, material: Material) -> dict[str, str]:
+    """What it says of numbers."""
+    low, high = material.task.bounds
+    cuts = joined([f"{cut:g}" for cut in material.task.cuts])
+    return {
+        "outcome": f"{joined([asked(name) for name in material.task.outputs])}, a number from {low:g} to {high:g}",
+        "called": f"The number itself, within its bounds; as a threshold it is looked at from {cuts} on"
+        if cuts
+        else "The number itself, within its bounds",
+        "called_in": "Thresholds" if cuts else "Results",
+        "measures": "Concordance, correlation, distance from the truth",
+        "updating": "None: no number was changed after training",
+        "updated": "Not applicable: no number was changed after training",
+        "updated_in": "",
+        "characteristics": "Distribution of the number and attributes by part",
+        "answers": "the number",
+    }
+
+
+def _points(outputs: str, material: Material) -> dict[str, str]:
+    """What it says of points."""
+    task = material.task
+    return {
+        "outcome": f"{len(task.outputs)} points of a {task.sample}",
+        "called": "The points themselves, in pixels of the picture",
+        "called_in": "Results",
+        "measures": "Distance from the true points, failures, area under the cumulative curve of errors",
+        "updating": "None: no point was moved after training",
+        "updated": "Not applicable: no point was moved after training",
+        "updated_in": "",
+        "characteristics": "Attributes by part",
+        "answers": "the points, in pixels",
+    }
+
+
+OF_KIND = {"classify": _classes, "multilabel": _labels, "regress": _numbers, "points": _points}
 
 
 def _divided(material: Material) -> str:

@@ -12,12 +12,13 @@ from pipeline.reporting import checklist as tripod
 from pipeline.reporting import effects as comparisons
 from pipeline.reporting import figures, people, power, quality, tables
 from pipeline.reporting import reproduce as again
-from pipeline.reporting.cells import joined
+from pipeline.reporting.cells import joined, lowered
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.pictures import lost
 from pipeline.reporting.units import who
 
 MOST_IN_FIGURE = 9  # methods that a figure can name one by one
+LACKING = {"multilabel": "few of them have every label, which macro F1 needs"}  # why the headline compares no groups
 
 
 def front(material: Material) -> figures.Picture:
@@ -45,7 +46,7 @@ def effects(material: Material) -> Section | None:
     """What each choice changes; None where nothing can be compared."""
     if not material.effects:
         return None
-    order = comparisons.ranked(material.effects)
+    metric, order = material.effects[0].metric, comparisons.ranked(material.effects)
     rivals = comparisons.between(material.effects, *order[:2]) if order else None
     return section(
         "Effects: which choice changes what",
@@ -55,6 +56,7 @@ def effects(material: Material) -> Section | None:
         alpha=f"{1 - material.config.confidence:.2g}",
         opinions=joined(quality.second_tests(material.task)),
         chance=power.CHANCE,
+        error=metric.title if metric.lower_is_better else "",
     )
 
 
@@ -83,11 +85,14 @@ def groups(material: Material) -> Section | None:
     """Who, or what, fares worse; None where nothing is known of them."""
     divided = people.divide(material.shown, material.weights)
     within, gaps = people.within(material.shown, divided), people.gaps(material.shown, divided)
+    headline = material.favourite.headline_metric
+    lacking = f"{lowered(headline.title)} {headline.undefined}, which few of them have"
     return within and section(
         f"Groups of {who(material.task)}",
         "Groups",
         tables=[within, gaps],
         metric=people.compared_by(material.favourite).title,
+        lacking=LACKING.get(material.task.kind, lacking),
     )
 
 

@@ -27,7 +27,9 @@ import numpy as np
 
 from pipeline.config import NO_TEACHER
 from pipeline.evaluation import bootstrap, power, significance
+from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.reporting import recipes
+from pipeline.reporting.cells import improvement
 from pipeline.reporting.methods import Method, baseline
 
 Pairs = tuple[tuple[Method, Method], ...]
@@ -37,7 +39,7 @@ TEACHING = "teaching"  # the factor whose levels are a teacher and none
 
 @dataclass(frozen=True)
 class Effect:
-    """How much better ``first`` is than ``second``.
+    """The headline metric of ``first`` minus that of ``second``: of an error, ``first`` is better where it is negative.
 
     Parameters
     ----------
@@ -71,7 +73,17 @@ class Effect:
     @property
     def gains(self) -> bool:
         """Whether ``first`` is the better one."""
-        return self.estimate.value >= 0
+        return self.better >= 0
+
+    @property
+    def metric(self) -> Metric:
+        """The headline metric."""
+        return self.pairs[0][0].headline_metric
+
+    @property
+    def better(self) -> float:
+        """How much better ``first`` is."""
+        return improvement(self.metric) * self.estimate.value
 
     @property
     def seeds_agree(self) -> bool:
@@ -95,8 +107,8 @@ class Effect:
 
     @property
     def needed(self) -> power.Design | None:
-        """The subjects and seeds for 80% power where the difference is 2 points; None without an interval."""
-        return self.error.needed(power.DIFFERENCE, self.alpha)
+        """The subjects and seeds for 80% power at `power.difference_of` the metric; None without an interval."""
+        return self.error.needed(power.difference_of(self.metric), self.alpha)
 
     @property
     def settled(self) -> bool:
@@ -171,12 +183,12 @@ def effects(methods: list[Method]) -> list[Effect]:
 
 
 def ranked(comparisons: list[Effect]) -> list[str]:
-    """The teachers, the one with the largest mean effect against the others first."""
+    """The teachers, the one that is on average best against the others first."""
     scores: dict[str, list[float]] = {}
     for e in comparisons:
         if e.factor == "teacher":
-            scores.setdefault(e.first, []).append(e.estimate.value)
-            scores.setdefault(e.second, []).append(-e.estimate.value)
+            scores.setdefault(e.first, []).append(e.better)
+            scores.setdefault(e.second, []).append(-e.better)
     return sorted(scores, key=lambda name: (-np.mean(scores[name]), name))
 
 
@@ -244,4 +256,4 @@ def _value(method: Method, seed: int) -> float:
 
 
 def _from_the_better(e: Effect) -> Effect:
-    return turned(e) if e.estimate.value < 0 else e
+    return turned(e) if e.better < 0 else e

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 
 from pipeline.artifacts.arrays import read_table
 from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.metrics.weighted import RANKINGS
+from pipeline.evaluation.metrics.weighted import RANKINGS, Metric
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import Table, capital, joined, measured, words
+from pipeline.reporting import numeric
+from pipeline.reporting.cells import Table, bare, capital, direction, joined, measured, words
 from pipeline.reporting.material import Material, Section, section
 from pipeline.reporting.modelcard import PARTS
 from pipeline.reporting.runs import described, figures, held_out
@@ -68,16 +70,16 @@ def table(material: Material, by_fold: pd.DataFrame) -> Table:
     for fold in range(material.folds):
         subjects, size = tested.loc[fold]
         line = {"Fold": str(fold + 1), "Test subjects": str(subjects), task.samples.capitalize(): str(size)}
-        lines.append(line | {m.title: _value(of[m.title].get(fold), metric.percent) for m in material.shown})
+        lines.append(line | {m.title: _value(of[m.title].get(fold), metric) for m in material.shown})
     every = {"Test subjects": str(material.test["subjects"]), task.samples.capitalize(): str(material.test["samples"])}
     pooled = {m.title: measured(metric, m.estimate(task.headline)) for m in material.shown}
-    spread = {m.title: _value(of[m.title].std(ddof=1), metric.percent) for m in material.shown}
+    spread = {m.title: _value(of[m.title].std(ddof=1), metric) for m in material.shown}
     ends = [{"Fold": "All"} | every | pooled, {"Fold": "SD of folds"} | dict.fromkeys(every, "") | spread]
     unit = ", percent" if metric.percent else ""
     caption = (
-        f"{metric.title} in each fold{unit}, means over seeds. All: every subject once, as everywhere on this page. "
-        "The SD of folds is no interval: it holds what subjects, trainings and the sizes of folds differ by, and folds "
-        "share most of what they learned from."
+        f"{metric.title}{direction(metric)} in each fold{unit}, means over seeds. All: every subject once, as "
+        "everywhere on this page. The SD of folds is no interval: it holds what subjects, trainings and the sizes of "
+        "folds differ by, and folds share most of what they learned from."
     )
     if of[[m.title for m in material.shown]].isna().any(axis=None):
         caption += f" A dash has no value: {metric.title} {metric.undefined}."
@@ -101,7 +103,7 @@ def rankings(material: Material, by_fold: pd.DataFrame) -> Table | None:
         for name in names:
             mine = by_fold[(by_fold["model"] == method.title) & (by_fold["metric"] == name)]["value"]
             line[f"{every[name].title}, in one list"] = measured(every[name], method.estimate(name))
-            line[f"{every[name].title}, mean of folds"] = _value(mine.mean(), every[name].percent)
+            line[f"{every[name].title}, mean of folds"] = _value(mine.mean(), every[name])
             line["Folds with a value"] = str(int(mine.notna().sum()))
             values = {"one_list": method.estimate(name).value, "mean_of_folds": mine.mean()}
             numbers.append(identity(method) | {"metric": name, **values, "folds": int(mine.notna().sum())})
@@ -127,12 +129,12 @@ def data(material: Material) -> Table:
         for part, title in PARTS.items():
             row[f"{title} subjects"] = int(sizes["nunique"].get(part, 0))
             row[f"{title} {task.samples}"] = int(sizes["size"].get(part, 0))
-        rows.append(row | _classes(samples.loc[parts.loc[parts["part"] == "test", "sample_id"]], task))
+        tested = samples.loc[parts.loc[parts["part"] == "test", "sample_id"]]
+        rows.append(row | TRUTHS[task.kind][1](tested, task))
     frame = pd.DataFrame(rows)
-    of = METRICS[task.kind].ANSWERS or "classes"
+    of = f", {truth} of its test part" if (truth := TRUTHS[task.kind][0]) else ""
     caption = (
-        f"{units(task).capitalize()} and {task.samples} of each fold, {of} of its test part; every {unit(task)} is "
-        "tested in one fold"
+        f"{units(task).capitalize()} and {task.samples} of each fold{of}; every {unit(task)} is tested in one fold"
     )
     caption += (
         ", and is in two parts of none." if not material.leaks else f", at least: what is divided is not {units(task)}."
@@ -148,8 +150,20 @@ def _classes(samples: pd.DataFrame, task: Task) -> dict[str, int]:
     return {capital(words(name)): int(inside.sum()) for name, inside in truths.items()}
 
 
-def _value(value: float | None, percent: bool) -> str:
+def _distributed(samples: pd.DataFrame, task: Task) -> dict[str, Any]:
+    """How numbers are distributed."""
+    return numeric.distributed(samples, task)(pd.Series(True, samples.index))
+
+
+# By kind of task, what is told of the truth in a test part, in a word and as columns of a table.
+TRUTHS: dict[str, tuple[str, Callable[[pd.DataFrame, Task], dict[str, Any]]]] = {
+    "classify": ("classes", _classes),
+    "multilabel": ("labels", _classes),
+    "regress": ("values", _distributed),
+    "points": ("", lambda samples, task: {}),
+}
+
+
+def _value(value: float | None, metric: Metric) -> str:
     """A figure without an interval; a dash where there is none."""
-    if value is None or np.isnan(value):
-        return "—"
-    return f"{100 * value:.1f}" if percent else f"{value:.3f}".replace("-", "−")
+    return "—" if value is None else bare(metric, value)

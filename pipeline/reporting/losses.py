@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.config import NO_TEACHER
 from pipeline.reporting import recipes
-from pipeline.reporting.cells import Table, lowered, measured, points
+from pipeline.reporting.cells import Table, direction, in_points, lowered, measured, points
 from pipeline.reporting.drawing import plain
 from pipeline.reporting.effects import TEACHING, effect
 from pipeline.reporting.material import Material, Section, section
@@ -20,14 +20,29 @@ from pipeline.tasks.objective import BASELINE, REQUIRED_TARGETS, parse
 
 # Beside the headline, those that the task has.
 SHOWN = ("accuracy", "macro_f1", "f1", "exact_match", "hamming_loss", "roc_auc")
-SHOWN += ("kappa", "quadratic_kappa", "mae", "rmse")
-CALLED = {"soft": "KD", "hint": "regressor", "hard": "hard labels"}  # as the field calls them
+SHOWN += ("kappa", "quadratic_kappa", "mae", "rmse", "icc", "nme_pupil", "nme_box", "fr10", "auc10")
+CALLED = {"soft": "KD", "hint": "regressor", "hard": "hard labels", "kd": "KD-Loss"}  # as the field calls them
+CALLED |= {"smooth_l1": "smooth L1", "ccc": "1 − CCC", "wing": "wing", "main": "main loss", "assistive": "ALoss"}
 TAKEN = {
     "soft": "the softened answers (KD)",
     "cosine": "the direction of the pooled features (cosine)",
     "hint": "the feature map through a regressor",
     "features": "the pooled features through a projection (features)",
     "relation": "how far samples lie apart in those features (relation)",
+}
+TAKEN_OF_NUMBERS = TAKEN | {"soft": "the number that it gives (KD)"}
+TAKEN_OF_POINTS = TAKEN | {
+    "soft": "the points that it gives (KD)",
+    "main": "how wrong it is, which says where errors weigh more (main loss)",
+    "assistive": "its points on the side of the student’s error, to be drawn to or pushed off (ALoss)",
+    "kd": "both of these, of a tough and of a tolerant teacher (KD-Loss)",
+}
+# By kind of task, what losses take of a teacher, in words, and whether they soften answers with a temperature.
+LEARNED = {
+    "classify": (TAKEN, True),
+    "multilabel": (TAKEN, True),
+    "regress": (TAKEN_OF_NUMBERS, False),
+    "points": (TAKEN_OF_POINTS, False),
 }
 
 
@@ -42,12 +57,13 @@ def losses(material: Material) -> Section | None:
     ]
     tables = [_table(name, group, material.methods) for name, group in zip(numbered, groups, strict=True)]
     temperature = {method.runs[0].model.config["temperature"] for group in groups for method in group}
+    taken, softened = LEARNED[material.task.kind]
     return section(
         "Losses side by side",
         "Losses",
         tables=tables,
-        taken=", ".join(dict.fromkeys(TAKEN[name] for name in TAKEN if name in _terms(groups))),
-        temperature=" or ".join(f"{value:g}" for value in sorted(temperature)),
+        taken=", ".join(dict.fromkeys(taken[name] for name in taken if name in _terms(groups))),
+        temperature=" or ".join(f"{value:g}" for value in sorted(temperature)) if softened else "",
     )
 
 
@@ -81,7 +97,7 @@ def called(loss: str) -> str:
 
 def _table(name: str, group: list[Method], methods: list[Method]) -> Table:
     """Teacher, student alone, and the student by each loss."""
-    first, every = group[0], described(group[0].task)
+    first, every, metric = group[0], described(group[0].task), group[0].headline_metric
     teacher, alone = teacher_of(first, methods), baseline(first, methods)
     lines = [(f"{recipes.pretty(first.teacher)} teacher", teacher), (f"{recipes.pretty(first.student)} alone", alone)]
     lines += [(f"+ {called(method.recipe.loss)}", method) for method in group]
@@ -93,7 +109,8 @@ def _table(name: str, group: list[Method], methods: list[Method]) -> Table:
         loss = recipes.level("loss", BASELINE if method.is_teacher else method.recipe.loss)
         against = _against(method, alone) if method in group else None
         values = {every[m].title: measured(every[m], method.estimate(m), method.spread(m)) for m in chosen}
-        shown.append({"Model": title, "Loss": loss, **values, "Against alone": points(against) if against else "—"})
+        last = points(against, metric) if against else "—"
+        shown.append({"Model": title, "Loss": loss, **values, "Against alone": last})
         difference = numbers_of(against) if against else dict.fromkeys(("value", "low", "high", "undefined"), np.nan)
         against_alone = {f"{key}_against_alone": value for key, value in difference.items()}
         numbers += [
@@ -107,8 +124,9 @@ def _table(name: str, group: list[Method], methods: list[Method]) -> Table:
     details = "".join(f", {detail}" for detail in first.details if detail != recipes.level("loss", first.recipe.loss))
     caption = (
         f"{first.kind}{details}: test {first.task.samples}, {level(group)} intervals over subjects, students as means "
-        f"over seeds ± their SD. Against alone: difference of {lowered(first.headline_metric.title)} to the student "
-        "without a teacher, in percentage points, over subjects and seeds; not corrected for the number of losses."
+        f"over seeds ± their SD. Against alone: difference of {lowered(metric.title)}{direction(metric)} to the "
+        f"student without a teacher{in_points(metric, ', in percentage points')}, over subjects and seeds; not "
+        "corrected for the number of losses."
     )
     caption += first.in_one_list(chosen)
     return Table(name, caption, pd.DataFrame(shown), pd.DataFrame(numbers))

@@ -110,7 +110,7 @@ class Material:
     @cached_property
     def favourite(self) -> Method:
         """The student, or without one the teacher, that did best on validation."""
-        return favourite(self.methods) or max(self.methods, key=lambda method: method.validation)
+        return favourite(self.methods) or max(self.methods, key=lambda method: method.merit)
 
     @cached_property
     def effects(self) -> list[Effect]:

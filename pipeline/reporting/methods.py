@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,25 @@ from pipeline.evaluation import bootstrap
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import RANKINGS, Metric
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import joined
+from pipeline.reporting.cells import improvement, joined
 from pipeline.reporting.recipes import Recipe, parts, pretty, varying
 from pipeline.reporting.runs import Run, described, held_out
 from pipeline.reporting.units import who
 from pipeline.tasks import Task
+
+# By kind of task, the columns of a predictions table whose mean over seeds is an answer, and what that mean favours.
+ANSWERED: dict[str, Callable[[Task], list[str]]] = {
+    "classify": lambda task: [f"prob_{name}" for name in task.outputs],
+    "multilabel": lambda task: [f"prob_{name}" for name in task.outputs],
+    "regress": lambda task: [f"value_{name}" for name in task.numbers],
+    "points": lambda task: [f"value_{name}" for name in task.numbers],
+}
+FAVOURED: dict[str, Callable[[np.ndarray, Question], dict[str, np.ndarray]]] = {
+    "classify": METRICS["classify"].called,
+    "multilabel": METRICS["multilabel"].called,
+    "regress": lambda answers, question: {},
+    "points": lambda answers, question: {},
+}
 
 
 @dataclass(frozen=True)
@@ -178,15 +192,21 @@ class Method:
         reached = float(np.mean([run.reached for run in self.runs]))
         return reached, -float(np.mean([run.loss for run in self.runs]))
 
+    @property
+    def merit(self) -> tuple[float, float]:
+        """How good it is on validation subjects, more for the better: `validation`, an error with its sign turned."""
+        reached, loss = self.validation
+        return improvement(self.headline_metric) * reached, loss
+
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The test samples with the mean over seeds of every output's probability, and what it favours."""
+        """The test samples with the mean over seeds of what was answered of every output, and what it favours."""
         frames = [held_out(run.predictions).set_index("sample_id") for run in self.runs]
-        columns = [f"prob_{name}" for name in self.task.outputs]
-        probability = np.mean([frame.loc[frames[0].index, columns].to_numpy() for frame in frames], axis=0)
-        means = dict(zip(columns, probability.T, strict=True))
-        called = METRICS[self.task.kind].called(probability, Question.of(self.task))
-        return frames[0].assign(**means, **called).reset_index()
+        columns = ANSWERED[self.task.kind](self.task)
+        answers = np.mean([frame.loc[frames[0].index, columns].to_numpy() for frame in frames], axis=0)
+        means = pd.DataFrame(answers, frames[0].index, columns)
+        called = FAVOURED[self.task.kind](answers, Question.of(self.task))
+        return frames[0].drop(columns=columns).join(means)[list(frames[0])].assign(**called).reset_index()
 
 
 def compare(runs: list[Run], replicates: int, confidence: float, seed: int) -> list[Method]:
@@ -238,7 +258,7 @@ def chosen(methods: list[Method]) -> list[Method]:
     methods = most_labelled(methods)
     for method in methods:
         key = (method.student, method.teacher)
-        if method.is_taught and (key not in best or method.validation > best[key].validation):
+        if method.is_taught and (key not in best or method.merit > best[key].merit):
             best[key] = method
     return [m for m in methods if not m.is_taught or best[m.student, m.teacher] is m]
 
@@ -249,7 +269,7 @@ def favourite(methods: list[Method]) -> Method | None:
     It is one of those that know most true labels.
     """
     students = [method for method in most_labelled(methods) if not method.is_teacher]
-    return max(students, key=lambda m: (m.is_taught, m.validation), default=None)
+    return max(students, key=lambda m: (m.is_taught, m.merit), default=None)
 
 
 def most_labelled(methods: list[Method]) -> list[Method]:

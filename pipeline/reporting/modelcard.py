@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import EACH_SUBJECT, NO_TEACHER, ONE_SPLIT
 from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.reporting import page
+from pipeline.reporting.cells import digits, valued
 from pipeline.reporting.recipes import Recipe, level, pretty
 from pipeline.reporting.runs import GENERATED, described, task_of
 from pipeline.reporting.units import MODALITIES, said, who
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from pipeline.tasks import Task
 
 PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
-TEMPERED = {"soft", "dkd", "dist"}  # losses that soften logits
+TEMPERED = {"soft", "dkd", "dist"}  # losses that soften logits, of kinds of tasks whose answers are such
+OF_LOGITS = ("classify", "multilabel")
+PLAIN = Metric("", "", "", percent=False)  # any metric that is no share
 CALIBRATION = {
     "ece": "expected calibration error",
     "brier": "Brier score",
@@ -86,7 +90,9 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
     scores, config = scores or {}, record_like["config"]
     recipe, task = Recipe.of(config, is_teacher="student" not in config), task_of(config)
     environment = page.environment(autoescape=False)
-    environment.filters |= {"pretty": pretty, "share": lambda row: _row(row, percent=True)}
+    headline = described(task)[task.headline]
+    grouped_by = described(task)[METRICS[task.kind].GROUPED or task.headline]
+    environment.filters |= {"pretty": pretty, "measured": lambda row: _row(row, grouped_by)}
     text = environment.get_template("model_card.md").render(
         **record_like,
         sizes=[(title, record_like["parts"][part]) for part, title in PARTS.items() if part in record_like["parts"]],
@@ -95,10 +101,11 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
         recipe=recipe,
         title=_title(recipe),
         taught=bool(recipe.student) and recipe.teacher != NO_TEACHER,
-        loss=level("loss", recipe.loss) + _temperature(recipe, config),
+        loss=level("loss", recipe.loss) + (_temperature(recipe, config) if task.kind in OF_LOGITS else ""),
         answers=_answers(recipe, task.sample),
-        headline=described(task)[task.headline],
-        grouped_by=described(task)[METRICS[task.kind].GROUPED or task.headline],
+        headline=headline,
+        reached=valued(headline, record_like["best"][f"val_{task.headline}"]),
+        grouped_by=grouped_by,
         who=who(task),
         spared=[MODALITIES[name] for name in task.teacher_inputs if recipe.student and name not in card["inputs"]],
         generated=record_like["dataset"] in GENERATED,
@@ -132,10 +139,10 @@ def _measures(scores: Mapping[str, Any], task: Task) -> list[tuple[str, str]]:
     """Name, and value with interval, of what has a value."""
     test, calibration, every = scores.get("test"), scores.get("calibration"), described(task)
     measures = test["metrics"] if test else {}
-    rows = [(every[n].title, _row(e, every[n].percent)) for n, e in measures.items() if _there(e["value"])]
+    rows = [(every[n].title, _row(e, every[n])) for n, e in measures.items() if _there(e["value"])]
     if calibration:
         figures, temperature = calibration["before"]["figures"], calibration["temperature"]["value"]
-        rows += [(title, _row(figures[name], False)) for name, title in CALIBRATION.items() if name in figures]
+        rows += [(title, _row(figures[name], PLAIN)) for name, title in CALIBRATION.items() if name in figures]
         if _there(temperature):
             rows.append(("temperature, fitted on validation subjects", f"{temperature:.3f} |"))
     return rows
@@ -145,10 +152,10 @@ def _there(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def _row(e: Mapping[str, Any], percent: bool) -> str:
+def _row(e: Mapping[str, Any], metric: Metric) -> str:
     """``value | low to high`` of an estimate; dashes for what has no value."""
     if not _there(e["value"]):
         return "— | —"
-    factor, form, unit = (100, ".1f", "%") if percent else (1, ".3f", "")
-    interval = f"{factor * e['low']:{form}} to {factor * e['high']:{form}}" if _there(e["low"]) else "—"
-    return f"{factor * e['value']:{form}}{unit} | {interval}"
+    times, form, unit = (100, f".{digits(metric)}f", "%") if metric.percent else (1, ".3f", "")
+    interval = f"{times * e['low']:{form}} to {times * e['high']:{form}}" if _there(e["low"]) else "—"
+    return f"{times * e['value']:{form}}{unit} | {interval}"

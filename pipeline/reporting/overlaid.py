@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.reporting.cells import axis, bare, factor
 from pipeline.reporting.drawing import STYLE, Picture, picture, plain
-from pipeline.reporting.figures import color_of
+from pipeline.reporting.figures import color_of, room
 from pipeline.reporting.methods import Method
 
 LOSS_ROOM = 1.05  # of the largest loss, so that no curve touches the edge
@@ -22,13 +23,14 @@ def training(methods: list[Method], title: str) -> Picture:
     """Validation loss and headline metric by epoch: the mean over trainings, in a band from the least to the most."""
     figure = Figure(figsize=(3.6, 4.0))
     above, below = figure.subplots(2, 1, sharex=True)
-    headline = methods[0].headline
+    headline, metric = methods[0].headline, methods[0].headline_metric
     for method in reversed(methods):
         _band(above, method, "val_loss", 1)
-        _band(below, method, f"val_{headline}", 100)
+        _band(below, method, f"val_{headline}", factor(metric))
     above.set(title=title, ylabel="Validation loss", ylim=(0, LOSS_ROOM * _largest(methods)))
-    label = "\n".join(textwrap.wrap(f"{methods[0].headline_metric.title}, %", 16))
-    below.set(xlabel="Epoch", ylabel=label, ylim=(0, 101))
+    label = "\n".join(textwrap.wrap(axis(metric), 16))
+    ends = np.concatenate([means(m, f"val_{headline}")[["min", "max"]].to_numpy().ravel() for m in methods])
+    below.set(xlabel="Epoch", ylabel=label, ylim=room(metric, ends))
     below.xaxis.get_major_locator().set_params(integer=True)
     for place, method in enumerate(methods):
         stroke = "╌" if method.is_teacher else "—"
@@ -37,8 +39,9 @@ def training(methods: list[Method], title: str) -> Picture:
     for axes in (above, below):
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-    ends = "; ".join(f"{m.title} {100 * means(m, f'val_{headline}')['mean'].iloc[-1]:.1f}" for m in methods)
-    return picture(figure, f"training-{plain(title)}", f"Training curves, {title}; at the end {ends}")
+    last = [bare(metric, means(m, f"val_{headline}")["mean"].iloc[-1]) for m in methods]
+    spoken = "; ".join(f"{m.title} {value}" for m, value in zip(methods, last, strict=True))
+    return picture(figure, f"training-{plain(title)}", f"Training curves, {title}; at the end {spoken}")
 
 
 def means(method: Method, column: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,19 @@ from pipeline.evaluation import subgroups
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import Table, capital, lowered, percent, points, words
+from pipeline.reporting import numeric
+from pipeline.reporting.cells import (
+    Table,
+    capital,
+    direction,
+    improvement,
+    in_points,
+    lowered,
+    measured,
+    percent,
+    points,
+    words,
+)
 from pipeline.reporting.methods import Method, outcomes, tested
 from pipeline.reporting.runs import described
 from pipeline.reporting.tables import identity, level, numbers_of
@@ -22,14 +35,16 @@ Divided = dict[tuple[str, str], subgroups.Division]  # by title of the method an
 
 
 def data(samples: pd.DataFrame, task: Task) -> Table:
-    """Subjects, samples and classes in each part of the split; hard negatives, where the task knows them, apart."""
-    kinds = _kinds(samples, task)
+    """Subjects, samples and what is true of them in each part of the split.
+
+    Classes are counted, hard negatives, where the task knows them, apart; of numbers it is how they are distributed.
+    """
+    told = TRUTHS[task.kind](samples, task)
     rows = []
     for part in (*PARTS, *sorted(set(samples["part"]) - set(PARTS))):
         inside = samples["part"] == part
-        counts = {name: int((inside & kind).sum()) for name, kind in kinds.items()}
         row = {"Part": part, "Subjects": samples.loc[inside, "subject_id"].nunique()}
-        row |= {task.samples.capitalize(): int(inside.sum()), **counts}
+        row |= {task.samples.capitalize(): int(inside.sum()), **told(inside)}
         if "detected" in samples:
             row[f"{task.sample.capitalize()} not found"] = int((inside & not_found(samples)).sum())
         rows.append(row)
@@ -50,6 +65,21 @@ def hard_negatives(samples: pd.DataFrame, task: Task) -> pd.Series:
     if "hard_negative" not in samples:
         return pd.Series(False, index=samples.index)
     return (samples["hard_negative"] == 1) & (samples["label"] != task.positive_output)
+
+
+def _counted(samples: pd.DataFrame, task: Task) -> Callable[[pd.Series], dict[str, Any]]:
+    """How many of some samples are of each class or have each label."""
+    kinds = _kinds(samples, task)
+    return lambda inside: {name: int((inside & kind).sum()) for name, kind in kinds.items()}
+
+
+# By kind of task, what a table tells of the truth of some of the samples, a mask of them given.
+TRUTHS: dict[str, Callable[[pd.DataFrame, Task], Callable[[pd.Series], dict[str, Any]]]] = {
+    "classify": _counted,
+    "multilabel": _counted,
+    "regress": numeric.distributed,
+    "points": lambda samples, task: lambda inside: {},
+}
 
 
 def _kinds(samples: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
@@ -80,7 +110,7 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
     ----------
     weights : of the test samples, as `pipeline.reporting.methods.draws` gives them.
     """
-    every, task = methods[0].runs[0].predictions, methods[0].task
+    every, task, metric = methods[0].runs[0].predictions, methods[0].task, methods[0].headline_metric
     lines: dict[str, dict[str, Any]] = {}
     numbers = []
     for method in methods:
@@ -90,13 +120,13 @@ def sources(methods: list[Method], weights: np.ndarray) -> Table:
             first = {"Source": words(group.name)}
             first |= {f"Training {task.samples}": str(learned)} if method.folds == 1 else {}
             first |= {f"Test {task.samples}": str(group.samples), "Test subjects": str(group.subjects)}
-            lines.setdefault(group.name, first)[method.title] = percent(group.estimate)
+            lines.setdefault(group.name, first)[method.title] = measured(metric, group.estimate)
             facts = {"source": group.name, "train": learned, "test": group.samples, "subjects": group.subjects}
             rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
             numbers.append(identity(method) | facts | numbers_of(group.estimate) | rest)
     caption = (
-        f"{methods[0].headline_metric.title} on the test {task.samples} of each source, percent with {level(methods)} "
-        "intervals over subjects."
+        f"{metric.title}{direction(metric)} on the test {task.samples} of each source, "
+        f"{in_points(metric, 'percent with ')}{level(methods)} intervals over subjects."
     )
     caption += " A source without training samples is one that no model has seen." if methods[0].folds == 1 else ""
     return Table("sources", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
@@ -165,12 +195,12 @@ def _division(method: Method, column: str, weights: np.ndarray, metric: str = ""
 def within(methods: list[Method], divided: Divided) -> Table | None:
     """The metric that compares groups, by group; None when nothing is known of the people."""
     lines: dict[tuple[str, Any], dict[str, Any]] = {}
-    numbers = []
+    numbers, metric = [], compared_by(methods[0])
     for method in methods:
         for name, division in _of(method, divided):
             for group in division.groups:
                 first = {"Group": f"{words(name)}: {words(group.name)}", "Subjects": str(group.subjects)}
-                lines.setdefault((name, group.name), first)[method.title] = percent(group.estimate)
+                lines.setdefault((name, group.name), first)[method.title] = measured(metric, group.estimate)
                 rest = {f"{key}_against_rest": value for key, value in numbers_of(group.against_rest).items()}
                 facts = {"attribute": name, "group": group.name, "subjects": group.subjects, "samples": group.samples}
                 numbers.append(
@@ -179,30 +209,31 @@ def within(methods: list[Method], divided: Divided) -> Table | None:
     if not lines:
         return None
     caption = (
-        f"{compared_by(methods[0]).title} within groups of test subjects, percent with {level(methods)} intervals "
-        "over subjects."
+        f"{metric.title}{direction(metric)} within groups of test subjects, "
+        f"{in_points(metric, 'percent with ')}{level(methods)} intervals over subjects."
     )
     return Table("groups", caption, pd.DataFrame(lines.values()).fillna("—"), pd.DataFrame(numbers))
 
 
 def gaps(methods: list[Method], divided: Divided) -> Table | None:
     """The largest gap of every attribute; None when nothing is known of the people."""
-    shown, numbers = [], []
+    shown, numbers, metric = [], [], compared_by(methods[0])
     for name in dict.fromkeys(attribute for _, attribute in divided):
         line: dict[str, Any] = {"Attribute": words(name)}
         for method in methods:
             division = divided.get((method.title, name))
             if division is None:
                 continue
-            line[method.title] = points(division.gap) if division.gap.value == division.gap.value else "—"
+            line[method.title] = points(division.gap, metric) if division.gap.value == division.gap.value else "—"
             pair = {"attribute": name, "best": division.best, "worst": division.worst, "missing": division.missing}
             numbers.append(identity(method) | pair | numbers_of(division.gap))
         shown.append(line)
     if not shown:
         return None
+    sign = "positive" if improvement(metric) > 0 else "negative"
     caption = (
-        f"Best minus worst group, percentage points of {lowered(compared_by(methods[0]).title)}. The two are the "
-        f"extremes on these {methods[0].task.samples}: a gap is positive by choice and larger than among new subjects. "
+        f"Best minus worst group, {in_points(metric, 'percentage points of ')}{lowered(metric.title)}. The two are the "
+        f"extremes on these {methods[0].task.samples}: a gap is {sign} by choice and larger than among new subjects. "
         "The CSV files name them, and compare each group with all others."
     )
     return Table("gaps", caption, pd.DataFrame(shown).fillna("—"), pd.DataFrame(numbers))

@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.artifacts import arrays
+from pipeline.reporting import numeric
 from pipeline.reporting.cells import words
 from pipeline.reporting.drawing import PALETTE
 from pipeline.reporting.material import Material
@@ -81,8 +82,8 @@ def lost(material: Material) -> list[Shown]:
     """Samples in which no face was found."""
     everyone = material.everyone
     rows = everyone[not_found(everyone)].head(material.config.examples)
-    names = _truth(rows, material.task)
-    return [Shown(uri, name, ("centre crop",)) for name, uri in zip(names, _uris(material, rows), strict=True)]
+    names = TRUTH[material.task.kind](rows, material.task)
+    return [Shown(uri, name, ("centre crop",)) for name, uri in zip(names, uris(material, rows), strict=True)]
 
 
 def data_uri(image: np.ndarray) -> str:
@@ -100,14 +101,14 @@ def _show(material: Material, rows: pd.DataFrame) -> list[Shown]:
     column = "predicted" if len(task.outputs) > 2 else None
     classes = rows[column] if column else pd.Series(task.positive_output, index=rows.index)
     probability = _of_class(rows.assign(shown=classes), task, "shown")
-    uris, names = _uris(material, rows), _truth(rows, task)
+    shown, names = uris(material, rows), _truth(rows, task)
     return [
         Shown(
             uri,
             name,
             (f"p({words(task.outputs[number])}) {p:.2f}", *((f"{task.sample} not found",) if missed else ())),
         )
-        for uri, name, number, p, missed in zip(uris, names, classes, probability, not_found(rows), strict=True)
+        for uri, name, number, p, missed in zip(shown, names, classes, probability, not_found(rows), strict=True)
     ]
 
 
@@ -124,6 +125,21 @@ def _truth(rows: pd.DataFrame, task: Task) -> list[str]:
         words(task.outputs[label]) + (f", {words(task.hard_negatives)}" if is_hard else "")
         for label, is_hard in zip(rows["label"], hard, strict=True)
     ]
+
+
+def _of_numbers(rows: pd.DataFrame, task: Task) -> list[str]:
+    """The true numbers in words."""
+    columns = [f"label_{name}" for name in task.outputs]
+    named = [zip(task.outputs, values, strict=True) for values in rows[columns].to_numpy()]
+    return [", ".join(f"{numeric.asked(name)} {value:.4g}" for name, value in pairs) for pairs in named]
+
+
+# By kind of task, what is true of samples, in words.
+TRUTH: dict[str, Callable[[pd.DataFrame, Task], list[str]]] = {
+    "classify": _truth,
+    "regress": _of_numbers,
+    "points": lambda rows, task: [task.sample] * len(rows),
+}
 
 
 def line_uris(signals: np.ndarray) -> list[str]:
@@ -161,7 +177,7 @@ URIS: dict[str, Callable[[np.ndarray], list[str]]] = {
 }
 
 
-def _uris(material: Material, rows: pd.DataFrame) -> list[str]:
+def uris(material: Material, rows: pd.DataFrame) -> list[str]:
     """The samples as networks see them, in the modality that students read first."""
     store, modality = arrays.open_inputs(material.inputs), material.task.student_inputs[0]
     return URIS[modality](store[modality][store.rows(rows["sample_id"])])

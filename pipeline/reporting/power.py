@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pipeline.evaluation.power import DIFFERENCE, POWER, Design
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.evaluation.power import POWER, Design, difference_of
+from pipeline.reporting.cells import amount, apart, factor, in_points, lowered
 from pipeline.reporting.effects import Effect
 
-WANTED = f"{100 * DIFFERENCE:g}"  # points
 CHANCE = f"{100 * POWER:g}%"
 PARTS = "Subjects / seeds / both, %"
 ROUGH = 20  # subjects; from fewer, a standard error is off by a sixth or more of its size as often as not
 
 
+def wanted(metric: Metric) -> str:
+    """The difference that subjects and seeds are counted for: ``2 points``, ``0.02 CCC``."""
+    return f"{_wanted(metric)} {in_points(metric, 'points') or lowered(metric.title)}"
+
+
 def columns(e: Effect) -> dict[str, str]:
     """The cells of one comparison."""
     return {
-        f"Smallest with {CHANCE} power": points(e.smallest) if e.needed else "—",
-        f"{WANTED} points need": _counted(e.needed) if e.needed else "—",
+        f"Smallest with {CHANCE} power": apart(e.metric, e.smallest) if e.needed else "—",
+        f"{wanted(e.metric)} need": _counted(e.needed) if e.needed else "—",
         PARTS: " / ".join(f"{100 * share:.0f}" for share in _shares(e)) if e.needed and e.error.seeds > 1 else "—",
     }
 
@@ -47,7 +53,8 @@ def caption(comparisons: list[Effect]) -> str:
     subjects, seeds = judged[0].error.subjects, min(e.error.seeds for e in judged)
     text = (
         f" Smallest with {CHANCE} power: (z(1 − α/2) + z({POWER:g})) × SE, α as Holm asks of the factor’s smallest p. "
-        f"{WANTED} points need: so many in place of {_plural(subjects, 'subject')} and {_plural(seeds, 'seed')}."
+        f"{wanted(judged[0].metric)} need: so many in place of {_plural(subjects, 'subject')} and "
+        f"{_plural(seeds, 'seed')}."
     )
     if any(e.error.seeds > 1 for e in judged):
         text += f" {PARTS}: where the variance comes from; both: seeds that err on different subjects."
@@ -62,11 +69,11 @@ def unseen(e: Effect) -> str:
     """What the comparison could not have shown, for a headline; empty where that is not known."""
     if e.needed is None or e.significant:
         return ""
-    text = f"{_plural(e.error.subjects, 'subject')} could not have shown less than {points(e.smallest)} points"
-    if e.smallest <= DIFFERENCE:
+    text = f"{_plural(e.error.subjects, 'subject')} could not have shown less than {amount(e.metric, e.smallest)}"
+    if e.smallest <= difference_of(e.metric):
         return text
     with_seeds = f" with {about(e.needed.seeds)} seeds" if e.needed.seeds else ""
-    return f"{text}; about {about(e.needed.subjects)}{with_seeds} would show {WANTED}"
+    return f"{text}; about {about(e.needed.subjects)}{with_seeds} would show {_wanted(e.metric)}"
 
 
 def sentence(e: Effect) -> str:
@@ -74,9 +81,9 @@ def sentence(e: Effect) -> str:
     if e.needed is None:
         return ""
     run = f"{_plural(e.error.subjects, 'subject')} and {_plural(e.error.seeds, 'seed')}"
-    text = f"With {run}, a true difference of {points(e.smallest)} points had a chance of {CHANCE} to be found"
-    if e.smallest > DIFFERENCE:
-        text += f"; one of {WANTED} points would need about {_counted(e.needed)}"
+    text = f"With {run}, a true difference of {amount(e.metric, e.smallest)} had a chance of {CHANCE} to be found"
+    if e.smallest > difference_of(e.metric):
+        text += f"; one of {wanted(e.metric)} would need about {_counted(e.needed)}"
     if e.error.seeds < 2:
         return f"{text} (what other seeds would change is not in this)."
     subjects, seeds, both = (f"{100 * share:.0f}%" for share in _shares(e))
@@ -90,9 +97,8 @@ def about(count: int) -> str:
     return f"{math.ceil(count / unit) * unit:,}"
 
 
-def points(share: float) -> str:
-    """A size of a difference in percentage points."""
-    return f"{100 * share:.1f}"
+def _wanted(metric: Metric) -> str:
+    return f"{factor(metric) * difference_of(metric):g}"
 
 
 def _shares(e: Effect) -> list[float]:

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.evaluation import bootstrap
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.distillation_gain import share
+from pipeline.reporting.cells import SHARE, improvement
 from pipeline.reporting.methods import Method, baseline, teacher_of
 from pipeline.reporting.recipes import level, twin
 from pipeline.reporting.units import MODALITIES, units
@@ -139,7 +140,7 @@ def lines(one: Passed, rows: Mapping[str, Rows]) -> list[Line]:
 
 
 def _difference(one: Passed, rows: Mapping[str, Rows], key: str, name: str, sides: Sides) -> Line | None:
-    """How much better one member is than another; None where one was not run."""
+    """What one member reaches minus what another does; None where one was not run."""
     if not {*sides} <= set(rows):
         return None
     (first, second), confidence = sides, one.taught.confidence
@@ -156,10 +157,11 @@ def _share(
     """A gain as a share of a lead; None where a member was not run."""
     if not {*gain, *lead} <= set(rows):
         return None
+    described = {one.taught.headline: one.taught.headline_metric}
     estimates = {
         metric: share(
-            rows[gain[0]][metric] - rows[gain[1]][metric],
-            rows[lead[0]][metric] - rows[lead[1]][metric],
+            (sign := improvement(described.get(metric, SHARE))) * (rows[gain[0]][metric] - rows[gain[1]][metric]),
+            sign * (rows[lead[0]][metric] - rows[lead[1]][metric]),
             one.taught.confidence,
             *who,
         )
@@ -171,7 +173,7 @@ def _share(
 
 def _rank(one: Passed) -> tuple:
     """Whether the twin's student can be compared, then what was reached on validation."""
-    return one.twin_taught is not None, one.taught.validation
+    return one.twin_taught is not None, one.taught.merit
 
 
 def _reads(method: Method) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.reporting.cells import joined
+from pipeline.evaluation.metrics.weighted import Metric
+from pipeline.reporting.cells import amount, apart, joined, lowered
 from pipeline.reporting.methods import Method
 from pipeline.reporting.privileged import Passed, lines, passed, read_by
 from pipeline.reporting.recipes import pretty
@@ -51,8 +52,12 @@ def _estimates(one: Passed) -> dict[str, Estimate]:
 
 def _added(one: Passed, added: Estimate) -> str:
     """What the teacher owes to what its student does not see."""
+    metric = one.teacher.headline_metric
     verb, to = ("adds", "to") if added.value >= 0 else ("takes", "from")
-    return f"The {one.modality} {verb} {_size(added.value)} points {to} {_named(one)} ({_between(added)})."
+    if metric.lower_is_better:
+        verb, to = f"{'raises' if added.value >= 0 else 'lowers'} {lowered(metric.title)} by", "in"
+    size = amount(metric, abs(added.value))
+    return f"The {one.modality} {verb} {size} {to} {_named(one)} ({_between(added, metric)})."
 
 
 def _named(one: Passed) -> str:
@@ -70,14 +75,10 @@ def _knowing(one: Passed) -> str:
     return f" with {one.budget or 'all labels'}"
 
 
-def _size(value: float) -> str:
-    return f"{100 * abs(value):.1f}"
-
-
-def _between(estimate: Estimate) -> str:
+def _between(estimate: Estimate, metric: Metric) -> str:
     """The interval of a difference seen from the side of its sign, and whether it may be chance."""
     if np.isnan(estimate.low):
         return "no interval"
     ends = (estimate.low, estimate.high) if estimate.value >= 0 else (-estimate.high, -estimate.low)
-    low, high = (f"{100 * end:.1f}".replace("-", "−") for end in ends)
+    low, high = (apart(metric, end) for end in ends)
     return f"{low} to {high}" + ("" if estimate.excludes_zero else ", which may be chance")

@@ -11,26 +11,26 @@ from pipeline.evaluation import bootstrap, calibration, distillation_gain, signi
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.metrics.weighted import Metric, wholly_right
 from pipeline.evaluation.question import Question
-from pipeline.reporting.cells import Cell, Table, figure, number, percent, points, probability
+from pipeline.reporting import copied
+from pipeline.reporting.cells import Table, bare, figure, in_points, number, percent, points, probability
 from pipeline.reporting.effects import Effect
-from pipeline.reporting.methods import Method, baseline, outcomes, teacher_of, tested
+from pipeline.reporting.methods import Method, baseline, teacher_of, tested
+from pipeline.reporting.runs import described
 from pipeline.reporting.tables import identity, numbers_of
 from pipeline.tasks import Task
 
 FIGURES = ("ece", "brier", "nll", "slope", "intercept")  # on the page, those that the task has
-TERMS = {
-    "gain": "Gain, points",
-    "gap": "Gap, points",
+GAINED = {
+    "gain": "Gain",
+    "gap": "Gap",
     "closed": "Gap closed, %",
     "kept": "Kept, %",
     "per_parameters": "Kept per parameter",
     "per_gflops": "Kept per GFLOP",
-    "agreement": "Agreement, %",
-    "on_errors": "Errors repeated, %",
-    "untaught_on_errors": "Made untaught, %",
-    "seeds_icc": "Seeds agree, ICC",
 }
+SEEDS = {"seeds_icc": "Seeds agree, ICC"}
 RESCALED = ("ece", "brier")  # of these the temperature says something new
+Pair = tuple[pd.DataFrame, pd.DataFrame]  # predictions of two runs about the same samples
 
 
 def definitions(task: Task) -> dict[str, str]:
@@ -38,12 +38,15 @@ def definitions(task: Task) -> dict[str, str]:
     kind, question = METRICS[task.kind], Question.of(task)
     answers = f"{kind.ANSWERS} of {task.samples}" if kind.ANSWERS else task.samples
     measured = distillation_gain.definitions(question)
-    return {TERMS[name]: measured[name] for name in TERMS if name in measured} | {
-        TERMS["seeds_icc"]: (
-            f"Intraclass correlation ICC(2,1) of the probability of {kind.spoken_of(question)} over seeds, {answers} "
-            "as targets: 1 when the seed changes nothing."
+    told = {title: measured[name] for name, title in _gained(described(task)[task.headline]).items()}
+    told |= {column.title: column.meaning(question) for column in copied.COPIED[task.kind].columns.values()}
+    if task.kind in copied.SPOKEN:
+        of = copied.SPOKEN[task.kind].called(question)
+        told[SEEDS["seeds_icc"]] = (
+            f"Intraclass correlation ICC(2,1) of {of} over seeds, {answers} as targets: 1 when the seed changes "
+            "nothing."
         )
-    }
+    return told
 
 
 def calibration_figures(task: Task) -> dict[str, Metric]:
@@ -92,6 +95,8 @@ def calibrated(methods: list[Method], weights: np.ndarray) -> Table:
 def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray) -> Table | None:
     """How much of each teacher reached its students; None without a taught student whose teacher is compared."""
     lines, numbers = [], []
+    task, metric, copies = methods[0].task, methods[0].headline_metric, copied.COPIED[methods[0].task.kind]
+    terms = _gained(metric)
     for method in methods:
         teacher, untaught = teacher_of(method, methods), baseline(method, methods)
         if not method.is_taught or teacher is None:
@@ -103,19 +108,20 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
             method.cost,
             teacher.cost,
             method.confidence,
+            metric.lower_is_better,
         )
-        copied = _copied(method, untaught, weights)
-        agreement = seeds_agree(method)
+        alike = copies.measure(method, untaught, weights)
+        seeds = {"seeds_icc": seeds_agree(method)} if task.kind in copied.SPOKEN else {}
         if method in shown:
             lines.append(
                 {"Model": method.title}
-                | {TERMS[n]: _points(getattr(gain, n)) for n in ("gain", "gap")}
-                | {TERMS[n]: percent(getattr(gain, n)) for n in ("closed", "kept")}
-                | {TERMS[n]: figure(getattr(gain, n)) for n in ("per_parameters", "per_gflops")}
-                | {TERMS[n]: percent(getattr(copied, n)) for n in ("agreement", "on_errors", "untaught_on_errors")}
-                | {TERMS["seeds_icc"]: figure(agreement)}
+                | {terms[n]: points(getattr(gain, n), metric) for n in ("gain", "gap")}
+                | {terms[n]: percent(getattr(gain, n)) for n in ("closed", "kept")}
+                | {terms[n]: figure(getattr(gain, n)) for n in ("per_parameters", "per_gflops")}
+                | {column.title: column.cell(alike[name]) for name, column in copies.columns.items()}
+                | {SEEDS[name]: figure(agreement) for name, agreement in seeds.items()}
             )
-        every = {**vars(gain), **vars(copied), "seeds_icc": agreement}
+        every = {**vars(gain), **alike, **seeds}
         for name, value in every.items():
             columns = numbers_of(value) if isinstance(value, bootstrap.Estimate) else {"value": value}
             reason = value.reason if isinstance(value, bootstrap.Estimate) else ""
@@ -134,7 +140,12 @@ def transferred(methods: list[Method], shown: list[Method], weights: np.ndarray)
 
 
 def second_tests(task: Task) -> tuple[str, ...]:
-    """The tests that `opinions` makes: areas under ROC curves are compared for two classes alone."""
+    """The tests that `opinions` makes.
+
+    Areas under ROC curves are compared for two classes alone, and errors of samples where there is a size of them.
+    """
+    if task.kind in ERRORS:
+        return ("Wilcoxon",)
     return ("McNemar", "DeLong") if Question.of(task).binary else ("McNemar",)
 
 
@@ -143,44 +154,49 @@ def opinions(e: Effect) -> Table | None:
 
     None when their students share no seed.
     """
-    first, second = max(e.pairs, key=lambda pair: tuple(np.add(pair[0].validation, pair[1].validation)))
-    shown, numbers = [], []
+    first, second = max(e.pairs, key=lambda pair: tuple(np.add(pair[0].merit, pair[1].merit)))
+    tests, shown, numbers = second_tests(first.task), [], []
     for seed in (seed for seed in first.seeds if seed in second.seeds):
         pair = tuple(tested(method.runs[method.seeds.index(seed)]) for method in (first, second))
-        line, values = _discordant(e, pair)
-        if "DeLong" in second_tests(first.task):
-            more, areas = _areas(first, pair)
-            line, values = line | more, values | areas
+        line, values = {}, {}
+        for test in tests:
+            more, further = SECOND[test](e, first, pair)
+            line, values = line | more, values | further
         shown.append({"Seed": str(seed)} | line)
         numbers.append({"seed": seed, "first": first.title, "second": second.title} | values)
     samples = first.task.samples
-    caption = (
-        f"Second opinions on {first.title} against {second.title}, one seed at a time, not corrected for their number. "
-        f"McNemar’s exact test takes {samples} as independent, which those of one subject are not"
-    )
-    if "DeLong" in second_tests(first.task):
+    pair = f"{first.title} against {second.title}"
+    caption = f"Second opinions on {pair}, one seed at a time, not corrected for their number."
+    if "Wilcoxon" in tests:
+        caption += " Wilcoxon’s signed-rank test takes each subject once, by the mean of its errors."
+    if "McNemar" in tests:
+        caption += f" McNemar’s exact test takes {samples} as independent, which those of one subject are not"
+        caption += "." if "DeLong" not in tests else ""
+    if "DeLong" in tests:
         caption += (
-            f"; DeLong’s variance of the difference of areas is Obuchowski’s for clusters of {samples} of one subject"
+            f"; DeLong’s variance of the difference of areas is Obuchowski’s for clusters of {samples} of one subject."
         )
-    caption += "." + (first.in_one_list(("roc_auc",)) if "DeLong" in second_tests(first.task) else "")
+        caption += first.in_one_list(("roc_auc",))
     return Table("opinions", caption, pd.DataFrame(shown), pd.DataFrame(numbers)) if shown else None
 
 
 def seeds_agree(method: Method) -> bootstrap.Estimate:
-    """Intraclass correlation over seeds, samples as targets, of the probability spoken of: ICC(2,1), agreement.
+    """Intraclass correlation over seeds, samples as targets, of what was answered: ICC(2,1), agreement.
 
-    Of two classes it is the positive one, of more the true class of each sample, of labels each of them.
+    Of two classes it is the probability of the positive one, of more that of the true class of each sample, of labels
+    that of each of them; of numbers the number.
     """
     if len(method.runs) < 2:
         return bootstrap.Estimate(np.nan, np.nan, np.nan, 0, "needs two seeds")
-    kind, question = METRICS[method.task.kind], Question.of(method.task)
-    ratings = np.stack([kind.spoken_probability(tested(run), question) for run in method.runs], axis=1)
+    question = Question.of(method.task)
+    answered = copied.SPOKEN[method.task.kind].answers
+    ratings = np.stack([answered(tested(run), question) for run in method.runs], axis=1)
     return bootstrap.intraclass(ratings, method.confidence).agreement
 
 
-def _discordant(e: Effect, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, str], dict[str, Any]]:
+def _discordant(e: Effect, method: Method, pair: Pair) -> tuple[dict[str, str], dict[str, Any]]:
     """McNemar's test of two runs: in words, and as numbers."""
-    kind, question = METRICS[e.pairs[0][0].task.kind], Question.of(e.pairs[0][0].task)
+    kind, question = METRICS[method.task.kind], Question.of(method.task)
     test = significance.mcnemar(*(wholly_right(kind.outcome(frame, question)) for frame in pair))
     counts = (test.first_only, test.second_only)
     line = {f"Only {name} right": str(count) for name, count in zip(e.names, counts, strict=True)}
@@ -188,7 +204,25 @@ def _discordant(e: Effect, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dic
     return line | {"McNemar, p": probability(test.p)}, numbers
 
 
-def _areas(method: Method, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _ranked_errors(e: Effect, method: Method, pair: Pair) -> tuple[dict[str, str], dict[str, Any]]:
+    """Wilcoxon's test of the subjects' mean errors in two runs: in words, and as numbers."""
+    question = Question.of(method.task)
+    errors = [
+        pd.Series(ERRORS[method.task.kind](METRICS[method.task.kind].outcome(frame, question)))
+        .groupby(frame["subject_id"].to_numpy())
+        .mean()
+        for frame in pair
+    ]
+    means = pd.concat(errors, axis=1).dropna().to_numpy()
+    test, sides = significance.wilcoxon(means[:, 0] - means[:, 1]), means.mean(axis=0)
+    metric = described(method.task)[OF_ERRORS[method.task.kind]]
+    line = {f"{name}, {metric.title}": bare(metric, side) for name, side in zip(e.names, sides, strict=True)}
+    numbers = dict(zip(("first_error", "second_error"), sides, strict=True))
+    numbers |= {"subjects": len(means), "p_wilcoxon_subjects": test.p}
+    return line | {"Wilcoxon, p": probability(test.p)}, numbers
+
+
+def _areas(e: Effect, method: Method, pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
     """DeLong's test of two runs of two classes: in words, and as numbers."""
     task, (a, b) = method.task, pair
     column = f"prob_{task.outputs[task.positive_output]}"
@@ -197,7 +231,7 @@ def _areas(method: Method, pair: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[dic
         positive, a[column].to_numpy(), b[column].to_numpy(), a["subject_id"].to_numpy(), method.confidence
     )
     line = {"ROC-AUC": f"{100 * area.first:.1f} and {100 * area.second:.1f}"}
-    line |= {"Difference, points": _points(area.difference), "DeLong, p": probability(area.p)}
+    line |= {"Difference, points": points(area.difference), "DeLong, p": probability(area.p)}
     numbers = {"first_roc_auc": area.first, "second_roc_auc": area.second} | numbers_of(area.difference)
     return line, numbers | {"p_delong": area.p}
 
@@ -224,18 +258,15 @@ def _figures(label: np.ndarray, scores: np.ndarray, weights: np.ndarray, questio
     return calibration.compute(label, scores, weights, question)
 
 
-def _copied(method: Method, untaught: Method | None, weights: np.ndarray) -> distillation_gain.Copied:
-    """Agreement with the teacher whose answers were learned, and on its errors."""
-    own, others = outcomes(method), outcomes(untaught) if untaught else []
-    return distillation_gain.copied(
-        np.stack([outcome.predicted for outcome in own]),
-        own[0].teacher_predicted,
-        own[0].label,
-        weights,
-        np.stack([outcome.predicted for outcome in others]) if others else None,
-        method.confidence,
-    )
+def _gained(metric: Metric) -> dict[str, str]:
+    """The titles of what a student gained, with the unit of differences."""
+    return GAINED | {name: f"{GAINED[name]}{in_points(metric, ', points')}" for name in ("gain", "gap")}
 
 
-def _points(estimate: bootstrap.Estimate) -> Cell:
-    return Cell("—") if np.isnan(estimate.value) else points(estimate)
+# By kind of task without right and wrong, the size of every sample's error, and the metric that means it.
+ERRORS = {
+    "regress": lambda outcome: np.abs(outcome.value - outcome.label).mean(axis=1),
+    "points": METRICS["points"].sample_nme,
+}
+OF_ERRORS = {"regress": "mae", "points": "nme"}
+SECOND = {"McNemar": _discordant, "DeLong": _areas, "Wilcoxon": _ranked_errors}

@@ -56,7 +56,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
     """
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
-    words += _levels(preset.task)
+    words += OUTPUTS[preset.task.kind](preset.task)
     elsewhere = not preset.data or [Path(preset.data).resolve()] != _places(samples)
     if elsewhere:
         words += [f"DATA={shlex.quote(','.join(map(_public, _places(samples))))}"]
@@ -86,6 +86,24 @@ def _levels(task: Task) -> list[str]:
         return [f"LABELS={shlex.quote(','.join(task.outputs))}"]
     text = "|".join(map(",".join, classes)) if any(len(levels) > 1 for levels in classes) else ",".join(task.outputs)
     return [f"LEVELS={shlex.quote(text)}"]
+
+
+def _number(task: Task) -> list[str]:
+    """``TARGET=… RANGE=…`` where the number is another, or within other bounds."""
+    usual = find(task.name)
+    if (task.target, task.bounds) == (usual.target, usual.bounds):
+        return []
+    asked = [f"TARGET={shlex.quote(task.target)}"] if task.target != usual.target else []
+    return [*asked, f"RANGE={','.join(f'{end:g}' for end in task.bounds)}"]
+
+
+def _points(task: Task) -> list[str]:
+    """``POINTS=…`` where the set of points is another."""
+    return [f"POINTS={len(task.outputs)}"] if len(task.outputs) != len(find(task.name).outputs) else []
+
+
+# By kind of task, the options that say what is asked where the task asks for something else.
+OUTPUTS = {"classify": _levels, "multilabel": _levels, "regress": _number, "points": _points}
 
 
 def _divided(split: Mapping[str, Any], preset: Preset) -> list[str]:

@@ -111,7 +111,8 @@ class Run:
         trained = tuple(Trained.load(*folds[number], number) for number in sorted(folds))
         parts: dict[str, list[pd.DataFrame]] = {"test": [], "val": []}
         for one in trained:
-            every = read_table(one.evaluation.file("predictions.csv")).assign(fold=one.fold)
+            every = read_table(one.evaluation.file("predictions.csv"))
+            every = pd.concat([every, pd.Series(one.fold, every.index, name="fold")], axis=1)
             for part, frames in parts.items():  # the training parts are let go: of many folds they are nearly all
                 frames.append(every[every["part"] == part])
         tested, validation = (pd.concat(frames, ignore_index=True) for frames in parts.values())

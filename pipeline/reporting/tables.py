@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,23 @@ from pipeline.artifacts.store import Artifact
 from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.question import Question
 from pipeline.reporting import power, recipes
-from pipeline.reporting.cells import Table, lowered, measured, points, probability, short, signed, words
+from pipeline.reporting.cells import (
+    Table,
+    bare,
+    direction,
+    in_points,
+    joined,
+    lowered,
+    measured,
+    points,
+    probability,
+    short,
+    signed,
+    words,
+)
 from pipeline.reporting.effects import TEACHING, Effect
 from pipeline.reporting.methods import Method, per_output
 from pipeline.reporting.runs import Run, described, row
@@ -38,12 +54,55 @@ READ = {
 }
 # Beside the headline, in the list of all students, where the task has them.
 IN_BRIEF = ("specificity_hard_negatives", "macro_f1", "quadratic_kappa", "mae", "exact_match", "roc_auc", "agreement")
+IN_BRIEF += ("icc", "nme_pupil", "nme_box", "fr10", "auc10")
+NO_ERROR = (
+    "says that no error was seen, not that none occurs: by the rule of three, error rates up to 3 in n subjects remain "
+    "possible."
+)
+Differ = Callable[[Counter, str, int], str]  # of the counts of labels, a part and the number of outer folds, a cell
 SIZES = ("parameters", "trainable", "megabytes", "gmacs", "gflops", "latency_ms", "latency_p90_ms")
 OF_A_CLASS = ("precision", "recall", "f1")  # in the table of classes; the CSV file has all
 
 
+def _disagreeing(counts: Counter, part: str, folds: int) -> str:
+    """How many hard labels are not the true ones."""
+    if f"{part}_disagrees" not in counts:
+        return "—"
+    wrong, every = counts[f"{part}_disagrees"], counts[part]
+    return f"{wrong} of {every} ({100 * wrong / every:.1f}%)"
+
+
+def _mean_of(name: str, factor: int) -> Differ:
+    """How to write an error of a part: of outer folds, whose values were added up, their mean."""
+
+    def written(counts: Counter, part: str, folds: int) -> str:
+        value = counts.get(f"{part}_{name}", math.nan) / folds
+        return "—" if math.isnan(value) else f"{value:.3f}" if factor == 1 else f"{factor * value:.2f}%"
+
+    return written
+
+
+# By kind of task, what says how far a teacher's answers are from the truth, and how it is written of a part.
+DIFFER: dict[str, tuple[str, Differ]] = {
+    "classify": ("Differ", _disagreeing),
+    "multilabel": ("Differ", _disagreeing),
+    "regress": ("MAE", _mean_of("error", 1)),
+    "points": ("NME", _mean_of("nme", 100)),
+}
+_HARD = "bytes of logits and hard label, without features. Differ: {samples} whose hard label is not the true one."
+HELD = {
+    "classify": _HARD,
+    "multilabel": _HARD,
+    "regress": "bytes of the number, without features. MAE: mean distance of the teacher’s number from the true one.",
+    "points": "bytes of the points, without features. NME: mean distance of the teacher’s points from the true ones.",
+}
+
+
+SUMMED = {"classify": "", "multilabel": "", "regress": ", of the MAE the mean,", "points": ", of the NME the mean,"}
+
+
 def comparison(methods: list[Method], shown: list[Method]) -> Table:
-    """Every metric of every method in CSV, of some on the page, in percent."""
+    """Every metric of every method in CSV, of some on the page, shares in percent."""
     task, every = methods[0].task, described(methods[0].task)
     rows = [
         {"Model": method.title}
@@ -56,19 +115,22 @@ def comparison(methods: list[Method], shown: list[Method]) -> Table:
         for name in every
     ]
     caption = (
-        f"Test {task.samples}; percent with {level(methods)} intervals over subjects, students as means over seeds ± "
-        "their SD."
+        f"Test {task.samples}; {_percent_with(every)}{level(methods)} intervals over subjects, students as means over "
+        "seeds ± their SD."
     )
     caption += _left_out(methods, shown) + methods[0].in_one_list(every)
     seen = [line for line in numbers if line["model"] in {method.title for method in shown}]
     missing = {line["metric"] for line in seen if np.isnan(line["value"])}
     reasons = "; ".join(f"{metric.title} {metric.undefined}" for name, metric in every.items() if name in missing)
     caption += f" A dash has no value: {reasons}." if reasons else ""
+    shares = {name for name, metric in every.items() if metric.percent and metric.lower_is_better}
     if any(line["value"] == line["low"] == 1 for line in seen):
-        caption += (
-            " An interval 100.0–100.0 says that no error was seen, not that none occurs: by the rule of three, error"
-            " rates up to 3 in n subjects remain possible."
-        )
+        caption += f" An interval 100.0–100.0 {NO_ERROR}"
+    elif any(line["value"] == line["high"] == 0 for line in seen if line["metric"] in shares):
+        caption += f" An interval 0.0–0.0 {NO_ERROR}"
+    errors = [metric.title for metric in every.values() if metric.lower_is_better]
+    if methods[0].headline_metric.lower_is_better or not any(metric.percent for metric in every.values()):
+        caption += f" Lower is better: {joined(errors)}."
     return Table("comparison", caption, pd.DataFrame(rows), pd.DataFrame(numbers))
 
 
@@ -106,14 +168,14 @@ def students(methods: list[Method]) -> Table | None:
     for method in methods:
         if method.is_teacher:
             continue
-        validation = 100 * method.validation[0]
-        line: dict[str, Any] = {"Model": method.title, "Validation": f"{validation:.1f}"}
+        validation = method.validation[0]
+        line: dict[str, Any] = {"Model": method.title, "Validation": bare(method.headline_metric, validation)}
         every = described(method.task)
         for name in dict.fromkeys((method.headline, *(name for name in IN_BRIEF if name in every))):
             line[every[name].title] = measured(every[name], method.estimate(name), method.spread(name))
         shown.append(line)
         estimate = numbers_of(method.estimate(method.headline))
-        numbers.append(identity(method) | {f"val_{method.headline}": validation / 100} | estimate)
+        numbers.append(identity(method) | {f"val_{method.headline}": validation} | estimate)
     title = lowered(methods[0].headline_metric.title)
     folds = f" (of all {methods[0].folds} folds together)" if methods[0].folds > 1 else ""
     caption = f"Every student; {title} on validation subjects{folds} chose which are shown above."
@@ -122,21 +184,21 @@ def students(methods: list[Method]) -> Table | None:
 
 
 def effects(comparisons: list[Effect]) -> Table | None:
-    """What each choice changes in the headline metric, in percentage points; None when nothing can be compared."""
+    """What each choice changes in the headline metric; None when nothing can be compared."""
     if not comparisons:
         return None
-    headline, metric = comparisons[0].pairs[0][0].headline, comparisons[0].pairs[0][0].headline_metric
+    headline, metric = comparisons[0].pairs[0][0].headline, comparisons[0].metric
     tested = [significance.wilcoxon(np.array(list(e.per_seed.values()))) for e in comparisons]
     shown, numbers = [], []
     for e, over_seeds in zip(comparisons, tested, strict=True):
         first, second = e.names
         among = f", {e.among}" if e.among else ""
         line = {"Choice": f"{first} instead of {second}{among}", "Factor": FACTORS.get(e.factor, e.factor)}
-        line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate)}
-        line |= {"Seed by seed": ", ".join(signed(value) for value in e.per_seed.values()) or "—"}
+        line |= {"Matched recipes": str(len(e.pairs)), "Difference": points(e.estimate, metric)}
+        line |= {"Seed by seed": ", ".join(signed(value, metric) for value in e.per_seed.values()) or "—"}
         line |= {"p": probability(e.p_value), "p, corrected": probability(e.adjusted)}
         enough = len(e.per_seed) >= FEWEST_SEEDS
-        line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": "yes" if e.settled else "no"}
+        line |= {"p over seeds": probability(over_seeds.p) if enough else "—", "Settled": _settled(e)}
         line |= power.columns(e)
         shown.append(line)
         numbers.append(
@@ -144,12 +206,13 @@ def effects(comparisons: list[Effect]) -> Table | None:
             | numbers_of(e.estimate)
             | {"p": e.p_value, "p_holm": e.adjusted, "seeds": len(e.per_seed), "p_wilcoxon_seeds": over_seeds.p}
             | {"settled": e.settled, "labelled": e.labelled}
+            | ({"improves": e.gains} if metric.lower_is_better else {})
             | power.numbers(e)
         )
     caption = (
-        f"Differences of {lowered(metric.title)} in percentage points, students matched on everything else, means over "
-        "the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and seeds; corrected "
-        "by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
+        f"Differences of {lowered(metric.title)}{in_points(metric)}{direction(metric)}, students matched on everything "
+        "else, means over the matched recipes and seeds inside every resample. p: paired bootstrap over subjects and "
+        "seeds; corrected by Holm within each factor. p over seeds: Wilcoxon’s signed-rank test."
     )
     fewest = min(len(e.per_seed) for e in comparisons)
     if fewest < FEWEST_SEEDS:
@@ -220,16 +283,16 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
         for one in group:
             counts.update(one.summary["counts"])
         config = cache.config
-        parts = [part for part in ("train", "val", "test") if counts[part] and f"{part}_disagrees" in counts]
-        wrong = {part: counts[f"{part}_disagrees"] for part in parts}
-        differ = {part: f"{wrong[part]} of {counts[part]} ({100 * wrong[part] / counts[part]:.1f}%)" for part in wrong}
+        named, differ = DIFFER[task.kind]
+        parts = [part for part in ("train", "val", "test") if counts[part]]
+        told = {part: differ(counts, part, len(group)) for part in parts}
         size = cache.summary["bytes_per_view"]
         shown.append(
             {
                 "Labels": _labels_in_words(config),
-                f"Differ, training {task.samples}": differ.get("train", "—"),
-                "validation": differ.get("val", "—"),
-                "test": differ.get("test", "—"),
+                f"{named}, training {task.samples}": told.get("train", "—"),
+                "validation": told.get("val", "—"),
+                "test": told.get("test", "—"),
                 task.samples.capitalize(): str(counts["samples"]),
                 "Views computed": str(counts["views_computed"]),
                 "copied": str(counts["views_copied"]),
@@ -237,12 +300,12 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
             }
         )
     caption = (
-        f"Cached answers; bytes of logits and hard label, without features. Differ: {task.samples} whose hard label is "
-        f"not the true one. A teacher that was trained on the {task.samples} it labels mostly repeats their truth; "
-        "cross-fitted teachers (folds) label subjects that they have not seen."
+        f"Cached answers; {HELD[task.kind].format(samples=task.samples)} A teacher that was trained on the "
+        f"{task.samples} it labels mostly repeats their truth; cross-fitted teachers (folds) label subjects that they "
+        "have not seen."
     )
     if (outer := max(map(len, alike.values()))) > 1:
-        caption += f" Sums over the {outer} outer folds, each with teachers of its own."
+        caption += f" Sums{SUMMED[task.kind]} over the {outer} outer folds, each with teachers of its own."
     return Table("labels", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 
@@ -311,6 +374,18 @@ def numbers_of(estimate: Estimate) -> dict[str, Any]:
 def level(methods: list[Method]) -> str:
     """The confidence level of the methods' intervals, such as 95%."""
     return f"{100 * methods[0].confidence:g}%"
+
+
+def _percent_with(every: Mapping[str, Metric]) -> str:
+    """What is said of the unit of several metrics, where some are shares."""
+    return in_points(max(every.values(), key=lambda metric: metric.percent), "percent with ")
+
+
+def _settled(e: Effect) -> str:
+    """Whether an effect is settled; of an error, which way."""
+    if not e.settled:
+        return "no"
+    return ("yes, better" if e.gains else "yes, worse") if e.metric.lower_is_better else "yes"
 
 
 def _left_out(methods: list[Method], shown: list[Method]) -> str:

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.serving.colors import POINT, STRIP, letters
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
 
     from pipeline.inputs.images import Box
+    from pipeline.serving.answers import Mark
     from pipeline.serving.predictor import FacePrediction
 
-# One colour a class, in turn; each is dark enough for white letters and told from its neighbours without red or green.
-PALETTE = ("#0069a8", "#c14f0b", "#00805e", "#9d4a80", "#7d6300", "#6e6e6e", "#3f3fa0", "#8c2d2d")
-STRIP = "#303030"  # behind what is not called
 PAD = 4  # pixels around a text
+DOTS = 120  # radii of a dot in the width of a face
 
 
 def annotate(image: np.ndarray, faces: list[FacePrediction]) -> Image.Image:
-    """The picture with every face's box and, on it, the most probable class with its probability.
+    """The picture with every face's box and, on it, its most probable class or its numbers; or with its points.
 
     Parameters
     ----------
@@ -32,35 +33,36 @@ def annotate(image: np.ndarray, faces: list[FacePrediction]) -> Image.Image:
     line = max(2, round(min(picture.size) / 200))
     font = ImageFont.load_default(size=max(12, min(picture.size) / 26))
     for face in faces:
-        color = PALETTE[face.number % len(PALETTE)]
-        pen.rectangle(face.box, outline=color, width=line)
-        text = f"{face.label.replace('_', ' ')} {face.probabilities[face.number]:.2f}"
-        _write(pen, text, face.box, picture.size, font, color)
+        title = face.answer.title
+        if title:
+            pen.rectangle(face.box, outline=title.color, width=line)
+            _write(pen, title, face.box, picture.size, font)
+        else:
+            pen.rectangle(face.box, outline=POINT, width=line // 2)
+        _dot(pen, face.answer.points, face.box, picture.size)
     return picture
 
 
-def annotate_frame(image: np.ndarray, probabilities: Mapping[str, float], called: Sequence[str]) -> Image.Image:
-    """The picture below a strip of all outputs with their probabilities, those that are called in colour.
+def annotate_frame(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
+    """The picture below a strip of all outputs with what is answered of each, those that are called in colour.
 
     Parameters
     ----------
     image : uint8, shape (height, width, 3), RGB.
-    probabilities : by output.
-    called : the outputs that are.
     """
     frame = Image.fromarray(image)
     font = ImageFont.load_default(size=max(12, min(frame.size) / 26))
-    texts = [f"{output.replace('_', ' ')} {p:.2f}" for output, p in probabilities.items()]
-    widths, height = [round(font.getlength(text)) + 2 * PAD for text in texts], sum(font.getmetrics()) + 2 * PAD
+    widths = [round(font.getlength(mark.text)) + 2 * PAD for mark in marks]
+    height = sum(font.getmetrics()) + 2 * PAD
     places = _in_lines(widths, height, frame.width)
     top = places[-1][1] + height
     picture = Image.new("RGB", (frame.width, top + frame.height), STRIP)
     picture.paste(frame, (0, top))
     pen = ImageDraw.Draw(picture)
-    for number, (output, text, width, (x, y)) in enumerate(zip(probabilities, texts, widths, places, strict=True)):
-        color = PALETTE[number % len(PALETTE)] if output in called else STRIP
-        pen.rectangle((x, y, x + width - 1, y + height - 1), fill=color)
-        pen.text((x + PAD, y + PAD), text, font=font, fill="white")
+    for mark, width, (x, y) in zip(marks, widths, places, strict=True):
+        ground = mark.color if mark.called else STRIP
+        pen.rectangle((x, y, x + width - 1, y + height - 1), fill=ground)
+        pen.text((x + PAD, y + PAD), mark.text, font=font, fill=letters(ground))
     return picture
 
 
@@ -75,11 +77,18 @@ def _in_lines(widths: Sequence[int], height: int, most: int) -> list[tuple[int, 
     return places
 
 
-def _write(pen: ImageDraw.ImageDraw, text: str, box: Box, size: tuple[int, int], font, color: str) -> None:
-    """Text on a ground of the box's colour, above the box or, without room there, inside its top."""
-    _, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+def _dot(pen: ImageDraw.ImageDraw, points: np.ndarray, box: Box, size: tuple[int, int]) -> None:
+    """A dot at every point that is in the picture, small enough for the face that they are of."""
+    radius = max(1, (box[2] - box[0]) / DOTS)
+    for x, y in points[((points >= 0) & (points < size)).all(axis=1)] - 0.5:  # the pen counts from middles of pixels
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=POINT)
+
+
+def _write(pen: ImageDraw.ImageDraw, mark: Mark, box: Box, size: tuple[int, int], font) -> None:
+    """A text on a ground of its colour, above the box or, without room there, inside its top."""
+    _, top, right, bottom = pen.textbbox((0, 0), mark.text, font=font)
     width, height = right + 2 * PAD, bottom - top + 2 * PAD
     x = max(0, min(box[0], size[0] - width))
     y = box[1] - height if box[1] >= height else box[1]
-    pen.rectangle((x, y, x + width, y + height), fill=color)
-    pen.text((x + PAD, y + PAD - top), text, font=font, fill="white")
+    pen.rectangle((x, y, x + width, y + height), fill=mark.color)
+    pen.text((x + PAD, y + PAD - top), mark.text, font=font, fill=letters(mark.color))

@@ -1,4 +1,4 @@
-"""From a frame to its labels: a trained network applied to pictures it has never seen, each prepared as a whole."""
+"""From a frame to what is asked of it: a trained network applied to new pictures, each prepared as a whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.inputs.frames import filters, resize
 from pipeline.inputs.frames.inspection import HALVES
 from pipeline.inputs.images import load
+from pipeline.serving.answers import Answer
 from pipeline.serving.network import Network
 
 GIVEN = "rgb"  # the modality of a picture
@@ -45,13 +46,13 @@ class FramePredictor:
             )
         filters.check(self.network.preparation.filters)
 
-    def frame(self, path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
+    def frame(self, path: Path) -> tuple[np.ndarray, Answer]:
         """A picture, and what the network says of it.
 
         Returns
         -------
         image : uint8, shape (height, width, 3), RGB at full size.
-        probabilities : of the outputs, in their order.
+        answer : what is said of it.
 
         Raises
         ------
@@ -59,5 +60,5 @@ class FramePredictor:
         """
         image = load(path)
         made = resize.prepared(image, GIVEN, self.network.preparation)
-        (row,) = self.network.probabilities(self.network.logits({GIVEN: made[None]}))
-        return image, tuple(row.tolist())
+        (answer,) = self.network.answers(self.network.logits({GIVEN: made[None]}))
+        return image, answer

@@ -145,8 +145,29 @@ def copy_name(name: str, names: Collection[str]) -> str:
     """
     if suffix_of(name) in (".jpg", ".jpeg"):
         return name
-    if f"{name}.jpg" not in names and len(os.fsencode(f"{os.path.basename(name)}.jpg")) <= NAME_BYTES:
+    if f"{name}.jpg" not in names and _fits(f"{name}.jpg"):
         return f"{name}.jpg"
+    return _hashed(name, ".jpg")
+
+
+def points_name(name: str, face: int | None = None) -> str:
+    """Where the points of a face of a picture lie: under the picture's own name, another for each.
+
+    Parameters
+    ----------
+    name : of the picture. Where that of the points would be too long, they get 8 digits of a hash of it.
+    face : its number, where the picture has several.
+    """
+    ending = ".pts" if face is None else f"-{face}.pts"
+    return f"{name}{ending}" if _fits(f"{name}{ending}") else _hashed(name, ending)
+
+
+def _fits(name: str) -> bool:
+    return len(os.fsencode(os.path.basename(name))) <= NAME_BYTES
+
+
+def _hashed(name: str, ending: str) -> str:
+    """As much of a name as a file system takes before 8 digits of its hash and an ending."""
     folder, slash, last = name.rpartition("/")
-    ending = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}.jpg"
+    ending = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{ending}"
     return folder + slash + os.fsencode(last)[: NAME_BYTES - len(ending)].decode(errors="ignore") + ending

@@ -1,4 +1,4 @@
-"""From a picture to its faces with their class: a trained network applied to pictures it has never seen."""
+"""From a picture to its faces and what is asked of each: a trained network applied to pictures it has never seen."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.artifacts.store import Artifact
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
 from pipeline.inputs.images import Box
+from pipeline.serving.answers import Answer
 from pipeline.serving.network import Network
 
 
@@ -22,17 +23,13 @@ class FacePrediction:
     half : ``left`` or ``right`` of a side-by-side picture, else ``full``.
     box : x0, y0, x1, y1 in pixels of the picture.
     detection : MTCNN's probability that it is a face; NaN where nobody looked.
-    probabilities : of the outputs, in their order.
-    number : of the most probable output.
-    label : its name.
+    answer : what is said of it.
     """
 
     half: str
     box: Box
     detection: float
-    probabilities: tuple[float, ...]
-    number: int
-    label: str
+    answer: Answer
 
 
 class Predictor:
@@ -69,25 +66,17 @@ class Predictor:
         DataError : the picture cannot be read.
         """
         image, faces = self.aligner.faces(path)
-        rows = self.network.probabilities(self.logits(faces))
-        return image, [self._prediction(face, row, image.shape) for face, row in zip(faces, rows, strict=True)]
+        answers = self.network.answers(self.logits(faces), np.array([face.warp for face in faces]))
+        return image, [
+            FacePrediction(face.half, _whole_pixels(face.box, image.shape), face.probability, answer)
+            for face, answer in zip(faces, answers, strict=True)
+        ]
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:
         """What the network answers to aligned faces: float32, shape (faces, C)."""
         size = self.network.preparation.face_size
         stacked = np.stack([face.rgb for face in faces]) if faces else np.empty((0, size, size, 3), np.uint8)
         return self.network.logits({"rgb": stacked})
-
-    def _prediction(self, face: AlignedFace, probabilities: np.ndarray, shape: tuple[int, ...]) -> FacePrediction:
-        number = int(probabilities.argmax())
-        return FacePrediction(
-            half=face.half,
-            box=_whole_pixels(face.box, shape),
-            detection=face.probability,
-            probabilities=tuple(probabilities.tolist()),
-            number=number,
-            label=self.network.outputs[number],
-        )
 
 
 def _whole_pixels(box: np.ndarray, shape: tuple[int, ...]) -> Box:

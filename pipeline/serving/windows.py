@@ -1,4 +1,4 @@
-"""From files of signals to a class for each window: a trained network applied to recordings it has never seen.
+"""From files of signals to what is asked of each window: a trained network applied to recordings it has never seen.
 
 Where the network's windows were scaled by subject, all windows of a subject that are given are read before the first is
 predicted: mean and deviation come from them, and no labels. Of few windows they say little of the person, so that each
@@ -92,11 +92,11 @@ def _predict(network: Network, table: Sequence[Row], columns: dict[str, np.ndarr
     centre, width = clean.limits(preparation.scaling, signal, [""] * len(table))
     scaled = clean.scaled(signal, centre, width, lengths)
     logits = [network.logits({"signal": scaled[at : at + BATCH]}) for at in range(0, len(table), BATCH)]
-    every = network.probabilities(np.concatenate(logits))
-    for number, (row, answer) in enumerate(zip(table, every, strict=True)):
+    answers = network.answers(np.concatenate(logits))
+    for number, (row, answer) in enumerate(zip(table, answers, strict=True)):
         row |= {
             "seconds": float(lengths[number] / preparation.rate_hz),
             "repaired": float(columns["repaired"][number]),
             "scaled_by": len(table) if preparation.scaling == "subject" else None,
-            **network.cells(answer),
+            **answer.cells,
         }

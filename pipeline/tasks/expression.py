@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.config import Architecture
+from dataclasses import replace
+
+from pipeline.config import SHIPPED, Architecture
 from pipeline.tasks.task import Task
 
 # As published for ViT-Tiny on seven expressions: AdamW under a warm-up and a cosine, CutMix in three of ten views.
@@ -33,17 +35,6 @@ DEMO_SCHEDULE = {
 DEMO_EPOCHS = 9
 MIXED = {"mix": "cutmix", "mix_probability": 0.3}
 VIT_TINY = "vit_tiny_patch16_224"
-DEMO_TEACHERS = {
-    "resnet": Architecture("resnet10t", image_size=112, weights="shipped", label="resnet10t-112"),
-    "swin": Architecture(
-        "swin_tiny_patch4_window7_224",
-        (("embed_dim", 48), ("depths", (2, 2, 6, 2)), ("num_heads", (2, 4, 8, 16))),
-        112,
-        "shipped",
-        label="swin-48-2262-112",
-    ),
-}
-
 TASK = Task(
     name="expression",
     kind="classify",
@@ -78,10 +69,10 @@ TASK = Task(
             "distill": PAPER_SCHEDULE | MIXED,
         },
         "demo": {
-            "teacher_networks": DEMO_TEACHERS,
+            "teacher_networks": {name: SHIPPED[name] for name in ("resnet", "swin")},
             "student_networks": {
                 # A plain transformer that starts from the distilled one's weights, its second token left out.
-                "vit": Architecture(VIT_TINY, (("depth", 6),), 112, "shipped", label="deit-tiny-6-distilled-112")
+                "vit": replace(SHIPPED["deit"], name=VIT_TINY)
             },
             "students": ("vit",),
             "losses": ("soft",),

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.fields import read_number
+from pipeline.tasks.schemes import SCHEMES
 
 JOINED = "+"  # between the levels of one class
+AXES = "xy"
+QUARTERS = (0.25, 0.5, 0.75)  # of the range of a number that nobody says more of: where it is cut
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,9 @@ class Task:
     ----------
     name : as ``TASK=`` takes it.
     kind : ``classify``, ``multilabel``, ``regress`` or ``points``.
-    target : the column of ``samples.csv`` that answers; of several labels each has a column of its own name.
-    outputs : names of the network's outputs, in their order: classes, labels, numbers or points.
+    target : the column of ``samples.csv`` that answers; of several labels each has a column of its own name. Of points
+        the set of them in ``points.h5``.
+    outputs : what is answered, in its order: classes, labels, numbers or points.
     aliases : other words of the column and the output that each means.
     levels : for a column of numbers, (bound, output) by ascending bound: a number means the output of the last bound
         that it reaches, and no output where that is empty.
@@ -34,7 +39,9 @@ class Task:
     positive : of two classes, the one that precision, recall and ranking speak of, of several labels the one that is
         told first; by default the last.
     ordered : whether the classes are levels, so that MAE, RMSE and quadratic kappa mean something.
-    mirrored : where each output goes in a mirrored view; empty: it stays.
+    mirrored : for each output of a mirrored view, the number that it had before; empty: it stays.
+    bounds : of a number, the lowest and the highest value that there can be.
+    cuts : of a number, values that are of interest as thresholds, ascending.
     hard_negatives : a 0/1 column of samples that are easily taken for the positive class, reported apart.
     sample, samples : what one input and several are called in sentences.
     subject : what is recognised, in a sentence.
@@ -58,6 +65,8 @@ class Task:
     positive: str = ""
     ordered: bool = False
     mirrored: tuple[int, ...] = ()
+    bounds: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()
     hard_negatives: str = ""
     sample: str = field(default="face", metadata={"affects": False})
     samples: str = field(default="faces", metadata={"affects": False})
@@ -139,6 +148,54 @@ class Task:
             raise ConfigError(f"LABELS={text} names no label, or one twice. Name columns of 0 and 1: LABELS=fire,smoke")
         return replace(self, outputs=names, target=names[0], positive=self.positive if self.positive in names else "")
 
+    def about(self, target: str | None, bounds: str | None) -> Task:
+        """The same question about another number, or within other bounds.
+
+        Parameters
+        ----------
+        target : the column of the sample table; None: the same.
+        bounds : lowest and highest value, ``0,27``; None: the same.
+
+        Raises
+        ------
+        ConfigError : the task asks for no number, a text is none, or another number comes without its bounds.
+        """
+        given = f"TARGET={target}" if bounds is None else f"RANGE={bounds}"
+        if self.kind != "regress":
+            raise ConfigError(f"{given}: TASK={self.name} asks for no number. Leave it out, or give TASK=intensity.")
+        name = (target or self.target).strip()
+        if bounds is None and name != self.target:
+            raise ConfigError(
+                f"TARGET={name} has a lowest and a highest value that nobody knows. Give both: RANGE=0,27"
+            )
+        if bounds is None:
+            return self
+        ends = [read_number(end) for end in bounds.split(",")]
+        if len(ends) != 2 or None in ends or not ends[0] < ends[1]:
+            raise ConfigError(f"RANGE={bounds}: expected the lowest and the highest value, such as RANGE=0,27")
+        low, high = map(float, ends)
+        cuts = tuple(low + share * (high - low) for share in QUARTERS)
+        return replace(self, target=name, outputs=(name,), bounds=(low, high), cuts=cuts)
+
+    def pointed(self, count: int) -> Task:
+        """The same question about another set of points.
+
+        Raises
+        ------
+        ConfigError : the task asks for no points, or there is no such set.
+        """
+        if self.kind != "points":
+            raise ConfigError(f"POINTS={count}: TASK={self.name} asks for no points. Leave POINTS out.")
+        if count not in SCHEMES:
+            raise ConfigError(f"POINTS={count}: there are sets of {', '.join(map(str, SCHEMES))} points. Choose one.")
+        scheme = SCHEMES[count]
+        return replace(self, target=f"points{count}", outputs=scheme.names, mirrored=scheme.mirrored)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What a network answers with: a number for each output, of points one for each axis."""
+        return numbers_of(self.kind, self.outputs)
+
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns of ``samples.csv`` that answer."""
@@ -162,6 +219,11 @@ class Task:
     def positive_output(self) -> int:
         """Number of the output that two-class metrics speak of."""
         return self.outputs.index(self.positive) if self.positive else len(self.outputs) - 1
+
+
+def numbers_of(kind: str, outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the numbers that a network of a kind of task answers with."""
+    return tuple(f"{name}_{axis}" for name in outputs for axis in AXES) if kind == "points" else tuple(outputs)
 
 
 def _number(text: str) -> float:

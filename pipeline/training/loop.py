@@ -40,6 +40,7 @@ Batches = Callable[[int, int], Iterable[tuple[Inputs, Mapping[str, Tensor]]]]
 LossFunction = Callable[[Any, Mapping[str, Tensor]], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
+ERRORS = ("loss", "nme", "mae", "rmse")  # ends of the names of columns that are lower in a better epoch
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.pt", "history.csv", "tensorboard"
 
 
@@ -230,7 +231,7 @@ class _Run:
         name = self.schedule.stop_on
         if name not in row:
             raise ConfigError(f"STOP_ON={name} is no column of the history: there are {', '.join(row)}.")
-        return row[name] if name.endswith("loss") else -row[name]
+        return row[name] if name.endswith(ERRORS) else -row[name]
 
     def _check(self, row: dict[str, float]) -> None:
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"])):

@@ -29,7 +29,8 @@ class Schedule:
     optimizer : ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
     weight_decay : of the optimiser; decoupled for ``adamw``.
     schedule : ``step`` (times ``gamma`` every ``step_size`` epochs), ``cosine`` (to ``min_learning_rate``),
-        ``constant``, or ``plateau`` (times ``gamma`` after ``step_size`` epochs without a better ``stop_on``).
+        ``constant``, ``plateau`` (times ``gamma`` after ``step_size`` epochs without a better ``stop_on``), or
+        ``inverse`` (over 1 + ``gamma`` x steps, as Keras' ``decay``).
     warmup_epochs : over which the rate rises, step by step, from a thousandth.
     clip_norm : largest norm of the gradient; 0: any.
     ema : decay of an average of the weights, which is then what is validated and kept; 0: none.
@@ -76,6 +77,8 @@ class Schedule:
         elif self.schedule == "cosine":
             left = max(self.epochs * steps - warmup, 1)
             course = lr_scheduler.CosineAnnealingLR(optimizer, left, self.min_learning_rate)
+        elif self.schedule == "inverse":
+            course = lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + self.gamma * step))
         else:
             course = lr_scheduler.ConstantLR(optimizer, factor=1.0)
         if not warmup:

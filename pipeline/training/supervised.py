@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from pipeline import models
 from pipeline.artifacts.arrays import Columns
+from pipeline.artifacts.tables import listed
 from pipeline.compute import devices, distributed
 from pipeline.compute.distributed import ALONE, Team
 from pipeline.config import TrainingConfig, as_dict
@@ -72,7 +73,7 @@ def join(
     if not len(places):
         raise DataError(
             f"The part {part} has {len(chosen)} samples, and none of them says anything of {', '.join(task.targets)} "
-            f"that TASK={task.name} knows ({', '.join(task.outputs)}): nothing can be learned from it. "
+            f"that TASK={task.name} knows ({listed(task.outputs, 7)}): nothing can be learned from it. "
             "See the counts of the split: make status"
         )
     names = chosen.iloc[places]
@@ -121,6 +122,7 @@ class Lesson:
     roles : of the teachers.
     epoch : samples that an epoch has as many steps for; 0: those of ``train``. Fewer are seen more than once.
     scales : by modality ``mean`` and ``std`` of each channel of the prepared inputs, where they were measured.
+    constants : of the losses of points that have some.
     """
 
     task: Task
@@ -133,6 +135,7 @@ class Lesson:
     roles: tuple[str, ...] = (objective.ONE_TEACHER,)
     epoch: int = 0
     scales: Mapping[str, Mapping[str, Sequence[float]]] | None = None
+    constants: str = "paper"
 
     def steps(self, batch_size: int) -> int:
         """Steps of an epoch."""
@@ -212,11 +215,13 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     weights = None if weights is None else weights.to(device)
     shapes = {name: column.shape[1:] for name, column in lesson.train.columns.items()}
     inputs = models.reads(config.architecture, shapes, lesson.scales)
-    network = models.build(config.architecture, lesson.task.outputs, config.seed, inputs)
-    card = models.describe(network, config.architecture, lesson.task.outputs, inputs)
+    network = models.build(config.architecture, lesson.task.numbers, config.seed, inputs)
+    card = models.describe(network, config.architecture, lesson.task.numbers, inputs)
     specs, terms = batches.specs(card), objective.parse(lesson.loss)
     of_targets = lesson.teachers.shapes() if lesson.teachers else {}
-    options = LossOptions(lesson.temperature, weights, config.label_smoothing, partial=not known.all())
+    options = LossOptions(
+        lesson.temperature, weights, config.label_smoothing, partial=not known.all(), constants=lesson.constants
+    )
     progress = loop.fit(
         NetworkWithHeads(network, terms, of_targets, config.seed),
         training_batches(lesson, specs, config.batch_size, config.seed, device, config.sampling, team),

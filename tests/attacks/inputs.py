@@ -1,4 +1,4 @@
-"""Damaged pictures, recordings and tables, as a dataset and before a model: each is named, and the good ones stay."""
+"""Damaged pictures, recordings, tables and answers, as a dataset and before a model: each is named, good ones stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.attacks import pictures, signals, tables, things
+from tests.attacks import answers, pictures, signals, tables, things
 from tests.attacks.arena import SILENT, UNCLEAR, Arena
 from tests.attacks.world import PREPARE, samples_in
 
@@ -22,8 +22,9 @@ INFRARED, COLOUR = "ir/", "rgb/"  # folders of the halves of pairs, of which the
 
 
 def attack(arena: Arena) -> None:
-    """A dataset with damaged files, a damaged table, or files that are to be predicted."""
-    [_dataset, _table, _predict][arena.random.randrange(3)](arena)
+    """A dataset with damaged files, a damaged table, files that are to be predicted, or, of faces, damaged answers."""
+    ways = [_dataset, _table, _predict, *([answers.attack] if arena.reference.task.prepare == "align" else [])]
+    arena.random.choice(ways)(arena)
 
 
 @dataclass(frozen=True)
@@ -162,5 +163,5 @@ def _predict(arena: Arena) -> None:
 
 
 def _answered(row: Mapping[str, str]) -> bool:
-    """Whether a row of predictions has any."""
-    return any(cell for name, cell in row.items() if name.startswith("prob_"))
+    """Whether a row of predictions has any: probabilities, a number or points."""
+    return any(cell for name, cell in row.items() if name.startswith(("prob_", "value_", "p0_")))

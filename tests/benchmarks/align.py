@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.artifacts import arrays
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, ArtifactStore, Work
-from pipeline.inputs.faces.geometry import warp
+from pipeline.inputs.faces.geometry import sample, similarity, template
 from stages import align
 from stages.graph import Graph
 from tests.benchmarks import pictures
@@ -44,7 +44,7 @@ class PlainLoop:
                 half = picture.crop((row.x0, row.y0, row.x1, row.y1))
                 _, _, points = self.network.detect(half, landmarks=True)
                 if points is not None:
-                    face = warp(np.asarray(half), points[0].astype(float), SIZE, MARGIN)
+                    face = sample(np.asarray(half), similarity(points[0].astype(float), template(SIZE, MARGIN)), SIZE)
                     Image.fromarray(face).save(out / f"{row.Index}.png")
                     landmarks[row.Index] = points[0] + (row.x0, row.y0)
         return landmarks

@@ -29,6 +29,25 @@ def test_by_hand():
     assert found.per_gflops.high == pytest.approx(8 * found.kept.high)
 
 
+def test_an_error_closes_a_gap_by_falling():
+    taught, teacher, untaught = rows(0.035, 1e-4, seed=1), rows(0.030, 1e-4, seed=2), rows(0.040, 1e-4, seed=3)
+    found = distillation_gain.measure(taught, teacher, untaught, SMALL, BIG, lower_is_better=True)
+    assert (found.gap.value, found.gain.value) == pytest.approx((-0.010, -0.005))
+    assert found.closed.value == pytest.approx(0.5)
+    assert 0 < found.closed.low < 0.5 < found.closed.high < 1
+    assert found.kept.value == pytest.approx(0.030 / 0.035)
+    worse = distillation_gain.measure(taught, untaught, teacher, SMALL, BIG, lower_is_better=True)
+    assert "not clearly better" in worse.closed.reason
+
+
+def test_an_error_is_defined_the_other_way_round():
+    question = Question("regress", ("pspi",), headline="mae")
+    told = distillation_gain.definitions(question)
+    assert "below zero" in told["closed"]
+    assert told["kept"].startswith("The teacher's MAE divided by the student's")
+    assert "above zero" in distillation_gain.definitions(Question("regress", ("pspi",), headline="ccc"))["closed"]
+
+
 def test_ratio_is_taken_inside_a_resample():
     untaught = rows(0.8)
     teacher = untaught + np.linspace(0.05, 0.15, 1000)  # the gap varies, the share of it does not

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.evaluation import bootstrap, power, significance
+from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.evaluation.power import Design, StandardError
 
 ALPHA = 0.05
@@ -18,6 +19,14 @@ def test_the_smallest_difference_is_the_textbooks():
     assert error.smallest(0.05) == pytest.approx(0.01 * (1.959964 + 0.841621))
     assert error.smallest(0.05, power=0.9) == pytest.approx(0.01 * (1.959964 + 1.281552))
     assert error.smallest(0.05 / 3) == pytest.approx(0.01 * (2.393980 + 0.841621))
+
+
+@pytest.mark.parametrize(
+    ("percent", "lower_is_better", "expected"),
+    [(True, False, 0.02), (False, False, 0.02), (False, True, 0.02), (True, True, 0.002)],
+)
+def test_what_is_counted_for_is_two_points_and_less_of_an_error_of_a_few_percent(percent, lower_is_better, expected):
+    assert power.difference_of(Metric("", "", "", percent, lower_is_better)) == expected
 
 
 def test_subjects_and_seeds_are_scaled_by_one_factor():

@@ -64,6 +64,31 @@ def test_samples_of_which_the_task_says_nothing_are_left_out(samples, split):
     assert predictions.attributes(table) == []
 
 
+def test_frames_keep_their_video_which_is_no_attribute(samples, split):
+    samples = samples.assign(sequence=["one", "one", "two", "two"])
+    table = predictions.samples_table(samples, split, None, PAIN, ["gender"])
+    assert table["sequence"].tolist() == ["one", "one", "two", "two"]
+    assert predictions.attributes(table) == ["gender"]
+
+
+def test_a_number_outside_the_bounds_of_its_task_is_left_out(samples, split):
+    table = predictions.samples_table(samples.assign(pspi=[0, 16, 17, -1]), split, None, TASKS["intensity"])
+    assert table["sample_id"].tolist() == ["a#left", "a#right"]
+
+
+def test_points_are_joined_with_the_warps_of_their_samples(samples, split):
+    task = TASKS["landmarks"].pointed(29)
+    corners = np.arange(4 * 58, dtype=float).reshape(4, 58)
+    cells = dict(zip([f"points29_{i}_{axis}" for i in range(29) for axis in "xy"], corners.T, strict=True))
+    cells |= {f"warp_{i}": np.arange(4) + i / 10 for i in range(6)}
+    samples = pd.concat([samples.assign(points29=[1, 1, np.nan, 1]), pd.DataFrame(cells)], axis=1)
+    table = predictions.samples_table(samples, split, None, task, ["gender"])
+    assert table["sample_id"].tolist() == ["a#left", "a#right", "b#right"]
+    assert table["label_p28_y"].tolist() == [57, 115, 231]
+    assert table["warp_5"].tolist() == [0.5, 1.5, 3.5]
+    assert predictions.attributes(table) == ["gender"]
+
+
 def test_a_sample_in_no_part_stays_and_says_so(samples):
     split = samples[["sample_id"]].assign(part="test").head(3)
     table = predictions.samples_table(samples, split, None, PAIN)
@@ -103,16 +128,24 @@ def test_scores_can_be_written_and_say_why_a_value_is_missing():
 
 
 @pytest.mark.parametrize(
-    ("kind", "outputs"), [("classify", tuple("abc")), ("multilabel", tuple("ab")), ("regress", tuple("ab"))]
+    ("kind", "outputs"),
+    [
+        ("classify", tuple("abc")),
+        ("multilabel", tuple("ab")),
+        ("regress", tuple("ab")),
+        ("points", TASKS["landmarks"].pointed(29).outputs),
+    ],
 )
 def test_every_kind_writes_and_reads_its_columns_and_has_figures_of_every_output(kind, outputs, tmp_path):
     task = Task("any", kind, "target", outputs, headline=METRICS[kind].HEADLINE)
     question, rng, n = Question.of(task), np.random.default_rng(0), 40
     samples = pd.DataFrame({"sample_id": [f"s{i}" for i in range(n)], "subject_id": np.arange(n) // 2})
     samples["target"] = rng.choice(list(outputs), n)
-    samples[list(outputs)] = rng.integers(0, 2, (n, len(outputs)))
+    cells = dict.fromkeys(outputs, 2) | {f"target_{i}_{axis}": 200 for i in range(len(outputs)) for axis in "xy"}
+    samples = pd.concat([samples, pd.DataFrame({name: rng.integers(0, end, n) for name, end in cells.items()})], axis=1)
+    samples[[f"warp_{i}" for i in range(6)]] = [0.01, 0, -1, 0, 0.01, -1]
     table = predictions.samples_table(samples, samples.assign(part="test"), None, task)
-    outputs_of = [rng.normal(size=(n, len(outputs))).astype(np.float32) for _ in range(2)]
+    outputs_of = [rng.normal(size=(n, len(task.numbers))).astype(np.float32) for _ in range(2)]
     frame = predictions.prediction_columns(table, outputs_of[0], question, outputs_of[1])
     frame.to_csv(tmp_path / "predictions.csv", index=False)
     frame = pd.read_csv(tmp_path / "predictions.csv")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,9 @@ from pipeline.tasks import TASKS
 def test_a_record_asks_the_same_question_as_the_task_itself(task):
     recorded = as_dict(EvaluateConfig(task=task))["task"]
     assert Question.of(recorded) == Question.of(task)
+    assert Question.of(json.loads(json.dumps(recorded))) == Question.of(task)
     assert Question.of(task).outputs == task.outputs
+    assert (Question.of(task).bounds, Question.of(task).cuts) == (task.bounds, task.cuts)
     assert task.headline in METRICS[task.kind].metrics(Question.of(task))
 
 

@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.proportion import proportion_confint
 
 from pipeline.evaluation import bootstrap, subgroups
-from pipeline.evaluation.metrics import classify
+from pipeline.evaluation.metrics import classify, regress
 from pipeline.evaluation.question import Question
 from pipeline.tasks import TASKS
 from tests.helpers.outcomes import two_classes
@@ -49,6 +49,18 @@ def test_groups_and_their_differences_by_hand():
     assert found.gap.excludes_zero
     p = {g.name: g.p for g in found.groups}
     assert p["Caucasian"] < 0.05 < max(p.values())
+
+
+def test_of_an_error_the_best_group_has_the_least():
+    _, group, subject, weights = people()
+    truth = np.zeros((len(group), 1))
+    said = 1.0 + 0.5 * (group == "Black") + 1.5 * (group == "Caucasian")
+    question = Question("regress", ("pspi",))
+    outcome = regress.outcome(pd.DataFrame({"label_pspi": truth[:, 0], "value_pspi": said}), question)
+    found = subgroups.measure([outcome], group, subject, weights, "mae")
+    assert (found.best, found.worst) == ("Asian", "Caucasian")
+    assert found.gap.value == pytest.approx(-1.5)
+    assert found.gap.high < 0
 
 
 def test_intervals_come_from_the_given_resamples_with_seeds_averaged_inside():

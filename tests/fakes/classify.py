@@ -72,7 +72,7 @@ class Fakes:
     task : of kind ``classify``.
     """
 
-    networks, skill = NETWORKS, SKILL
+    networks, skill, losses, usual_loss = NETWORKS, SKILL, LOSSES, "hard"
 
     def __init__(self, root: Path, subjects: int = 360, size: int = 256, task: Task = PAIN):
         self.store, self.size, self.task = ArtifactStore(root), size, task
@@ -122,7 +122,7 @@ class Fakes:
             config = self.config(TeacherConfig, teacher=name, architecture=self.networks[name][0], epochs=8)
             slug = f"teacher-{name}{self.split.config.suffix}"
             return Node("train_teacher", slug, 1, config, self.data, self._model)
-        recipe = {"loss": "label" if teacher == "none" else "hard"} | recipe
+        recipe = {"loss": "label" if teacher == "none" else self.usual_loss} | recipe
         recipe |= {"student": name, "teacher": teacher, "seed": seed, "architecture": self.networks[name][0]}
         config = self.config(DistillConfig, epochs=8, **recipe)
         parts = [] if teacher == "none" else [plain(config.loss)]
@@ -155,8 +155,8 @@ class Fakes:
 
     def sweep(self, seeds: int = 3) -> list[Node]:
         """The same with three losses, with fixed labels and with six views, and with cross-fitted hard labels."""
-        recipes = [{"loss": loss, "views": views} for loss in LOSSES for views in (1, 6)]
-        recipes += [{"loss": "hard", "folds": 5}]
+        recipes = [{"loss": loss, "views": views} for loss in self.losses for views in (1, 6)]
+        recipes += [{"loss": self.usual_loss, "folds": 5}]
         taught = [self.model("deit", t, s, **r) for t in ("resnet", "swin") for r in recipes for s in range(seeds)]
         untaught = [self.model("deit", "none", s) for s in range(seeds)]
         return [self.model("resnet"), self.model("swin"), *taught, *untaught]
@@ -214,13 +214,17 @@ class Fakes:
         }
         writer = arrays.open_writer(path, "inputs", work.fingerprint, layout, {})
         for rows in writer.pending():
-            images = [draw_face(row, self.size, self.task) for _, row in self.table.iloc[rows].iterrows()]
+            images = [self._draw(row) for _, row in self.table.iloc[rows].iterrows()]
             writer.write(rows, rgb=np.stack(images), sample_id=ids[rows], detected=self.detected.to_numpy()[rows])
         writer.finish()
         missed = self.table["sample_id"][~self.detected]
         skipped = [{"sample_id": name, "reason": "no face found in two looks: centre crop used"} for name in missed]
         counts = {"faces": n, "detected": int(self.detected.sum()), "second_look": 3, "fallback": len(missed)}
         return {"counts": counts, "skipped": skipped}
+
+    def _draw(self, row: pd.Series) -> np.ndarray:
+        """The prepared face of a sample, uint8, shape (size, size, 3)."""
+        return draw_face(row, self.size, self.task)
 
     def _window(self, config, work, samples) -> dict:
         n, path = len(self.table), work.path / "inputs.h5"
@@ -267,7 +271,7 @@ class Fakes:
         architecture, parameters, _ = self.networks[getattr(config, "student", config.teacher)]
         task, read = self.task, self._read(config)
         card = {"architecture": architecture.name, "label": architecture.label, "weights": "shipped"}
-        card |= {"network": as_dict(architecture), "classes": list(task.outputs), "inputs": read}
+        card |= {"network": as_dict(architecture), "classes": list(task.numbers), "inputs": read}
         card |= {"parameters": parameters, "trained_parameters": parameters, "task": as_dict(task)}
         card |= {"fingerprint": work.fingerprint, "sha256": "0" * 64}  # there are no weights
         (work.path / "model.json").write_text(cards.text(card))
@@ -330,9 +334,8 @@ class Fakes:
         is_teacher = model.stage == "train_teacher"
         name = f"teacher-{model.config.teacher}" if is_teacher else model.config.teacher
         taught, labelled = not is_teacher and model.config.teacher != "none", getattr(model.config, "labelled", 0)
-        gain = (
-            LOSSES.get(model.config.loss, 0.0) + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
-        )
+        loss = self.losses.get(model.config.loss, 0.0) if taught else 0.0
+        gain = loss + 0.02 * model.config.views + 0.03 * model.config.folds if taught else 0
         gain -= (0.3 if taught else 1.0) * bool(labelled) / math.log(2 + labelled)
         logits = self._logits(self.skill[name] + gain, model.config.seed + 10 * len(model.slug))
         teacher = self._logits(self.skill[f"teacher-{model.config.teacher}"], 10 * 12) if taught else None

@@ -28,10 +28,10 @@ TINY = Architecture(
 def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0, fingerprint: str = FINGERPRINT) -> Path:
     """A network with random weights for a task, its faces prepared as the config says: the folder, made."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = models.build(TINY, task.outputs, seed)
+    network = models.build(TINY, task.numbers, seed)
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
     entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
-    models.save_model(folder, network, models.describe(network, TINY, task.outputs) | entries, fingerprint)
+    models.save_model(folder, network, models.describe(network, TINY, task.numbers) | entries, fingerprint)
     return folder
 
 
@@ -42,9 +42,9 @@ def saved_of_signals(folder: Path, task: Task, config: WindowConfig, rate_hz: fl
     record = {"stage": signals.STAGE, "version": signals.VERSION, "config": as_dict(config), "summary": summary}
     inputs = Artifact(folder, record)
     read = models.reads(NARROW, {"signal": (steps, len(signals.channels_of(config.channel)))})
-    network = models.build(NARROW, task.outputs, seed, read)
+    network = models.build(NARROW, task.numbers, seed, read)
     entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
-    models.save_model(folder, network, models.describe(network, NARROW, task.outputs, read) | entries, FINGERPRINT)
+    models.save_model(folder, network, models.describe(network, NARROW, task.numbers, read) | entries, FINGERPRINT)
     return folder
 
 
@@ -60,9 +60,9 @@ def saved_of_frames(
         "summary": {"scales": SCALES},
     }
     read = models.reads(architecture)
-    network = models.build(architecture, task.outputs, seed, read)
+    network = models.build(architecture, task.numbers, seed, read)
     entries = {"task": as_dict(task), "prepare": prepared.entry(Artifact(folder, record))}
     models.save_model(
-        folder, network, models.describe(network, architecture, task.outputs, read) | entries, FINGERPRINT
+        folder, network, models.describe(network, architecture, task.numbers, read) | entries, FINGERPRINT
     )
     return folder

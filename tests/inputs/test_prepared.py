@@ -47,7 +47,7 @@ FRAMES = Artifact(
     },
 )
 PREPARATIONS = {
-    "align": FacePreparation("none", 64, 0.4, 0.25, 30),
+    "align": FacePreparation("none", 64, 0.4, 0.25, 30, "mtcnn"),
     "window": WindowPreparation(("gsr", "ecg"), 62.5, 344, 5, 2, 0.0, "window"),
     "resize": FramePreparation(64, ("clahe", "minmax"), SCALES),
 }

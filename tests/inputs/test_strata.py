@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.inputs import outer_folds, strata
 from pipeline.inputs import split as splits
-from pipeline.inputs import strata
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 SUMMARY = {"targets": ["fire", "smoke", "altitude_m"], "attributes": ["site"]}
@@ -68,6 +68,40 @@ def test_every_part_needs_both_values_of_the_primary_flag():
         splits.split(table, SUMMARY, SHARES, 0, official=False)
     with pytest.raises(DataError, match=r"All 500 samples are of class 1"):
         splits.split(table.assign(fire=1), SUMMARY, SHARES, 0, official=False)
+
+
+def test_a_number_that_most_have_is_a_bin_of_its_own():
+    summary = {"targets": ["pspi"], "attributes": []}
+    table = pd.DataFrame({"subject_id": [f"{n:03d}" for n in range(100)], "pspi": [0.0] * 83 + [*range(1, 17), np.nan]})
+    answers = strata.answers_of(table, summary)
+    assert set(answers[:83]) == {"bin 0"}
+    assert set(answers[83:99]) == {"bin 1"}
+    assert answers.isna().tolist() == [False] * 99 + [True]
+    parts = splits.split(table, summary, SHARES, 0, official=False)
+    some = Counter(part for subject, part in parts.items() if 83 <= int(subject) < 99)
+    assert [some[part] for part in SHARES] == pytest.approx([0.7 * 16, 0.15 * 16, 0.15 * 16], abs=1)
+
+
+def test_points_alone_are_one_stratum_that_attributes_divide():
+    summary = {"targets": ["points98"], "attributes": ["occluded"]}
+    table = pd.DataFrame({"subject_id": [f"{n:03d}" for n in range(200)], "occluded": np.arange(200) % 5 == 0})
+    table["occluded"] = table["occluded"].astype(int)
+    assert strata.words(table, table, summary["targets"]) == {}
+    parts = splits.split(table, summary, SHARES, 0, official=False)
+    occluded = Counter(parts[subject] for subject in table.loc[table["occluded"] == 1, "subject_id"])
+    assert [occluded[part] for part in SHARES] == [28, 6, 6]
+    assert Counter(outer_folds.deal(table, summary, "5", 0, False).values()) == dict.fromkeys(range(5), 40)
+    assert set(outer_folds.split(table, summary, "5", 2, 0, False).values()) == set(SHARES)
+    assigned = table[["subject_id"]].assign(sample_id=table["subject_id"], part=table["subject_id"].map(parts))
+    folds = splits.fold_of(table.assign(sample_id=table["subject_id"]), assigned, summary, 2)
+    assert Counter(folds) == {0: 70, 1: 70}
+
+
+def test_points_behind_other_targets_change_no_split():
+    table = clips()
+    with_points = {**SUMMARY, "targets": [*SUMMARY["targets"], "points68"]}
+    assert splits.split(table, with_points, SHARES, 0, False) == splits.split(table, SUMMARY, SHARES, 0, False)
+    assert strata.words(table, table, with_points["targets"]) == strata.words(table, table, SUMMARY["targets"])
 
 
 def test_counts_of_flags_bear_their_names():

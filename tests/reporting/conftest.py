@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pipeline.config import ReportConfig
@@ -26,6 +28,13 @@ def material_of(fakes, runs, **config):
     samples, inputs, *splits = fakes.store.build(fakes.samples, fakes.inputs, fakes.split)
     models = [artifact for run in runs for one in run.folds for artifact in (one.model, one.evaluation)]
     return Material(config, methods.compare(runs, **DRAWS), runs, samples, inputs, splits, models, [])
+
+
+def visible(html):
+    """The words of a page, without its figures, pictures and settings."""
+    unread = r"<style>.*?</style>|data:image[^\"]+|<dl class=\"configs\">.*?</dl>|<svg.*?</svg>|tables/[\w-]+"
+    html = re.sub(unread, "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<code>.*?</code>", "", html)))
 
 
 @pytest.fixture(scope="package")

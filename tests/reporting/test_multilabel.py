@@ -25,14 +25,7 @@ from pipeline.reporting.methods import tested as in_order
 from pipeline.reporting.runs import held_out
 from pipeline.reporting.sections import sections
 from tests.fakes.multilabel import BLOCKS, ORIGINAL, FrameFakes
-from tests.reporting.conftest import gathered, material_of
-
-
-def visible(html):
-    """The words of a page, without its figures, pictures and settings."""
-    unread = r"<style>.*?</style>|data:image[^\"]+|<dl class=\"configs\">.*?</dl>|<svg.*?</svg>|tables/[\w-]+"
-    html = re.sub(unread, "", html, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<code>.*?</code>", "", html)))
+from tests.reporting.conftest import gathered, material_of, visible
 
 
 @pytest.fixture(scope="module")

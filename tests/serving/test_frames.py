@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageColor
 
 from pipeline import models
-from pipeline.artifacts import arrays
+from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, Node
-from pipeline.config import Architecture, IndexConfig, ResizeConfig
-from pipeline.errors import ConfigError
+from pipeline.config import Architecture, IndexConfig, ResizeConfig, as_dict
+from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs import batches
-from pipeline.serving.annotate import PALETTE, STRIP, annotate_frame
+from pipeline.serving.annotate import annotate_frame
+from pipeline.serving.answers import Mark
+from pipeline.serving.colors import PALETTE, STRIP, on_scale
 from pipeline.serving.network import Network
-from pipeline.tasks import TASKS
+from pipeline.tasks import TASKS, Task
 from pipeline.training import supervised
 from stages import index, predict, resize
 from tests.helpers import frames
 from tests.helpers.networks import saved_of_frames
+from tests.serving import answering
 
 TASK = TASKS["fire-smoke"]
+SMOKE = Task("density", "regress", "density", ("density",), bounds=(0.0, 10.0), prepare="resize", subject="smoke")
+FIRE, SMOKELESS = Mark("fire 0.97", PALETTE[0]), Mark("smoke 0.12", PALETTE[1], called=False)
 COLUMNS = ["file", "fire", "smoke", "prob_fire", "prob_smoke", "reason"]
 
 
@@ -82,19 +90,39 @@ def test_a_network_that_reads_infrared_is_refused_with_what_to_choose(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_labels_are_told_each_by_itself_and_classes_as_one(tmp_path):
+def test_a_network_answers_with_a_cell_and_a_probability_of_each_label(tmp_path):
     network = Network(saved_of_frames(tmp_path, TASK, ResizeConfig(frame_size=32)), "cpu")
     assert network.columns == ("fire", "smoke", "prob_fire", "prob_smoke")
-    row, even = network.probabilities(np.array([[1.0, -1.0], [0.0, 0.0]], np.float32))
-    np.testing.assert_allclose(row, [1 - 1 / (1 + np.e), 1 / (1 + np.e)])
-    assert network.called(row) == ["fire"]
-    assert network.cells(row) == {"fire": 1, "smoke": 0, "prob_fire": row[0], "prob_smoke": row[1]}
-    assert network.called(even) == []  # a label is called above one half, as evaluation does
+    (answer,) = network.answers(np.array([[1.0, -1.0]], np.float32))
+    assert tuple(answer.cells) == network.columns
+
+
+def test_a_number_of_a_frame_is_a_column_and_on_the_strip(tmp_path):
+    model = answering.always(saved_of_frames(tmp_path / "model", SMOKE, ResizeConfig(frame_size=32)), [0.75])
+    frames.rgb(3).save(tmp_path / "a.png")
+    table = arrays.read_table(predict.run(tmp_path / "a.png", model, tmp_path / "out", "cpu"))
+    assert list(table.columns) == ["file", "value_density", "reason"]
+    assert table["value_density"].tolist() == [7.5]
+    with Image.open(tmp_path / "out" / "annotated" / "a.png.jpg") as copy:
+        near = np.abs(np.asarray(copy)[1, 1].astype(int) - ImageColor.getrgb(on_scale(0.75)))
+    assert near.max() < 30
+
+
+def test_points_of_a_frame_are_refused(tmp_path):
+    task = replace(answering.points(2), prepare="resize")
+    numbers = replace(SMOKE, outputs=task.numbers)
+    model = saved_of_frames(tmp_path / "model", numbers, ResizeConfig(frame_size=32))
+    card = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(cards.text({**card, "task": as_dict(task)}))
+    frames.rgb(3).save(tmp_path / "a.png")
+    with pytest.raises(ArtifactError, match=r"answers with points, of what `make resize` .* of `make align`.*MODEL="):
+        predict.run(tmp_path / "a.png", model, tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_strip_stands_above_the_picture_with_what_is_called_in_colour():
     image = np.full((100, 254, 3), 90, np.uint8)
-    drawn = np.asarray(annotate_frame(image, {"fire": 0.97, "smoke": 0.12}, ["fire"]))
+    drawn = np.asarray(annotate_frame(image, [FIRE, SMOKELESS]))
     np.testing.assert_array_equal(drawn[-100:], image)
     strip = drawn[:-100]
     assert tuple(strip[1, 1]) == ImageColor.getrgb(PALETTE[0])
@@ -104,5 +132,5 @@ def test_the_strip_stands_above_the_picture_with_what_is_called_in_colour():
 
 def test_the_strip_of_a_narrow_picture_has_several_lines():
     image = np.full((40, 60, 3), 90, np.uint8)
-    one = annotate_frame(image, {"fire": 0.97}, []).height
-    assert annotate_frame(image, {"fire": 0.97, "smoke": 0.12, "people": 1.0}, []).height == 40 + 3 * (one - 40)
+    one = annotate_frame(image, [FIRE]).height
+    assert annotate_frame(image, [FIRE, SMOKELESS, Mark("people 1.00", PALETTE[2])]).height == 40 + 3 * (one - 40)

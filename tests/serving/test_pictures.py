@@ -131,3 +131,24 @@ def test_every_copy_has_a_name_of_its_own_that_a_disk_takes(names):
         assert len(os.fsencode(os.path.basename(copy))) <= 255
         assert copy.lower().endswith((".jpg", ".jpeg"))
         assert copy == pictures.copy_name(name, names)
+
+
+@given(NAMES, st.integers(1, 30))
+def test_the_points_of_every_face_have_a_name_of_their_own_that_a_disk_takes(names, faces):
+    pictures_of = {name if pictures.suffix_of(name) in pictures.PICTURES else f"{name[:200]}.png" for name in names}
+    alone = [pictures.points_name(name) for name in pictures_of]
+    several = [pictures.points_name(name, face) for name in pictures_of for face in range(1, faces + 1)]
+    assert len({*alone, *several}) == len(pictures_of) * (1 + faces)
+    for name in pictures_of:
+        for points in (pictures.points_name(name), pictures.points_name(name, faces)):
+            assert os.path.dirname(points) == os.path.dirname(name)
+            assert len(os.fsencode(os.path.basename(points))) <= 255
+            assert points.endswith(".pts")
+
+
+def test_points_bear_the_name_of_their_picture_and_the_number_of_one_of_several_faces():
+    assert pictures.points_name("deep/a.png") == "deep/a.png.pts"
+    assert pictures.points_name("deep/a.png", 2) == "deep/a.png-2.pts"
+    long = pictures.points_name("x" * 251 + ".png", 2)
+    assert long.startswith("x" * 230)
+    assert long.endswith("-2.pts")

@@ -16,12 +16,14 @@ from pipeline.artifacts.store import ArtifactStore, Node
 from pipeline.config import AlignConfig, IndexConfig
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches
+from pipeline.inputs.faces.geometry import template
 from pipeline.inputs.images import load_reduced
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN, TASKS
 from pipeline.training import supervised
 from stages import align, index
 from tests.helpers.networks import saved
+from tests.serving import answering
 
 CLASSIFY = [task for task in TASKS.values() if task.kind == "classify"]
 
@@ -65,8 +67,8 @@ def test_an_indexed_picture_gets_the_logits_of_its_aligned_faces(task, config, s
         _, predictions = predictor.faces(raw / file)
         assert [face.half for face in predictions] == list(rows["region"])
         probabilities = torch.from_numpy(expected).double().softmax(1).numpy()
-        np.testing.assert_allclose([face.probabilities for face in predictions], probabilities, atol=1e-5)
-        assert [face.label for face in predictions] == [task.outputs[i] for i in expected.argmax(1)]
+        np.testing.assert_allclose([face.answer.values for face in predictions], probabilities, atol=1e-5)
+        assert [face.answer.cells["class"] for face in predictions] == [task.outputs[i] for i in expected.argmax(1)]
 
 
 def test_the_large_picture_was_decoded_at_a_reduced_size(raw):
@@ -91,4 +93,52 @@ def test_a_box_beyond_the_edge_is_cut_at_it(tmp_path, photograph):
     x0, y0, x1, y1 = face.box
     assert 0 <= x0 < x1 <= image.shape[1]
     assert 0 <= y0 < y1 <= image.shape[0]
-    assert sum(face.probabilities) == pytest.approx(1)
+    assert face.answer.values.sum() == pytest.approx(1)
+
+
+def marks(margin: float) -> list[float]:
+    """Raw outputs of points that are where an aligned face has eyes, nose tip and corners of the mouth."""
+    return (template(1, margin) - 0.5).ravel().tolist()
+
+
+@pytest.mark.parametrize("turn", [0, 25, -40])
+def test_points_of_a_turned_face_are_where_they_are_in_the_picture(tmp_path, photograph, turn):
+    model = answering.of_faces(tmp_path / "model", answering.points(5), marks(AlignConfig().margin))
+    Image.fromarray(photograph).rotate(turn, Image.Resampling.BICUBIC, center=(220, 120)).save(tmp_path / "one.png")
+    _, (face,) = Predictor(model, "cpu").faces(tmp_path / "one.png")
+    cosine, sine = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
+    eyes = (np.array([[204, 101], [246, 103]]) - (220, 120)) @ np.array([[cosine, -sine], [sine, cosine]]) + (220, 120)
+    assert face.answer.points.shape == (5, 2)
+    np.testing.assert_allclose(face.answer.points[:2], eyes, atol=4)
+
+
+def test_points_of_side_by_side_faces_are_each_in_their_half(tmp_path, pair):
+    model = answering.of_faces(tmp_path / "model", answering.points(5), marks(AlignConfig().margin))
+    picture, (start, width) = pair(2)
+    Image.fromarray(picture).save(tmp_path / "pair.png")
+    predictor = Predictor(model, "cpu")
+    _, faces = predictor.faces(tmp_path / "pair.png")
+    _, aligned = predictor.aligner.faces(tmp_path / "pair.png")
+    left, right = (face.answer.points for face in faces)
+    assert [face.half for face in faces] == ["left", "right"]
+    assert left[:, 0].max() < start
+    assert right[:, 0].min() > start + width
+    distance = np.hypot(*(left[1] - left[0]))
+    for points, face in zip((left, right), aligned, strict=True):  # a similarity brings them near, not onto each other
+        assert np.abs(points - face.landmarks).max() < 0.3 * distance
+
+
+def test_points_of_a_picture_that_is_a_face_are_shares_of_its_sides(tmp_path, photograph):
+    align = AlignConfig(face_size=64, align="none")
+    model = answering.of_faces(tmp_path / "model", answering.points(2), [-0.5, -0.5, 0.25, 0.5], align)
+    Image.fromarray(photograph[:200, :400]).save(tmp_path / "one.png")
+    _, (face,) = Predictor(model, "cpu").faces(tmp_path / "one.png")
+    np.testing.assert_allclose(face.answer.points, [[0, 0], [300, 200]], atol=1e-4)
+
+
+@pytest.mark.parametrize(("raw", "pspi"), [(0.2, 3.2), (-0.4, 0), (1.7, 16)])
+def test_a_number_is_told_in_its_units_and_within_its_bounds(tmp_path, photograph, raw, pspi):
+    model = answering.of_faces(tmp_path / "model", answering.PSPI, [raw], AlignConfig(face_size=64, align="none"))
+    Image.fromarray(photograph).save(tmp_path / "one.png")
+    _, (face,) = Predictor(model, "cpu").faces(tmp_path / "one.png")
+    assert face.answer.cells == {"value_pspi": pytest.approx(pspi)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pipeline.training import supervised
 from stages import index, predict, window
 from tests.fakes import recordings
 from tests.helpers.networks import saved, saved_of_signals
+from tests.serving import answering
 
 TASK = TASKS["skin-conductance"]
 RATE_HZ, STEPS = 64.0, 352
@@ -112,6 +114,18 @@ def test_the_windows_of_an_archive_are_one_persons(model, tmp_path):
     assert table["region"].astype(str).tolist() == ["0", "1", "2", "3", "4"]
     assert (table["scaled_by"] == 5).all()
     assert table["class"].isin(TASK.outputs).all()
+
+
+def test_a_number_of_each_window_is_a_column(data, tmp_path):
+    task = replace(
+        TASK, kind="regress", outputs=("pain_rating",), target="pain_rating", bounds=(0.0, 100.0), ordered=False
+    )
+    task = replace(task, levels=(), aliases=(), positive="")
+    model = answering.always(saved_of_signals(tmp_path / "model", task, WindowConfig(), RATE_HZ, STEPS), [0.375])
+    table = predicted(model, data, tmp_path)
+    assert list(table.columns) == [*windows.COLUMNS, "value_pain_rating", "reason"]
+    assert (table["value_pain_rating"] == 37.5).all()
+    assert table["reason"].isna().all()
 
 
 def test_another_rate_and_length_is_brought_to_the_networks(model, tmp_path):

@@ -127,16 +127,16 @@ def test_presets_name_the_papers_models_and_schedule():
 
 def test_the_baseline_is_there_once_whatever_the_losses_and_folds():
     grid = Selection(("swin", "none"), ("deit",), (0,), ("hard", "soft"), (1, 6), (0, 3))
-    recipes = grid.recipes(epochs=6)
+    recipes = grid.recipes(epochs=6, truth_loss="label")
     assert len(recipes) == len(set(recipes)) == 2 * 2 * 2 + 1
     assert [r for r in recipes if r.teacher == "none"] == [Recipe("deit", "none", "label")]
     # With more epochs than views the baseline, too, sees fewer pictures.
-    assert {r.views for r in grid.recipes(epochs=12) if r.teacher == "none"} == {1, 6}
+    assert {r.views for r in grid.recipes(epochs=12, truth_loss="label") if r.teacher == "none"} == {1, 6}
 
 
 def test_equal_sums_of_losses_are_one_recipe():
     grid = Selection(("swin",), ("deit",), (0,), ("soft:0.7,hint:0.3", "hint:0.3+soft:0.7"))
-    assert len(grid.recipes(6)) == 1
+    assert len(grid.recipes(6, "label")) == 1
 
 
 def test_runs_come_seed_by_seed(raw):
@@ -215,7 +215,7 @@ def test_stages_stand_in_the_order_that_their_inputs_say():
 
 def test_every_recipe_and_its_baseline_come_at_every_budget(raw):
     grid = Selection(("swin", "none"), ("deit",), (0,), ("hard", "soft"), (1, 6), (0, 3), (10.0, 0.0))
-    recipes = grid.recipes(epochs=6)
+    recipes = grid.recipes(epochs=6, truth_loss="label")
     assert len(recipes) == len(set(recipes)) == 2 * (2 * 2 * 2 + 1)
     assert {r.labelled for r in recipes if r.teacher == "none"} == {10.0, 0.0}
     found = graph(raw)

@@ -13,11 +13,14 @@ from tests.helpers.commands import Ready, attempt, every_option, stop_before_wor
 
 # Of every option that takes any text or path: what somebody would give.
 TEXTS = {
-    "task": ("pain", "expression", "skin-conductance", "fire-smoke"),
+    "task": ("pain", "expression", "skin-conductance", "fire-smoke", "intensity", "landmarks"),
     "teacher": ("swin", "resnet,swin,none", "resnet+swin", "vit_tiny_patch16_224"),
     "student": ("deit", "deit,resnet18"),
     "levels": ("0,4", "0|1,2|3,4"),
     "labels": ("fire", "fire,smoke"),
+    "target": ("pspi", "phq_score"),
+    "bounds": ("0,16", "0,27"),
+    "truth_loss": ("label", "label:1"),
     "loss": ("hard", "soft:0.7,hint:0.3", "soft+label"),
     "losses": ("hard", "hard,soft:0.7+hint:0.3"),
     "views": ("1", "1,6"),
@@ -45,12 +48,15 @@ PREFIXES = ("teacher_", "labels_", "split_")
 ALONE = {
     **{f"--levels {text}": "are no levels" for text in ("0,4", "0|1,2|3,4")},
     **{f"--labels {text}": "has no labels" for text in ("fire", "fire,smoke")},
+    **{f"--target {text}": "asks for no number" for text in ("pspi", "phq_score")},
+    **{f"--range {text}": "asks for no number" for text in ("0,16", "0,27")},
+    **{f"--points {text}": "asks for no points" for text in (68, 29)},
     "--mix mixup": "VIEWS=2",
     "--split-by sample": "I_KNOW_IT_LEAKS=1",
     "--cv subject": "make index",  # plan, status and gc make nothing, so that nobody knows the subjects
     **dict.fromkeys(("--max-files 1", "--max-files 8"), "MAX_FILES="),  # the demo set has more
     # A stage that prepares inputs takes the tasks that it prepares them for.
-    **dict.fromkeys(("--task pain", "--task expression"), "make align TASK="),
+    **{f"--task {name}": "make align TASK=" for name in ("pain", "expression", "intensity", "landmarks")},
     "--task skin-conductance": "make window TASK=",
     "--task fire-smoke": "make resize TASK=",
     "--weights shipped": "WEIGHTS=random",  # the smoke preset's networks are not shipped

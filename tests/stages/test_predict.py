@@ -1,4 +1,4 @@
-"""Pictures in, a table and annotated copies out, for any task's classes."""
+"""Pictures in, a table and annotated copies out, for any task's classes, numbers or points."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipeline.artifacts import arrays, cards
 from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError, DataError
+from pipeline.inputs.datasets import pts
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
@@ -30,6 +31,9 @@ from tests.helpers import records
 from tests.helpers.groups import running, wait_until
 from tests.helpers.locks import HOLD
 from tests.helpers.networks import saved
+from tests.serving import answering
+
+PLACE = ["file", "half", "face", "x0", "y0", "x1", "y1", "detection_probability"]
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +130,7 @@ def test_seven_classes_have_seven_columns_and_the_largest_is_the_class(portrait,
     Image.fromarray(portrait).save(tmp_path / "one.png")
     table = predicted(model, tmp_path / "one.png", tmp_path)
     columns = [f"prob_{name}" for name in task.outputs]
-    place = ["file", "half", "face", "x0", "y0", "x1", "y1", "detection_probability", "class"]
-    assert list(table.columns) == [*place, *columns, "reason"]
+    assert list(table.columns) == [*PLACE, "class", *columns, "reason"]
     assert table[columns].sum(axis=1).to_numpy() == pytest.approx(1)
     assert table["class"][0] == task.outputs[table[columns].to_numpy()[0].argmax()]
 
@@ -139,6 +142,83 @@ def test_where_nobody_looks_for_faces_the_picture_is_one(portrait, tmp_path):
     assert [row[name] for name in ("x0", "y0", "x1", "y1")] == [0, 0, 256, 256]
     assert np.isnan(row["detection_probability"])
     assert row["class"] in PAIN.outputs
+
+
+def test_a_number_is_one_column_and_on_the_copy(portrait, tmp_path, caplog):
+    caplog.set_level("INFO")
+    model = answering.of_faces(tmp_path / "model", answering.PSPI, [0.2])
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    table = predicted(model, tmp_path / "one.png", tmp_path)
+    assert list(table.columns) == [*PLACE, "value_pspi", "reason"]
+    assert table["value_pspi"].tolist() == [pytest.approx(3.2)]
+    assert "1 faces in 1 pictures, 0 without a prediction" in caplog.text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"predictions.csv", "annotated"}
+
+
+@pytest.fixture
+def pointing(tmp_path):
+    """A network that says of any face that its points are at the middle of what it was shown and near a corner."""
+    return answering.of_faces(tmp_path / "model", answering.points(2), [0.0, 0.0, 0.4, -0.45])
+
+
+def points_of(out: Path) -> dict[str, np.ndarray]:
+    """By name the points of every file."""
+    files = [path for path in (out / "points").rglob("*") if path.is_file()]
+    return {path.relative_to(out / "points").as_posix(): pts.read(path.read_text()) for path in files}
+
+
+def test_points_are_columns_and_files(pointing, portrait, tmp_path):
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("deep/a.png", "a.jpg", "a.png"):
+        Image.fromarray(portrait).save(folder / name)
+    Image.fromarray(np.concatenate([portrait, portrait[:, ::-1]], axis=1)).save(folder / "pair.png")
+    Image.new("RGB", (200, 200), "grey").save(folder / "grey.png")
+    table = predicted(pointing, folder, tmp_path)
+    columns = ["p0_x", "p0_y", "p1_x", "p1_y"]
+    assert list(table.columns) == [*PLACE, *columns, "reason"]
+    assert table["file"].tolist() == ["a.jpg", "a.png", "deep/a.png", "grey.png", "pair.png", "pair.png"]
+    assert table["reason"].fillna("").tolist() == ["", "", "", "no face found", "", ""]
+    found = table.dropna(subset="p0_x")
+    files = points_of(tmp_path / "out")
+    names = ["a.jpg.pts", "a.png.pts", "deep/a.png.pts", "pair.png-1.pts", "pair.png-2.pts"]
+    assert sorted(files) == names
+    for name, row in zip(names, found[columns].to_numpy(), strict=True):
+        np.testing.assert_allclose(files[name].ravel(), row, atol=0.006)  # each was rounded
+    assert (found["p0_x"].between(found["x0"], found["x1"]) & found["p0_y"].between(found["y0"], found["y1"])).all()
+    left, right = found["p1_x"].to_numpy()[-2:]
+    assert left < 256 < right
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"predictions.csv", "annotated", "points"}
+
+
+def test_points_in_a_table_have_a_hundredth_of_a_pixel(pointing, portrait, tmp_path):
+    Image.fromarray(portrait).save(tmp_path / "one.png")
+    out = predict.run(tmp_path / "one.png", pointing, tmp_path / "out", "cpu")
+    with out.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert all(len(row[name].partition(".")[2]) <= 2 for name in ("p0_x", "p0_y", "p1_x", "p1_y"))
+
+
+def test_points_whose_file_cannot_be_written_or_has_an_odd_name_are_still_rows(pointing, portrait, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png", f"{'x' * 251}.png"):
+        Image.fromarray(portrait).save(folder / name)
+    (tmp_path / "out" / "points" / "a.png.pts").mkdir(parents=True)
+    table = predicted(pointing, folder, tmp_path)
+    assert table["p0_x"].notna().all()
+    long = next(name for name in points_of(tmp_path / "out") if name.startswith("x"))
+    refused, plain, odd = table["reason"].fillna("")
+    assert (refused, plain) == ("no points file: Is a directory", "")
+    assert odd.startswith("annotated copy: xxx")
+    assert odd.endswith(f"; points file: {long}")
+
+
+def test_pictures_among_the_points_are_refused(pointing, portrait, tmp_path):
+    (tmp_path / "out" / "points").mkdir(parents=True)
+    Image.fromarray(portrait).save(tmp_path / "out" / "points" / "one.png")
+    with pytest.raises(DataError, match="lies among the results"):
+        predicted(pointing, tmp_path / "out" / "points" / "one.png", tmp_path)
 
 
 def test_odd_names_and_kinds_of_files_are_rows_and_cost_no_other_row(model, portrait, tmp_path):
@@ -308,6 +388,12 @@ def test_the_newest_student_of_the_task_is_taken_one_with_a_teacher_first(tmp_pa
     assert newest(task=replace(TASKS["expression"], outputs=two)) is None  # of other classes
 
 
+def test_a_student_of_another_range_is_not_taken(tmp_path):
+    ours = student(tmp_path / "set" / "intensity-student-deit-none-s0-00000001", "2026-03-01", answering.PSPI)
+    assert predict.newest_student(tmp_path, answering.PSPI, distill.VERSION) == ours
+    assert predict.newest_student(tmp_path, replace(answering.PSPI, bounds=(0.0, 10.0)), distill.VERSION) is None
+
+
 def test_a_student_that_is_damaged_or_out_of_date_is_not_taken(tmp_path):
     good = student(tmp_path / "set" / "student-a-00000001", "2026-01-01")
     student(tmp_path / "set" / "student-b-00000002", "2026-02-01", version=distill.VERSION - 1)
@@ -328,7 +414,8 @@ def invoke(*arguments):
 def test_the_help_shows_what_predict_needs_and_no_training():
     options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
     needed = {"--input", "--out", "--model", "--device"}
-    assert options == needed | {"--task", "--levels", "--labels", "--preset", "--cache", "--data"}
+    question = {"--task", "--levels", "--labels", "--target", "--range", "--points"}
+    assert options == needed | question | {"--preset", "--cache", "--data"}
 
 
 def test_a_model_needs_no_cache_and_no_dataset(model, portrait, tmp_path):

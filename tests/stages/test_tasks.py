@@ -22,11 +22,17 @@ from stages import distill, teacher_labels, train_teacher
 from stages.cli import cli
 from tests.fakes.classify import Fakes
 from tests.fakes.multilabel import FrameFakes
+from tests.fakes.points import PointFakes
+from tests.fakes.regress import NumberFakes
 from tests.helpers.demo_sets import demo_part
 
-FAKES = {"resize": FrameFakes}
+FAKES = {"multilabel": FrameFakes, "regress": NumberFakes, "points": PointFakes}  # by kind; of others Fakes
+# By kind what else is the same bit for bit from both than hard labels.
+LOSSES = {"regress": "label,soft", "points": "label,assistive"}
+ONE_SIZE = 24  # of batches: it divides all parts, and the last bit of an answer may depend on how many are asked at once
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
-VIEWS = {"views": 3, "view_seed": 5, "mix": "cutmix", "mix_probability": 0.5}
+VIEWS = {"views": 3, "view_seed": 5}
+MIXED = {"mix": "cutmix", "mix_probability": 0.5}  # but of points, which mixed views have none of
 
 
 @ALL
@@ -42,22 +48,23 @@ def test_no_kind_can_be_learned_that_cannot_be_measured_and_reported():
 def student(fakes: Fakes, task: Task, online: bool) -> Node:
     """A student of the smoke preset, its first teacher in the loop or not."""
     preset = presets.preset(task, "smoke")
-    name = preset.teachers[0]
+    name, views = preset.teachers[0], VIEWS | ({} if task.kind == "points" else MIXED)
     config = replace(preset.train_teacher, teacher=name, architecture=preset.teacher(name), epochs=1)
     teacher = Node("train_teacher", f"teacher-{name}", 1, config, fakes.data, train_teacher.run)
     inputs = {"teacher_teacher": teacher}
     if not online:
-        config = replace(preset.teacher_labels, teacher=name, **VIEWS)
+        config = replace(preset.teacher_labels, teacher=name, batch_size=ONE_SIZE, **views)
         labels = {**fakes.data, "teacher": teacher}
         inputs = {"labels_teacher": Node("teacher_labels", "labels", 1, config, labels, teacher_labels.run)}
     architecture = preset.student(preset.students[0])
-    config = replace(preset.distill, teacher=name, architecture=architecture, epochs=3, online=online, **VIEWS)
+    config = replace(preset.distill, teacher=name, architecture=architecture, epochs=3, online=online, **views)
+    config = replace(config, loss=LOSSES.get(task.kind, config.loss), batch_size=ONE_SIZE)
     return Node("distill", f"student-{online}", 1, config, {**fakes.data, **inputs}, distill.run)
 
 
 @ALL
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path):
-    fakes = FAKES.get(task.prepare, Fakes)(tmp_path, 84, size=64, task=task)
+    fakes = FAKES.get(task.kind, Fakes)(tmp_path, 84, size=64, task=task)
     built = fakes.store.build(*(student(fakes, task, online) for online in (False, True)))
     cached, online = (load_file(artifact.file("weights.safetensors")) for artifact in built)
     assert all(torch.equal(cached[name], online[name]) for name in cached)

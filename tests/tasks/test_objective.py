@@ -7,12 +7,10 @@ import sys
 
 import pytest
 
-from pipeline.distillation.losses.table import LOSSES as BY_KIND
+from pipeline.distillation.losses.table import LOSSES, TOGETHER
 from pipeline.errors import ConfigError
 from pipeline.tasks import objective
 from pipeline.tasks.objective import Term
-
-LOSSES = BY_KIND["classify"]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +24,8 @@ LOSSES = BY_KIND["classify"]
         ("hint", (Term("label"), Term("hint"))),
         ("rkd:25,cosine:2", (Term("label"), Term("cosine", 2), Term("rkd", 25))),
         ("hint,hard:2", (Term("hard", 2), Term("hint"))),
+        ("features:0.1+kd", (Term("kd"), Term("features", 0.1))),
+        ("label+ccc:0.5+smooth_l1", (Term("label"), Term("smooth_l1"), Term("ccc", 0.5))),
     ],
 )
 def test_a_sum_is_read(text, terms):
@@ -52,7 +52,10 @@ def test_equal_sums_have_one_text(text, expected):
     [
         ("sofft", "'sofft'. Did you mean soft?"),
         ("hard,hnit:0.3", "'hnit'. Did you mean hint?"),
-        ("qqq", "label, hard, soft, dkd, dist, cosine, hint, attention, rkd, contrastive, features, relation"),
+        (
+            "qqq",
+            "label, smooth_l1, ccc, wing, hard, soft, dkd, dist, main, assistive, kd, cosine, hint, attention, rkd",
+        ),
         ("", "unknown loss, ''"),
         ("soft,", "unknown loss, 'soft,'. Did you mean soft?"),
         ("soft:0.5,label,soft", "names soft twice"),
@@ -88,6 +91,9 @@ def test_what_cannot_be_read_is_named(text, said):
         ("attention,hard,dkd", ("hard", "logits", "map"), ("map",)),
         ("hint,rkd", ("hidden", "map"), ("hidden", "map")),
         ("contrastive,cosine,dist", ("logits", "hidden"), ("hidden",)),
+        ("smooth_l1,ccc,wing", (), ()),
+        ("kd", ("logits",), ()),
+        ("main+assistive+features", ("logits", "hidden"), ("hidden",)),
     ],
 )
 def test_what_is_needed_of_the_teacher(text, answers, features):
@@ -96,16 +102,25 @@ def test_what_is_needed_of_the_teacher(text, answers, features):
 
 
 def test_the_text_knows_every_loss_of_the_table():
-    assert list(objective.REQUIRED_TARGETS) == list(LOSSES)
+    every = {name for losses in LOSSES.values() for name in losses} | TOGETHER.keys()
+    assert set(objective.REQUIRED_TARGETS) == every
+    assert LOSSES.keys() == objective.OF_OUTPUTS.keys() == objective.ANSWERS.keys()
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_loss_that_a_kind_takes_is_in_its_table_and_no_other(kind):
+    for name in objective.REQUIRED_TARGETS:
+        if name in LOSSES[kind] or (kind == "points" and name in TOGETHER):
+            objective.check_kind(name, kind)
+        else:
+            with pytest.raises(ConfigError, match=f"^LOSS={name}: {name} has no meaning"):
+                objective.check_kind(name, kind)
 
 
 def test_reading_a_sum_loads_no_torch():
     program = "from pipeline.tasks import objective; objective.required_targets('hint')"
     code = f"import sys; {program}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
-
-
-LOSSES = BY_KIND["classify"]
 
 
 @pytest.mark.parametrize(
@@ -182,9 +197,83 @@ def test_a_role_that_nobody_plays_is_named():
         objective.check_roles("soft@swin", list(objective.roles("swin")))
 
 
-def test_a_loss_between_classes_is_refused_for_labels_that_are_each_a_choice():
+@pytest.mark.parametrize(
+    ("teachers", "roles"),
+    [
+        (
+            "tough=resnet18+tolerant=resnet18",
+            {"tough": "tough=resnet18", "tolerant": "tolerant=resnet18"},
+        ),
+        ("tough + tolerant=resnet18", {"tough": "tough", "tolerant": "tolerant=resnet18"}),
+        ("swin+tough=resnet18", {"swin": "swin", "tough": "tough=resnet18"}),
+        ("tough=resnet18", {"teacher": "tough=resnet18"}),
+    ],
+)
+def test_a_role_may_stand_before_the_network_that_plays_it(teachers, roles):
+    assert objective.roles(teachers) == roles
+    assert list(objective.roles(teachers)) == list(roles)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "said"),
+    [
+        ("tough=resnet18+tough=resnet34", "has two teachers in one role: tough, tough"),
+        ("tough+swin+tough=resnet34", "has two teachers in one role: tough, swin, tough"),
+        ("tough=", "a role without a network"),
+        ("swin+=resnet18", "a network without its role"),
+        ("tough=resnet18+tough=resnet18", "names a teacher twice"),
+    ],
+)
+def test_a_role_is_played_once_and_by_somebody(teachers, said):
+    with pytest.raises(ConfigError) as caught:
+        objective.roles(teachers)
+    assert str(caught.value).startswith(f"TEACHER={teachers} ")
+    assert said in str(caught.value)
+
+
+def test_a_loss_that_has_no_meaning_for_the_answers_is_refused():
     for text in ("label", "soft:0.7+hard", "soft:0.4+relation:0.2+features:0.2+label:0.2", "hint"):
         objective.check_kind(text, "multilabel")
-    with pytest.raises(ConfigError, match=r"dkd: dkd compares the classes of one choice.*hard, soft, cosine"):
+    with pytest.raises(
+        ConfigError, match=r"dkd: dkd has no meaning.* several yes-or-no labels.*label, hard, soft, cos"
+    ):
         objective.check_kind("soft+dkd", "multilabel")
     objective.check_kind("soft+dkd", "classify")
+    objective.check_kind("kd:1+features:0.1", "points")
+    objective.check_kind("main@tolerant+assistive@tough", "points")
+    with pytest.raises(
+        ConfigError, match=r"wing, hard has no meaning where the answer is numbers\. .* ccc, soft, cosine"
+    ):
+        objective.check_kind("soft+hard+wing", "regress")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("label", "classify"),
+        ("label", "multilabel"),
+        ("label+ccc:0.5", "regress"),
+        ("smooth_l1", "regress"),
+        ("wing+label:2", "points"),
+    ],
+)
+def test_what_is_learned_without_a_teacher_may_be_a_sum(text, kind):
+    objective.check_truth_loss(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ("label+soft:0.5", "regress", "soft:0.5 needs a teacher.*Choose among label, smooth_l1, ccc[.]$"),
+        ("hint", "classify", "hint needs a teacher.*Choose among label[.]$"),
+        ("label@swin", "classify", "label@swin needs a teacher"),
+        ("ccc", "points", "ccc has no meaning where the answer is the points of a face. Choose among label, wing[.]$"),
+        ("cccc", "regress", "unknown loss, 'cccc'. Did you mean ccc"),
+        ("ccc:0", "regress", "no positive number"),
+        ("ccc,ccc:2", "regress", "names ccc twice"),
+    ],
+)
+def test_what_nobody_can_learn_without_a_teacher_is_named(text, kind, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        objective.check_truth_loss(text, kind)
+    assert str(caught.value).startswith(f"TRUTH_LOSS={text}")

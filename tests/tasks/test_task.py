@@ -17,7 +17,8 @@ from pipeline.config import DEMO_SETS, as_dict, fingerprinted
 from pipeline.distillation.kinds import KINDS
 from pipeline.errors import ConfigError
 from pipeline.inputs.batches import MODALITIES
-from pipeline.tasks import DEFAULT, PAIN, TASKS, Task, objective
+from pipeline.tasks import DEFAULT, PAIN, TASKS, Task, find, objective
+from pipeline.tasks.schemes import SCHEMES
 
 EXPRESSION, SKIN = TASKS["expression"], TASKS["skin-conductance"]
 LEVELS = Task("level", "classify", "pspi", ("none", "some", "much"), levels=((0, "none"), (1, "some"), (4, "much")))
@@ -210,3 +211,41 @@ def test_a_task_travels_to_other_processes(task):
 def test_tasks_are_known_without_torch():
     code = "import sys; from pipeline import tasks; tasks.find('pain').read('pain'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_of_another_number_the_bounds_must_be_given():
+    asked = find("intensity", target="phq_score", bounds="0,27")
+    assert (asked.target, asked.outputs, asked.targets) == ("phq_score", ("phq_score",), ("phq_score",))
+    assert asked.bounds == (0, 27)
+    assert asked.cuts == (6.75, 13.5, 20.25)
+    assert find("intensity", target="pspi") == TASKS["intensity"]
+    with pytest.raises(ConfigError, match=r"TARGET=phq_score .* RANGE=0,27"):
+        find("intensity", target="phq_score")
+
+
+@pytest.mark.parametrize("text", ["", "0", "0,", "3,1", "1,1", "a,b", "0,1,2", "nan,1", "0,inf"])
+def test_bounds_are_two_rising_numbers(text):
+    with pytest.raises(ConfigError, match=r"RANGE=.*lowest and the highest"):
+        find("intensity", bounds=text)
+
+
+def test_only_a_task_of_a_number_has_a_target_and_a_range():
+    for given in ({"target": "pspi"}, {"bounds": "0,1"}):
+        with pytest.raises(ConfigError, match="TASK=pain asks for no number"):
+            find("pain", **given)
+
+
+@pytest.mark.parametrize("count", SCHEMES)
+def test_of_other_points_outputs_and_mirror_are_theirs(count):
+    asked = find("landmarks", points=count)
+    assert asked.target == f"points{count}"
+    assert len(asked.outputs) == len(asked.mirrored) == count
+    assert asked.numbers[:3] == ("p0_x", "p0_y", "p1_x")
+    assert len(asked.numbers) == 2 * count
+
+
+def test_there_are_no_other_sets_of_points_and_no_points_of_other_tasks():
+    with pytest.raises(ConfigError, match="sets of 68, 98, 29 points"):
+        find("landmarks", points=5)
+    with pytest.raises(ConfigError, match="TASK=pain asks for no points"):
+        find("pain", points=68)

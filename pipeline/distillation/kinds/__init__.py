@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.distillation.kinds import classify, multilabel
+from pipeline.distillation.kinds import classify, multilabel, points, regress
 
 
 class Kind(NamedTuple):
@@ -21,9 +21,9 @@ class Kind(NamedTuple):
         where it is not known.
     strata : truth → int64 groups of samples that balanced sampling draws alike, below 0 where truth is not known.
     weights : option CLASS_WEIGHTS, known truth and the task → weights of the outputs in the loss; None for equal ones.
-    harden : raw outputs → the hard labels that are kept beside them.
+    harden : raw outputs → the hard labels that are kept beside them; None where a kind has none.
     validate : raw outputs, truth, weights and the task → a row of the history.
-    disagreement : hard labels and truth → how many differ.
+    agreement : raw outputs, truth and the task → how far they are apart, under a name that says in what.
     """
 
     read: Callable
@@ -33,12 +33,10 @@ class Kind(NamedTuple):
     targets: Callable
     strata: Callable
     weights: Callable
-    harden: Callable
+    harden: Callable | None
     validate: Callable
-    disagreement: Callable
+    agreement: Callable
 
 
-KINDS = {
-    name: Kind(*(getattr(module, function) for function in Kind._fields))
-    for name, module in {"classify": classify, "multilabel": multilabel}.items()
-}
+MODULES = {"classify": classify, "multilabel": multilabel, "regress": regress, "points": points}
+KINDS = {name: Kind(*(getattr(module, function) for function in Kind._fields)) for name, module in MODULES.items()}

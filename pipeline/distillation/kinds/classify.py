@@ -98,9 +98,9 @@ def validate(outputs: Tensor, truth: np.ndarray, class_weights: Tensor | None, t
     }
 
 
-def disagreement(hard: np.ndarray, truth: np.ndarray) -> int:
-    """How many hard labels are not the true class."""
-    return int((hard != truth).sum())
+def agreement(outputs: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, int]:
+    """``disagrees``: of how many samples the hard label is not the true class."""
+    return {"disagrees": int((harden(outputs) != truth).sum())}
 
 
 def _shares(label: Tensor, classes: int) -> Tensor:

@@ -92,6 +92,6 @@ def validate(outputs: Tensor, truth: np.ndarray, positive_weights: Tensor | None
     }
 
 
-def disagreement(hard: np.ndarray, truth: np.ndarray) -> int:
-    """Of how many samples a hard label is not the true one."""
-    return int((hard != truth).any(axis=1).sum())
+def agreement(outputs: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, int]:
+    """``disagrees``: of how many samples a hard label is not the true one."""
+    return {"disagrees": int((harden(outputs) != truth).any(axis=1).sum())}

@@ -1,13 +1,14 @@
 """What students and teachers minimise: functions of a network's outputs and a batch's targets, chosen by name.
 
 A new loss is a pure function, an entry here, among those of features or of the outputs of a kind, and one of
-``objective.REQUIRED_TARGETS``.
+``objective.REQUIRED_TARGETS`` and, of outputs, of ``objective.OF_OUTPUTS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ from pipeline.distillation.losses.features import (
 )
 from pipeline.distillation.losses.labels import binary_hard_loss, binary_loss, binary_soft_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, filled, label_loss, soft_loss, wide
+from pipeline.distillation.losses.numbers import ccc_loss, mse_loss, smooth_l1_loss
+from pipeline.distillation.losses.points import CONSTANTS, Zones, assistive_loss, kd_loss, main_loss, wing_loss
 from pipeline.models.heads import Outputs
 from pipeline.tasks.objective import ONE_TEACHER, REQUIRED_TARGETS, Term
 
@@ -40,12 +43,14 @@ class LossOptions:
         counts where it is there; None for equal weights.
     label_smoothing : share of the true label that ``label`` spreads over all classes.
     partial : whether some of the true labels are missing, so that ``label`` learns from the others alone.
+    constants : of ``main``, ``assistive`` and ``kd``, by their name in ``points.CONSTANTS``.
     """
 
     temperature: float = 4.0
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
     partial: bool = False
+    constants: str = "paper"
 
 
 def hard_loss(
@@ -74,29 +79,40 @@ def total(
     """The weighted sum of the terms' losses, as ``loop.fit`` wants it.
 
     The tokens of a network that has two learn ``label`` and ``hard`` as these say; any other loss of logits is the mean
-    of both tokens' losses. A loss about all of several teachers is the mean over them.
+    of both tokens' losses. A loss about all of several teachers is the mean over them, but for ``kd``, which is a sum
+    over them of its own.
 
     Parameters
     ----------
     terms : of the objective.
     options : that the losses share.
-    roles : of the teachers; targets are keyed ``role/what``, heads ``role/name``.
+    roles : of the teachers, of points from tough to tolerant; targets are keyed ``role/what``, heads ``role/name``.
     kind : of the task, which says what outputs and labels are.
     """
-    parts = [
-        (term.weight / len(played), LOSSES[kind][term.name], role)
-        for term in terms
-        for played in [_roles(term, roles)]
-        for role in played
-    ]
+    parts = [part for term in terms for part in _parts(term, options, roles, kind)]
 
     def loss(outputs: Outputs, targets: Targets) -> Tensor:
-        return sum(
-            weight * function(replace(outputs, heads=_of(role, outputs.heads)), _of(role, targets), options)
-            for weight, function, role in parts
-        )
+        return sum(weight * function(outputs, targets) for weight, function in parts)
 
     return loss
+
+
+def _parts(
+    term: Term, options: LossOptions, roles: Sequence[str], kind: str
+) -> Iterator[tuple[float, Callable[[Outputs, Targets], Tensor]]]:
+    """The weighted losses that a term stands for: one a role, or one about all of its roles."""
+    played = _roles(term, roles)
+    if term.name in TOGETHER:
+        zones = dict(zip(roles, CONSTANTS[options.constants].zones(len(roles)), strict=True))
+        yield term.weight, partial(TOGETHER[term.name], options=options, zones={role: zones[role] for role in played})
+        return
+    for role in played:
+        yield term.weight / len(played), partial(_of_one, LOSSES[kind][term.name], role, options)
+
+
+def _of_one(function: Callable, role: str, options: LossOptions, outputs: Outputs, targets: Targets) -> Tensor:
+    """A loss of what one role says."""
+    return function(replace(outputs, heads=_of(role, outputs.heads)), _of(role, targets), options)
 
 
 def _roles(term: Term, roles: Sequence[str]) -> Sequence[str]:
@@ -165,6 +181,52 @@ def _soft_of_each(outputs: Outputs, targets: Targets, options: LossOptions) -> T
     return _over_tokens(lambda logits: binary_soft_loss(logits, targets["logits"], options.temperature), outputs)
 
 
+def _of_numbers(loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Callable:
+    """A loss of numbers, weighted by their levels, over the tokens."""
+
+    def weighted(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+        return _over_tokens(lambda numbers: loss(numbers, targets["label"], options.class_weights), outputs)
+
+    return weighted
+
+
+def _soft_numbers(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    """The mean squared difference to the teacher's numbers."""
+    return _over_tokens(lambda numbers: mse_loss(numbers, targets["logits"]), outputs)
+
+
+def _true_points(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda points: mse_loss(points, targets["label"]), outputs)
+
+
+def _wing(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    return _over_tokens(lambda points: wing_loss(points, targets["label"]), outputs)
+
+
+def _main(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
+    g = CONSTANTS[options.constants].g
+    return _over_tokens(lambda points: main_loss(points, targets["label"], targets["logits"], g), outputs)
+
+
+def _assistive(outputs: Outputs, targets: Targets, options: LossOptions, zones: Mapping[str, Zones]) -> Tensor:
+    """The mean over the roles, each with its own zones."""
+    truth = targets["label"]
+
+    def loss(points: Tensor) -> Tensor:
+        each = (assistive_loss(points, truth, targets[f"{role}/logits"], own) for role, own in zones.items())
+        return sum(each) / len(zones)
+
+    return _over_tokens(loss, outputs)
+
+
+def _kd(outputs: Outputs, targets: Targets, options: LossOptions, zones: Mapping[str, Zones]) -> Tensor:
+    """Where the truth is not known, the toughest teacher's answer stands for it."""
+    teachers, constants = [targets[f"{role}/logits"] for role in zones], CONSTANTS[options.constants]
+    label = targets["label"]
+    truth = torch.where(label.isnan(), teachers[0].to(label.dtype), label)
+    return _over_tokens(lambda points: kd_loss(points, truth, teachers, constants, tuple(zones.values())), outputs)
+
+
 def _dkd(outputs: Outputs, targets: Targets, options: LossOptions) -> Tensor:
     return _over_tokens(
         lambda logits: dkd_loss(logits, targets["logits"], targets["label"], temperature=options.temperature), outputs
@@ -226,4 +288,14 @@ OF_FEATURES = {
 LOSSES = {
     "classify": {"label": _label, "hard": _hard, "soft": _soft, "dkd": _dkd, "dist": _dist} | OF_FEATURES,
     "multilabel": {"label": _label_of_each, "hard": _hard_of_each, "soft": _soft_of_each} | OF_FEATURES,
+    "regress": {
+        "label": _of_numbers(mse_loss),
+        "smooth_l1": _of_numbers(smooth_l1_loss),
+        "ccc": _of_numbers(ccc_loss),
+        "soft": _soft_numbers,
+    }
+    | OF_FEATURES,
+    "points": {"label": _true_points, "wing": _wing, "soft": _soft_numbers, "main": _main} | OF_FEATURES,
 }
+# Of points: losses that ask of each teacher which of all of them it is.
+TOGETHER = {"assistive": _assistive, "kd": _kd}

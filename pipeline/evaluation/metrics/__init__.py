@@ -7,7 +7,7 @@ all of it), ``extras(outcome)`` is written beside them. ``HEADLINE`` is the metr
 says otherwise, ``GROUPED`` the one that compares groups of samples where that has no value in many (empty: the
 headline), ``CALIBRATED`` whether the outputs give probabilities of classes that can be right or too sure, ``EMBEDDED``
 whether pooled features are kept to be drawn, ``THRESHOLDED`` whether every output is called above a threshold of its
-own.
+own, ``SEQUENCED`` whether the answers about the frames of a video make one about the video.
 
 Of kinds whose answers are right or wrong, ``truths(frame, question)`` says which samples are of each output,
 ``called(probabilities, question)`` what such probabilities call, ``spoken_probability(frame, question)`` the one that
@@ -16,6 +16,6 @@ seeds can agree about, in words ``spoken_of(question)``; ``ANSWERS`` names the a
 
 from __future__ import annotations
 
-from pipeline.evaluation.metrics import classify, multilabel, regress
+from pipeline.evaluation.metrics import classify, multilabel, points, regress
 
-METRICS = {"classify": classify, "multilabel": multilabel, "regress": regress}
+METRICS = {"classify": classify, "multilabel": multilabel, "regress": regress, "points": points}

@@ -22,7 +22,7 @@ from pipeline.tasks import Task
 HEADLINE = "balanced_accuracy"
 GROUPED = ""
 CALIBRATED = True  # outputs are logits of one class of several
-EMBEDDED = THRESHOLDED = False
+EMBEDDED = THRESHOLDED = SEQUENCED = False
 ANSWERS = ""  # one for each sample
 
 

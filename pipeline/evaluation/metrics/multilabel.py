@@ -19,7 +19,7 @@ from pipeline.tasks import Task
 
 HEADLINE = "macro_f1"
 GROUPED = "exact_match"  # few groups have every label, without which a mean over labels has no value
-CALIBRATED = False
+CALIBRATED = SEQUENCED = False
 EMBEDDED = THRESHOLDED = True
 ANSWERS = "labels"
 

@@ -9,16 +9,20 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.inputs.datasets import (
     affectnet,
     biovid,
+    cofw,
     ferplus,
     flame2,
     folders,
     frames,
+    ibug,
     npz,
     parquet,
     rafdb,
     synpain,
     table,
     truth,
+    unbc,
+    wflw,
 )
 from pipeline.inputs.datasets.entries import Entry, Listing, Region, Skipped, Unpack, pictures
 
@@ -35,9 +39,14 @@ READERS = {
     "affectnet": affectnet.read,
     "biovid": biovid.read,
     "npz": npz.read,
+    "300w": ibug.read,
+    "wflw": wflw.read,
+    "unbc": unbc.read,
 }
-UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read}
+UNPACKING = {"ferplus": ferplus.read, "parquet": parquet.read, "cofw": cofw.read}
 TABLES = ("csv", "frames")  # whose columns may bear other names
+# Told by the names of lists, of tables or of other files that no other form has.
+_BY_FILES = {"ferplus": ferplus, "rafdb": rafdb, "parquet": parquet, "wflw": wflw, "cofw": cofw, "unbc": unbc}
 
 
 def recognise(path: Path, files: Mapping[str, str], names: Mapping[str, str] | None = None) -> str:
@@ -57,7 +66,7 @@ def recognise(path: Path, files: Mapping[str, str], names: Mapping[str, str] | N
         return "frames"
     if table.recognises(path):
         return "csv"
-    for name, module in (("ferplus", ferplus), ("rafdb", rafdb), ("parquet", parquet)):
+    for name, module in _BY_FILES.items():
         if module.recognises(files):
             return name
     if affectnet.recognises(path, files):
@@ -77,11 +86,14 @@ def recognise(path: Path, files: Mapping[str, str], names: Mapping[str, str] | N
     for name, module in (("synpain", synpain), ("folders", folders)):
         if module.recognises(shown):
             return name
+    if ibug.recognises(files):
+        return "300w"
     raise DataError(
         f"The dataset {path} is in no known form; it has {len(shown)} pictures, the first is {shown[0]}. "
         "Expected names of SynPAIN's form ([ID]_[Pain|NoPain]_[Man|Woman]_[Young|Old].jpg), a folder per class "
-        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB or AffectNet, the folders of FLAME 2, Parquet "
-        "files, or a CSV file with path and label, or with rgb_frame and ir_frame: DATA=table.csv"
+        "(pain, no_pain; anger, disgust ...), the lists of FER+, RAF-DB, AffectNet or WFLW, the folders of FLAME 2 or "
+        "UNBC-McMaster, a .pts file beside each picture (300W), COFW's .mat or Parquet files, or a CSV file with path "
+        "and label, or with rgb_frame and ir_frame: DATA=table.csv"
     )
 
 

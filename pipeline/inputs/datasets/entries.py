@@ -32,10 +32,27 @@ class Region:
     ----------
     targets : by column of the sample table, the word of a class target, or a number as text; none is empty.
     expressive : 1 for a face that shows an expression, 0 for one at rest, None where that is not known.
+    points : of the face, one behind the other: x0, y0, x1, y1, …; as many as one of the schemes has, or none. Pixels of
+        the whole picture, whose first one reaches from 0 to 1 on both axes.
+    hidden : 1 for each point that something covers, 0 for the others; empty where the dataset does not say.
+    box : x0, y0, x1, y1 of the face as the dataset gives it, in the same pixels; empty without one. The region is then
+        a square about it.
+    about_points : whether the region of a face without a box is a square about its points.
+    attributes : of this face alone, where a picture shows several.
     """
 
     targets: Mapping[str, str]
     expressive: int | None = None
+    points: tuple[float, ...] = ()
+    hidden: tuple[int, ...] = ()
+    box: tuple[float, ...] = ()
+    about_points: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def point_set(self) -> str:
+        """The target that the points answer, such as ``points68``; empty without points."""
+        return f"points{len(self.points) // 2}" if self.points else ""
 
 
 @dataclass(frozen=True)
@@ -47,11 +64,12 @@ class Entry:
     file : path relative to the dataset's folder, with forward slashes.
     subject_id : who is shown; the unit of splitting.
     regions : ``{"full": region}``, ``{"left": region, "right": region}`` for a side-by-side picture, or by number the
-        windows of a file with several.
+        windows of a file, or the faces of a picture, with several.
     attributes : further columns of the sample table.
     fold : the official part or fold number, empty when there is none.
     source : the dataset it is from, where there are several.
     companions : by modality, a further file of the same scene: the infrared half of a pair of frames.
+    sequence : the video or sequence that a frame is of, empty where that is not known.
     """
 
     file: str
@@ -61,6 +79,7 @@ class Entry:
     fold: str = ""
     source: str = ""
     companions: Mapping[str, str] = field(default_factory=dict)
+    sequence: str = ""
 
 
 @dataclass(frozen=True)

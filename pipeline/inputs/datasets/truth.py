@@ -1,8 +1,9 @@
 """``truth.csv`` beside the pictures: what is known of each region of each picture besides its class.
 
-Columns: ``file``, ``region`` (empty: ``full``), ``subject_id``, attributes of the person, and targets. Points of the
-face (``l5_``, ``l68_``), shape parameters (``phenotype_``), names (``id``, ``clip``, ``video``) and the reader's own
-``label`` do not join.
+Columns: ``file``, ``region`` (empty: ``full``), ``subject_id``, attributes of the person, and targets. ``l68_0_x``,
+``l68_0_y`` … are the 68 points of the face, in pixels of the whole picture, known where all of them are numbers.
+``sequence``, ``video`` or ``clip`` names the sequence of a frame, unless frames are grouped by their clips already.
+Five points (``l5_``), shape parameters (``phenotype_``), names (``id``) and the reader's own ``label`` do not join.
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ from pathlib import Path
 from pipeline.artifacts.suffixes import one_line, printable
 from pipeline.artifacts.tables import listed, read_rows
 from pipeline.errors import DataError
+from pipeline.fields import read_number
 from pipeline.inputs.datasets.entries import Entry, Listing, Region
 from pipeline.inputs.datasets.vocabulary import MEASURES, check_measure
+from pipeline.tasks.schemes import POINTS_68
 
 FILE = "truth.csv"
 ATTRIBUTES = ("gender", "sex", "age_group", "age", "ethnicity")
 MAX_TARGETS = 128
 _KEYS = ("file", "region", "subject_id")
-_LEFT_OUT = re.compile(r"l5_.*|l68_.*|phenotype_.*|label|(sample_)?id|clip|video|[xy][01]|source|fold|expressive")
+SEQUENCES = ("sequence", "video", "clip")
+POINTS = tuple(f"l68_{point}_{axis}" for point in range(POINTS_68.count) for axis in "xy")
+_LEFT_OUT = re.compile(
+    rf"l5_.*|l68_.*|phenotype_.*|label|(sample_)?id|{'|'.join(SEQUENCES)}|[xy][01]|source|fold|expressive"
+)
 
 Rows = Mapping[tuple[str, str], Mapping[str, str]]
 
 
 def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
-    """The listing with the targets, attributes and subjects of the truth, where there is one.
+    """The listing with the targets, points, attributes, subjects and sequences of the truth, where there is one.
 
     What a reader says itself stays as it says it.
 
@@ -46,7 +53,7 @@ def joined(listing: Listing, path: Path, files: Mapping[str, str]) -> Listing:
     if not path.is_dir() or FILE not in files:
         return listing
     rows = _rows(path / FILE)
-    return replace(listing, entries=[_joined(entry, rows) for entry in listing.entries])
+    return replace(listing, entries=[_joined(entry, rows, not listing.grouping) for entry in listing.entries])
 
 
 def _rows(path: Path) -> Rows:
@@ -80,24 +87,32 @@ def _check_measures(place: str, row: Mapping[str, str]) -> None:
         raise DataError(f"{place}: {error}. Correct the line, or rename the table.") from error
 
 
-def _joined(entry: Entry, rows: Rows) -> Entry:
+def _joined(entry: Entry, rows: Rows, in_sequences: bool) -> Entry:
     """One picture with what the truth adds to it."""
     own = {region: rows.get((entry.file, region), {}) for region in entry.regions}
     person = {name: value for row in own.values() for name, value in row.items()}
     traits = {name: _word(person[name]) for name in ATTRIBUTES if name in person}
+    sequences = [person[name] for name in SEQUENCES if name in person and in_sequences]
     return replace(
         entry,
         subject_id=person.get("subject_id", entry.subject_id),
-        regions={name: _with_targets(region, own[name]) for name, region in entry.regions.items()},
+        regions={name: _with_truth(region, own[name]) for name, region in entry.regions.items()},
         attributes=dict(entry.attributes) | {k: v for k, v in traits.items() if k not in entry.attributes},
+        sequence=entry.sequence or next(iter(sequences), ""),
     )
 
 
-def _with_targets(region: Region, row: Mapping[str, str]) -> Region:
-    """The reader's targets, and behind them those that the truth alone knows."""
+def _with_truth(region: Region, row: Mapping[str, str]) -> Region:
+    """The reader's targets and points, and behind them those that the truth alone knows."""
     others = {*region.targets, *_KEYS, *ATTRIBUTES}
     further = {k: v for k, v in row.items() if k not in others and not _LEFT_OUT.fullmatch(k)}
-    return replace(region, targets=dict(region.targets) | further)
+    return replace(region, targets=dict(region.targets) | further, points=region.points or _points(row))
+
+
+def _points(row: Mapping[str, str]) -> tuple[float, ...]:
+    """The points of a face, none unless all are numbers."""
+    coordinates = [read_number(row.get(name, "")) for name in POINTS]
+    return () if None in coordinates else tuple(coordinates)
 
 
 def _word(value: str) -> str:

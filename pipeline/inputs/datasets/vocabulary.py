@@ -14,6 +14,7 @@ from pipeline.tasks import TASKS, Task
 MEASURES = re.compile(r"au[0-9]{2}|pspi|asymmetry|(yaw|pitch|roll)_deg")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,15}\.?[0-9]{0,30}|\.[0-9]{1,30})(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 MOST = 1e9  # of a measure: sums of squares stay finite
+MOST_NUMBERS = 10  # different values that an attribute of numbers has: with more it is a measure
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,28 @@ def vocabularies(tasks: Iterable[Task] | None = None, signals: bool | None = Non
     return {target: Vocabulary(target, known) for target, known in words.items()}
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number in plain digits, of at most ``MOST``."""
+    return _NUMBER.fullmatch(text) is not None and abs(float(text)) <= MOST
+
+
 def check_measure(name: str, text: str) -> None:
-    """Refuse a word where a measure of the face belongs.
+    """Refuse a word where a number belongs, and a number that no task that asks for it can mean.
 
     Raises
     ------
-    DataError : it is no finite number in plain digits; the message is the reason, as ``kind: detail``.
+    DataError : it is no finite number in plain digits, or beyond the bounds of the task whose target it is; the message
+        is the reason, as ``kind: detail``.
     """
-    if not (_NUMBER.fullmatch(text) and abs(float(text)) <= MOST):
+    if not is_number(text):
         raise DataError(f"unknown {name}: {quoted(text)}, expected a number up to {MOST:g}, or an empty cell")
+    for task in TASKS.values():
+        if task.target == name and task.bounds and not task.bounds[0] <= float(text) <= task.bounds[1]:
+            low, high = task.bounds
+            raise DataError(f"out of range: {name} {float(text):g}, expected {low:g} to {high:g}")
 
 
 def is_target(column: str, vocabulary: Mapping[str, Vocabulary]) -> bool:
     """Whether a table's column of this name answers a task or is a measure of the face."""
-    asked = {task.target for task in TASKS.values()}
+    asked = {task.target for task in TASKS.values() if task.kind != "points"}  # these have many columns
     return column in vocabulary or column in asked or MEASURES.fullmatch(column) is not None

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,11 +19,20 @@ from PIL import Image
 from pipeline.errors import DataError
 from pipeline.inputs.faces.boxes import same_face, side_by_side
 from pipeline.inputs.faces.card import Preparation
-from pipeline.inputs.faces.geometry import centre_crop, squeezed, warp
+from pipeline.inputs.faces.geometry import (
+    centre_square,
+    composed,
+    in_shares,
+    sample,
+    similarity,
+    squeezed,
+    stretch,
+    template,
+)
 from pipeline.inputs.images import Box, halves, load_reduced
 
 if TYPE_CHECKING:
-    from pipeline.inputs.faces.detector import Detection
+    from pipeline.inputs.faces.detector import Detection, Detector
 
 Row = tuple[Path, Box]  # a picture, and the region's box in its full-size pixels
 Map = Callable[[Callable, Iterable], Iterable]
@@ -39,7 +48,8 @@ def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
 
     ``look`` is 1 for a face found at the first look, 2 or more at a finer one, 0 if none was found. Then ``detected``
     is 0, ``probability`` 0, boxes and landmarks are NaN, and the face is the region's centre. Where nobody looks
-    (``ALIGN=none``) ``detected`` is 1, the box is the region's, ``look`` is 0, probability and landmarks are NaN.
+    (``ALIGN=none``, or boxes are given) ``detected`` is 1, the box is the region's or the one given, ``look`` is 0,
+    probability and landmarks are NaN. ``warp`` leads from the picture's pixels to the face, see ``AlignedFace``.
     """
     return {
         "rgb": ((rows, size, size, 3), np.uint8),
@@ -48,6 +58,7 @@ def layout(rows: int, size: int) -> dict[str, tuple[tuple[int, ...], type]]:
         "probability": ((rows,), np.float32),
         "boxes": ((rows, 4), np.float32),
         "landmarks": ((rows, 5, 2), np.float32),
+        "warp": ((rows, 2, 3), np.float64),
     }
 
 
@@ -63,6 +74,7 @@ class AlignedFace:
     probability : MTCNN's that it is a face; 0 where none was found, NaN where nobody looked.
     box : float64 (x0, y0, x1, y1), full-size pixels of the picture; NaN without a face.
     landmarks : float64, shape (5, 2), full-size pixels of the picture; NaN without a face or where nobody looked.
+    warp : float64, shape (2, 3), from full-size pixels of the picture to the face, whose edges are at -0.5 and 0.5.
     half : ``left``, ``right`` or ``full``: the region of the picture.
     """
 
@@ -72,6 +84,7 @@ class AlignedFace:
     probability: float
     box: np.ndarray
     landmarks: np.ndarray
+    warp: np.ndarray
     half: str = ""
 
 
@@ -83,6 +96,10 @@ class Region:
     scale: float
     corner: np.ndarray
 
+    def of_picture(self, matrix: np.ndarray) -> np.ndarray:
+        """A map from this part's pixels as one from the full-size picture's, both of shape (2, 3)."""
+        return composed(matrix, np.column_stack([np.eye(2) / self.scale, -self.corner / self.scale]))
+
 
 class FaceAligner:
     """Makes faces of one size from pictures.
@@ -90,7 +107,7 @@ class FaceAligner:
     Parameters
     ----------
     preparation : the settings, from a config or from a network's card.
-    device : where faces are looked for: ``cpu``, ``cuda`` or ``cuda:N``. With ``align="none"`` no detector is loaded.
+    device : where faces are looked for: ``cpu``, ``cuda`` or ``cuda:N``. Where nobody looks no detector is loaded.
     map : how reading and warping go over several rows; a thread pool's ``map`` beside a GPU.
     """
 
@@ -99,20 +116,25 @@ class FaceAligner:
         self._size, self._margin = preparation.face_size, preparation.margin
         self._map = map
         self._read = lru_cache(maxsize=2)(load_reduced)  # the halves of a picture follow each other
-        self._detector = None
+        self._device = device
         self._cpu = device == "cpu"
-        if preparation.align != "none":
-            from pipeline.inputs.faces.detector import Detector  # imports torch
+        self._looks = preparation.align != "none"
 
-            self._detector = Detector(device, preparation.min_face, preparation.fine_min_face_px, map)
+    @cached_property
+    def _detector(self) -> Detector:
+        from pipeline.inputs.faces.detector import Detector  # imports torch
 
-    def align(self, rows: Sequence[Row], batch: int = 1) -> dict[str, np.ndarray]:
-        """Align the faces of some rows: of each region the most probable one.
+        return Detector(self._device, self._preparation.min_face, self._preparation.fine_min_face_px, self._map)
+
+    def align(self, rows: Sequence[Row], batch: int = 1, boxes: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Align the faces of some rows: of each region the most probable one, or the one in a box that is given.
 
         Parameters
         ----------
         rows : pictures and boxes.
         batch : rows that the network sees at once.
+        boxes : float, shape (rows, 4), where each face is, full-size pixels of its picture, NaN where it has none; by
+            default it is looked for.
 
         Returns
         -------
@@ -125,13 +147,16 @@ class FaceAligner:
         columns = {name: np.zeros(shape, dtype) for name, (shape, dtype) in layout(len(rows), self._size).items()}
         with self._at_work():
             for start in range(0, len(rows), batch):
-                for i, face in enumerate(self._main(rows[start : start + batch]), start):
+                some = slice(start, start + batch)
+                faces = self._main(rows[some]) if boxes is None else self._given(rows[some], boxes[some])
+                for i, face in enumerate(faces, start):
                     columns["rgb"][i] = face.rgb
                     columns["detected"][i] = face.detected
                     columns["look"][i] = face.look
                     columns["probability"][i] = face.probability
                     columns["boxes"][i] = face.box
                     columns["landmarks"][i] = face.landmarks
+                    columns["warp"][i] = face.warp
         return columns
 
     def faces(self, path: Path) -> tuple[np.ndarray, list[AlignedFace]]:
@@ -163,7 +188,7 @@ class FaceAligner:
     def _at_work(self) -> Iterator[None]:
         """Sums in one order on a CPU; no picture is remembered after the call, for it may change."""
         try:
-            if self._detector is not None and self._cpu:
+            if self._looks and self._cpu:
                 with one_thread():
                     yield
             else:
@@ -183,17 +208,21 @@ class FaceAligner:
 
     def _main(self, rows: Sequence[Row]) -> Iterator[AlignedFace]:
         """The most probable face of each row's region; its centre where there is none."""
-        if self._detector is None:
+        if not self._looks:
             yield from self._map(self._whole, rows)
             return
         yield from self._map(lambda item: self._cut(*item), self._find(rows))
+
+    def _given(self, rows: Sequence[Row], boxes: np.ndarray) -> Iterator[AlignedFace]:
+        """The face in the box of each row."""
+        yield from self._map(lambda item: self._boxed(*item), zip(rows, boxes, strict=True))
 
     def _beside(self, main: AlignedFace, row: Row) -> list[AlignedFace]:
         """The main face of a region and the others, each aligned from as many pixels as it has.
 
         A main face that is not sure and that the closer look does not find again, but others, was a texture.
         """
-        if self._detector is None:
+        if not self._looks:
             return [main]
         looks = 1 if main.probability >= SURE else None
         region = self._region(row, self._reduction(row[1], OTHERS_MIN_FACE))
@@ -224,7 +253,7 @@ class FaceAligner:
         nobody looks, the region has that of the result.
         """
         shorter = min(box[2] - box[0], box[3] - box[1])
-        if self._detector is None:
+        if not self._looks:
             return int(shorter / self._size) or 1
         enough = self._size / (1 + 2 * self._margin) / (smallest or self._preparation.min_face)
         return int(shorter / enough) or 1
@@ -256,17 +285,45 @@ class FaceAligner:
     def _cut(self, region: Region, face: Detection | None, look: int) -> AlignedFace:
         """The face of a region, or the region's centre, with what is known of it in the full-size picture's pixels."""
         if face is None:
-            nowhere = np.full((5, 2), np.nan)
-            return AlignedFace(centre_crop(region.image, self._size), False, look, 0.0, np.full(4, np.nan), nowhere)
-        rgb = warp(region.image, face.landmarks, self._size, self._margin)
+            return self._centre(region, look)
+        if self._preparation.box == "mtcnn":
+            matrix = similarity(face.landmarks, template(self._size, self._margin))
+        else:
+            matrix = self._about(face.box)
         box = face.box * region.scale + np.tile(region.corner, 2)
-        return AlignedFace(rgb, True, look, face.probability, box, face.landmarks * region.scale + region.corner)
+        landmarks = face.landmarks * region.scale + region.corner
+        return self._drawn(region, matrix, look=look, probability=face.probability, box=box, landmarks=landmarks)
+
+    def _boxed(self, row: Row, box: np.ndarray) -> AlignedFace:
+        """The face in a box that is given; the region's centre where there is none."""
+        if np.isnan(box).any():
+            return self._centre(self._region(row), 0)
+        side = max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * self._margin)
+        region = self._region(row, int(side / self._size) or 1)
+        matrix = self._about((box - np.tile(region.corner, 2)) / region.scale)
+        return self._drawn(region, matrix, look=0, probability=np.nan, box=box, landmarks=np.full((5, 2), np.nan))
+
+    def _about(self, box: np.ndarray) -> np.ndarray:
+        """The map that makes a box, squared about its middle and with the margin, the whole face."""
+        middle, side = (box[:2] + box[2:]) / 2, max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * self._margin)
+        zoom = self._size / side
+        return np.column_stack([zoom * np.eye(2), self._size / 2 - zoom * middle])
+
+    def _drawn(self, region: Region, matrix: np.ndarray, **found: Any) -> AlignedFace:
+        """The face that a map from a region's pixels to the face's makes."""
+        warp = region.of_picture(in_shares(matrix, self._size))
+        return AlignedFace(sample(region.image, matrix, self._size), True, warp=warp, **found)
+
+    def _centre(self, region: Region, look: int) -> AlignedFace:
+        """The largest square around the middle of a region in which no face is."""
+        nowhere, (rgb, warp) = np.full((5, 2), np.nan), centre_square(region.image, self._size)
+        return AlignedFace(rgb, False, look, 0.0, np.full(4, np.nan), nowhere, region.of_picture(warp))
 
     def _whole(self, row: Row) -> AlignedFace:
         """A region that is a face already, resized as a whole: of a cropped face nothing may be cut off."""
         region = self._region(row, self._reduction(row[1]))
-        nowhere = np.full((5, 2), np.nan)
-        return AlignedFace(squeezed(region.image, self._size), True, 0, np.nan, np.array(row[1], float), nowhere)
+        nowhere, warp = np.full((5, 2), np.nan), region.of_picture(stretch(region.image))
+        return AlignedFace(squeezed(region.image, self._size), True, 0, np.nan, np.array(row[1], float), nowhere, warp)
 
 
 @contextmanager
@@ -288,6 +345,8 @@ def _cpu_aligner(preparation: Preparation) -> FaceAligner:
     return FaceAligner(preparation)
 
 
-def align_block(block: slice, rows: Sequence[Row], preparation: Preparation) -> tuple[slice, dict[str, np.ndarray]]:
+def align_block(
+    block: slice, rows: Sequence[Row], preparation: Preparation, boxes: np.ndarray | None = None
+) -> tuple[slice, dict[str, np.ndarray]]:
     """Align one block of rows on one core: the task of a worker process. Returns the block and its columns."""
-    return block, _cpu_aligner(preparation).align(rows)
+    return block, _cpu_aligner(preparation).align(rows, boxes=boxes)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact
 
 STAGE = "align"
-VERSION = 5  # the stage's: another one makes other pixels, or another file, of the same pictures
+VERSION = 6  # the stage's: another one makes other pixels, or another file, of the same pictures
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Preparation:
     margin : background on each side of the face, as a share of its width.
     min_face : the first look's smallest face, as a share of the shorter side.
     fine_min_face_px : the last look's smallest face in pixels.
+    box : what of a face is brought to its place: ``mtcnn``, its five landmarks; ``points`` or ``dataset``, the box
+        about its points or of the dataset, where nobody knows it the detector's.
     """
 
     align: str
@@ -32,6 +34,7 @@ class Preparation:
     margin: float
     min_face: float
     fine_min_face_px: int
+    box: str
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Preparation:

@@ -70,6 +70,16 @@ def invert(matrix: np.ndarray) -> np.ndarray:
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
+def composed(then: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """One affine map after another, all of shape (2, 3)."""
+    return np.column_stack([then[:, :2] @ first[:, :2], transform(then, first[:, 2])])
+
+
+def in_shares(matrix: np.ndarray, size: int) -> np.ndarray:
+    """A map to the pixels of a square as one to shares of its side from its middle, both of shape (2, 3)."""
+    return matrix / size - np.array([[0, 0, 0.5], [0, 0, 0.5]])
+
+
 def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points of shape (n, 2) under an affine map of shape (2, 3)."""
     return points @ matrix[:, :2].T + matrix[:, 2]
@@ -134,35 +144,29 @@ def _inside(low: int, high: int, length: int) -> tuple[int, int, tuple[int, int]
     return first, last, (before, missing - before)
 
 
-def warp(image: Picture, landmarks: np.ndarray, size: int, margin: float) -> np.ndarray:
-    """An upright face of a fixed size: the similarity that brings its landmarks nearest to the template.
-
-    Parameters
-    ----------
-    image : the picture. Nothing from outside it is used: for one half of a side-by-side picture,
-        give that half alone.
-    landmarks : float, shape (5, 2), pixels of ``image``.
-    size, margin : as in ``template``.
-
-    Returns
-    -------
-    uint8, shape (size, size, 3).
-    """
-    return sample(image, similarity(landmarks, template(size, margin)), size)
-
-
-def centre_crop(image: Picture, size: int) -> np.ndarray:
+def centre_square(image: Picture, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The largest square around the middle, resized, antialiased: for a picture in which no face is found.
 
     Parameters
     ----------
     image : the picture.
     size : side of the output in pixels.
+
+    Returns
+    -------
+    uint8, shape (size, size, 3), and float, shape (2, 3), from the picture's pixels to shares of the square.
     """
     whole = as_image(image)
     side = min(whole.size)
     x0, y0 = (whole.width - side) // 2, (whole.height - side) // 2
-    return squeezed(whole.crop((x0, y0, x0 + side, y0 + side)), size)
+    square = whole.crop((x0, y0, x0 + side, y0 + side))
+    corner = np.column_stack([np.eye(2), [-x0, -y0]])
+    return squeezed(square, size), composed(stretch(square), corner)
+
+
+def stretch(image: Picture) -> np.ndarray:
+    """The map from a picture's pixels to shares of its sides from its middle, float, shape (2, 3)."""
+    return np.column_stack([np.diag(1 / np.array(as_image(image).size)), [-0.5, -0.5]])
 
 
 def squeezed(image: Picture, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.distillation.losses import features, logits, table
+from pipeline.distillation.losses import features, logits, numbers, points, table
 from pipeline.distillation.losses import table as losses
 from pipeline.distillation.losses.features import (
     attention_loss,
@@ -23,7 +23,9 @@ from pipeline.distillation.losses.features import (
 )
 from pipeline.distillation.losses.labels import binary_hard_loss, binary_loss, binary_soft_loss
 from pipeline.distillation.losses.logits import dist_loss, dkd_loss, label_loss, soft_loss
-from pipeline.distillation.losses.table import OF_FEATURES, LossOptions, balanced_weights, total
+from pipeline.distillation.losses.numbers import ccc_loss, mse_loss, smooth_l1_loss
+from pipeline.distillation.losses.points import CONSTANTS, assistive_loss, kd_loss, main_loss, wing_loss
+from pipeline.distillation.losses.table import OF_FEATURES, TOGETHER, LossOptions, balanced_weights, total
 from pipeline.models.heads import Outputs
 from pipeline.tasks import objective
 from pipeline.tasks.objective import ONE_TEACHER, Term
@@ -165,7 +167,7 @@ def test_of_several_labels_each_token_learns_each_label(batch):
     }
     own = table.LOSSES["multilabel"]
     assert own.keys() == expected.keys() | OF_FEATURES.keys()
-    assert tuple(expected) == objective.OF_LABELS
+    assert tuple(expected) == objective.OF_OUTPUTS["multilabel"]
     for name, loss in expected.items():
         torch.testing.assert_close(own[name](outputs, targets | labels, options), loss)
         found = total([Term(name)], options, kind="multilabel")(*with_roles(outputs, targets | labels))
@@ -297,8 +299,8 @@ def test_balanced_weights_make_classes_count_alike():
 
 
 def test_every_loss_is_a_public_function():
-    public = {name for module in (features, logits, losses) for name in vars(module)}
-    assert all(f"{name}_loss" in public for name in LOSSES)
+    public = {name for module in (features, logits, losses, numbers, points) for name in vars(module)}
+    assert all(f"{name}_loss" in public for name in objective.REQUIRED_TARGETS)
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -327,3 +329,122 @@ def test_the_other_losses_ask_for_no_label(batch, name):
     outputs, targets = batch
     missing = targets | {"label": torch.full((9,), -1)}
     assert torch.equal(value(name, outputs, missing, partial=True), value(name, outputs, targets))
+
+
+LEVEL_WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.fixture
+def tokens(batch):
+    """Outputs of a network with two tokens, and what is true of 9 samples: shares of a range, the first two unknown."""
+    outputs, _ = batch
+    truth = torch.rand(9, 2, generator=torch.Generator().manual_seed(3))
+    truth[:2] = torch.nan
+    return outputs, truth
+
+
+@pytest.mark.parametrize("weights", [None, LEVEL_WEIGHTS])
+def test_each_token_learns_the_numbers(tokens, weights):
+    outputs, truth = tokens
+    answer, options = truth.flip(0).nan_to_num(), LossOptions(class_weights=weights, partial=True)
+    expected = {
+        "label": sum(mse_loss(token, truth, weights) for token in outputs.tokens) / 2,
+        "smooth_l1": sum(smooth_l1_loss(token, truth, weights) for token in outputs.tokens) / 2,
+        "ccc": sum(ccc_loss(token, truth, weights) for token in outputs.tokens) / 2,
+        "soft": sum((token - answer).square().mean() for token in outputs.tokens) / 2,
+    }
+    assert table.LOSSES["regress"].keys() == expected.keys() | OF_FEATURES.keys()
+    assert tuple(expected) == objective.OF_OUTPUTS["regress"]
+    targets = {"label": truth, f"{ONE_TEACHER}/logits": answer}
+    for name, loss in expected.items():
+        torch.testing.assert_close(total([Term(name)], options, kind="regress")(outputs, targets), loss)
+    both = total(objective.parse("label+ccc:0.5"), options, kind="regress")(outputs, {"label": truth})
+    torch.testing.assert_close(both, expected["label"] + 0.5 * expected["ccc"])
+
+
+OF_THREE = ("tough", "strict", "tolerant")
+
+
+def taught(truth: torch.Tensor, roles: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """What is true, and what each teacher says of it: the farther off, the later it is named."""
+    noise = torch.randn(9, 2, generator=torch.Generator().manual_seed(4))
+    teachers = {f"{role}/logits": truth.nan_to_num() + (1 + n) * noise / 3 for n, role in enumerate(roles)}
+    return {"label": truth} | teachers
+
+
+def summed(loss: str, roles: tuple[str, ...], constants: str = "paper"):
+    return total(objective.parse(loss), LossOptions(constants=constants), roles, "points")
+
+
+def test_each_token_learns_the_points(tokens):
+    outputs, truth = tokens
+    targets = taught(truth, (ONE_TEACHER,))
+    answer = targets[f"{ONE_TEACHER}/logits"]
+    expected = {
+        "label": sum(mse_loss(token, truth) for token in outputs.tokens) / 2,
+        "wing": sum(wing_loss(token, truth) for token in outputs.tokens) / 2,
+        "soft": sum((token - answer).square().mean() for token in outputs.tokens) / 2,
+        "main": sum(main_loss(token, truth, answer, 3.0) for token in outputs.tokens) / 2,
+        "assistive": sum(assistive_loss(token, truth, answer, *CONSTANTS["code"].zones(1)) for token in outputs.tokens)
+        / 2,
+        "kd": sum(kd_loss(token, truth, [answer], CONSTANTS["code"]) for token in outputs.tokens) / 2,
+    }
+    assert table.LOSSES["points"].keys() | TOGETHER.keys() == expected.keys() | OF_FEATURES.keys()
+    assert tuple(expected) == objective.OF_OUTPUTS["points"]
+    for name, loss in expected.items():
+        torch.testing.assert_close(summed(name, (ONE_TEACHER,), "code")(outputs, targets), loss)
+
+
+@pytest.mark.parametrize("constants", CONSTANTS)
+@pytest.mark.parametrize("roles", [(ONE_TEACHER,), ("tough", "tolerant"), OF_THREE])
+def test_kd_is_one_main_part_and_the_assistive_part_of_every_role(tokens, roles, constants):
+    """The order is that of the roles, whatever order the targets come in."""
+    outputs, truth = tokens
+    outputs = replace(outputs, tokens=outputs.tokens[:1])
+    targets, own = taught(truth, roles), CONSTANTS[constants]
+    answers = [targets[f"{role}/logits"] for role in roles]
+    expected = len(roles) * own.main * main_loss(outputs.tokens[0], truth, answers[-1], own.g)
+    for answer, zones in zip(answers, own.zones(len(roles)), strict=True):
+        expected = expected + assistive_loss(outputs.tokens[0], truth, answer, zones)
+    backwards = dict(reversed(targets.items()))
+    torch.testing.assert_close(summed("kd", roles, constants)(outputs, backwards), expected)
+    torch.testing.assert_close(summed("kd:0.3", roles, constants)(outputs, targets), 0.3 * expected)
+
+
+def test_kd_is_what_its_parts_sum_to(tokens):
+    """For two teachers: twice the weight of main about the tolerant one, and twice the mean of both assistive parts."""
+    outputs, truth = tokens
+    roles, targets = ("tough", "tolerant"), taught(truth, ("tough", "tolerant"))
+    for constants, parts in (("paper", "main@tolerant:2.5+assistive:2"), ("code", "main@tolerant:2+assistive:2")):
+        whole, sum_of_parts = (summed(loss, roles, constants)(outputs, targets) for loss in ("kd", parts))
+        torch.testing.assert_close(whole, sum_of_parts)
+    apart = summed("main@tolerant:2+assistive@tough+assistive@tolerant", roles, "code")(outputs, targets)
+    torch.testing.assert_close(apart, summed("kd", roles, "code")(outputs, targets))
+
+
+def test_the_constants_of_a_role_are_those_of_its_place_among_all(tokens):
+    outputs, truth = tokens
+    targets, tough, tolerant = taught(truth, OF_THREE), *CONSTANTS["code"].zones(2)
+    for role, zones in {"tough": tough, "strict": tough, "tolerant": tolerant}.items():
+        answer = targets[f"{role}/logits"]
+        expected = sum(assistive_loss(token, truth, answer, zones) for token in outputs.tokens) / 2
+        alone = {name: values for name, values in targets.items() if name in ("label", f"{role}/logits")}
+        torch.testing.assert_close(summed(f"assistive@{role}", OF_THREE, "code")(outputs, alone), expected)
+        expected = sum(kd_loss(t, truth, [answer], CONSTANTS["code"], [zones]) for t in outputs.tokens) / 2
+        torch.testing.assert_close(summed(f"kd@{role}", OF_THREE, "code")(outputs, alone), expected)
+
+
+def test_main_without_a_role_is_the_mean_over_the_teachers(tokens):
+    outputs, truth = tokens
+    targets = taught(truth, OF_THREE)
+    each = [summed(f"main@{role}", OF_THREE)(outputs, targets) for role in OF_THREE]
+    torch.testing.assert_close(summed("main", OF_THREE)(outputs, targets), sum(each) / 3)
+
+
+def test_kd_beside_features_of_every_teacher(of_two):
+    outputs, targets, alone = of_two
+    targets = {**targets, "label": torch.zeros(9, 2)}
+    roles, options = ("resnet", "swin"), LossOptions()
+    found = total(objective.parse("kd:1+features:0.1"), options, roles, "points")(outputs, targets)
+    own = [value("features", *of_one) for of_one in alone.values()]
+    torch.testing.assert_close(found, summed("kd", roles)(outputs, targets) + 0.1 * sum(own) / 2)

@@ -12,9 +12,9 @@ from tests.helpers import specials
 LISTING = Listing([Entry("anger/a.jpg", "anger/a.jpg", {"full": Region({"expression": "anger"})})], [])
 
 
-def join(tmp_path, text: str) -> Entry:
+def join(tmp_path, text: str, listing: Listing = LISTING) -> Entry:
     (tmp_path / "truth.csv").write_text(text)
-    (entry,) = truth.joined(LISTING, tmp_path, {"truth.csv": "", "anger/a.jpg": ""}).entries
+    (entry,) = truth.joined(listing, tmp_path, {"truth.csv": "", "anger/a.jpg": ""}).entries
     return entry
 
 
@@ -57,6 +57,47 @@ def test_a_truth_that_cannot_be_joined_is_an_error(tmp_path, text, reason):
 def test_a_line_break_in_a_cell_becomes_a_blank(tmp_path):
     entry = join(tmp_path, 'file,subject_id,valence\nanger/a.jpg,"p\n7",2\n')
     assert entry.subject_id == "p 7"
+
+
+def test_a_measure_out_of_range_is_an_error_that_names_the_line(tmp_path):
+    with pytest.raises(DataError, match=r"truth.csv, line 2: out of range: pspi 17, expected 0 to 16"):
+        join(tmp_path, "file,pspi\nanger/a.jpg,17\n")
+
+
+def points(*cells: object) -> str:
+    """A truth with 68 points, of which the first coordinates are given."""
+    values = [*cells, *range(len(cells), 136)]
+    return f"file,{','.join(truth.POINTS)}\nanger/a.jpg,{','.join(map(str, values))}\n"
+
+
+def test_68_points_join_as_points_and_change_nothing_else(tmp_path):
+    before, after = LISTING.entries[0].regions["full"], join(tmp_path, points(-3.5)).regions["full"]
+    assert after.points == (-3.5, *range(1, 136))
+    assert (after.point_set, after.box, after.about_points) == ("points68", (), False)
+    assert after.targets == before.targets
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "1e999", "left", "٣"])
+def test_points_of_which_one_is_no_number_are_not_known(tmp_path, cell):
+    assert join(tmp_path, points(1, cell)).regions["full"].points == ()
+
+
+def test_points_of_the_reader_stay(tmp_path):
+    face = Region({"expression": "anger"}, points=(1.0,) * 58)
+    listing = Listing([Entry("anger/a.jpg", "a", {"full": face})], [])
+    assert join(tmp_path, points(), listing).regions["full"] == face
+
+
+@pytest.mark.parametrize("column", ["sequence", "video", "clip"])
+def test_a_sequence_joins_and_is_neither_target_nor_subject(tmp_path, column):
+    entry = join(tmp_path, f"file,{column}\nanger/a.jpg,s7\n")
+    assert (entry.sequence, entry.subject_id) == ("s7", "anger/a.jpg")
+    assert entry.regions == LISTING.entries[0].regions
+
+
+def test_frames_that_are_grouped_by_their_clips_have_no_further_sequence(tmp_path):
+    listing = Listing(LISTING.entries, [], grouping={"by": "clip"})
+    assert join(tmp_path, "file,clip\nanger/a.jpg,s7\n", listing).sequence == ""
 
 
 @pytest.mark.parametrize("cell", ["nan", "1e999", "inf", "٣", "high", "9" * 5000])

@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.inputs.faces.aligner import SURE, FaceAligner, align_block, layout
 from pipeline.inputs.faces.card import Preparation
 from pipeline.inputs.faces.detector import Detector
-from pipeline.inputs.faces.geometry import centre_crop, template, warp
+from pipeline.inputs.faces.geometry import centre_square, sample, similarity, template, transform
 from pipeline.inputs.images import halves, load
 
 LEFT, RIGHT = (0, 0, 318, 360), (322, 0, 640, 360)
@@ -52,7 +52,8 @@ def test_landmarks_are_the_full_pictures_and_place_the_face(aligner, folder):
     assert columns["detected"].tolist() == columns["look"].tolist() == [1, 1]
     assert (columns["landmarks"][0, :, 0] < 318).all()
     assert (columns["landmarks"][1, :, 0] > 322).all()
-    right = warp(picture[:, 322:], columns["landmarks"][1].astype(float) - (322, 0), 128, 0.25)
+    matrix = similarity(columns["landmarks"][1].astype(float) - (322, 0), template(128, 0.25))
+    right = sample(picture[:, 322:], matrix, 128)
     assert np.abs(columns["rgb"][1].astype(int) - right).max() <= 1
 
 
@@ -91,7 +92,7 @@ def test_a_large_jpeg_is_decoded_smaller_with_the_same_result(aligner, detector,
     whole = detector.detect(np.asarray(Image.open(folder / "large.jpg")))[0].landmarks
     eyes = np.linalg.norm(whole[1] - whole[0])
     assert np.linalg.norm(reduced["landmarks"][0] - whole, axis=1).max() < 0.01 * eyes
-    sharp = warp(np.asarray(Image.open(folder / "large.jpg")), whole, 128, 0.25)
+    sharp = sample(np.asarray(Image.open(folder / "large.jpg")), similarity(whole, template(128, 0.25)), 128)
     assert np.abs(reduced["rgb"][0].astype(int) - sharp).mean() < 3
 
 
@@ -135,13 +136,13 @@ def test_a_picture_that_changed_since_it_was_indexed_is_named(aligner, tmp_path,
 
 def test_a_picture_that_did_not_change_is_none_that_did(tmp_path):
     Image.new("RGB", (642, 359), "grey").save(tmp_path / "odd.jpg")
-    whole = Preparation("none", 32, 0.25, 0.3, 20)
+    whole = Preparation("none", 32, 0.25, 0.3, 20, "mtcnn")
     assert FaceAligner(whole).align([(tmp_path / "odd.jpg", (0, 0, 642, 359))])["rgb"].shape == (1, 32, 32, 3)
 
 
 def test_the_fallback_is_the_centre(aligner, folder):
     picture = np.asarray(Image.open(folder / "grey.png"))[:, 322:]
-    assert np.array_equal(aligner.align([(folder / "grey.png", RIGHT)])["rgb"][0], centre_crop(picture, 128))
+    assert np.array_equal(aligner.align([(folder / "grey.png", RIGHT)])["rgb"][0], centre_square(picture, 128)[0])
 
 
 @pytest.fixture(params=["pair", "alone", "large"])
@@ -228,7 +229,70 @@ def test_without_looking_no_detector_and_no_torch_is_loaded(tmp_path, portrait):
         "import sys; from pathlib import Path; from pipeline.inputs.faces.aligner import align_block; "
         "from pipeline.inputs.faces.card import Preparation; "
         "rows = [(Path(sys.argv[1]), (0, 0, 100, 140))]; "
-        "align_block(slice(0, 1), rows, Preparation('none', 64, 0.25, 0.3, 20)); "
+        "align_block(slice(0, 1), rows, Preparation('none', 64, 0.25, 0.3, 20, 'mtcnn')); "
         "assert not {'torch', 'facenet_pytorch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.png")], check=True)
+
+
+@pytest.fixture
+def dotted(tmp_path, portrait):
+    """A photograph of a face with three dots in it, and where they are."""
+    image, places = portrait(2200, 2400).copy(), np.array([[900.0, 1000], [1300, 1100], [1100, 1500]])
+    for x, y in places.astype(int):
+        image[y - 24 : y + 24, x - 24 : x + 24] = (0, 255, 0)
+    Image.fromarray(image).save(tmp_path / "dots.png")
+    return tmp_path / "dots.png", places
+
+
+def dots(face: np.ndarray) -> np.ndarray:
+    """Where green dots are in a face, in shares of its side from its middle, from left to right."""
+    from scipy import ndimage
+
+    red, green, blue = face.astype(int).transpose(2, 0, 1)
+    parts, count = ndimage.label(green - np.maximum(red, blue) > 100)
+    y, x = np.array(ndimage.center_of_mass(parts > 0, parts, range(1, count + 1))).T
+    return np.stack([(x + 0.5) / len(face) - 0.5, (y + 0.5) / len(face) - 0.5], axis=1)[np.argsort(x)]
+
+
+BOX = np.array([[700.0, 700, 1500, 1700]])
+
+
+@pytest.mark.parametrize(
+    ("options", "boxes"),
+    [({}, None), ({"align": "none"}, None), ({"box": "points"}, BOX)],
+    ids=["landmarks", "whole", "box"],
+)
+def test_the_warp_says_where_points_of_the_picture_are_in_the_face(dotted, options, boxes):
+    path, places = dotted
+    columns = FaceAligner(prepared(**options)).align([(path, (100, 100, 2200, 2400))], boxes=boxes)
+    expected = transform(columns["warp"][0], places)
+    shown = dots(columns["rgb"][0])
+    assert columns["detected"].tolist() == [1]
+    assert np.abs(shown - expected[np.argsort(expected[:, 0])]).max() < 1 / 128
+
+
+def test_a_box_that_is_given_is_squared_about_its_middle_with_the_margin(dotted):
+    path, _ = dotted
+    columns = FaceAligner(prepared(box="dataset")).align([(path, (0, 0, 2200, 2400))], boxes=BOX)
+    side = 1000 * 1.5
+    corners = np.array([[1100 - side / 2, 1200 - side / 2], [1100 + side / 2, 1200 + side / 2]])
+    assert np.allclose(transform(columns["warp"][0], corners), [[-0.5, -0.5], [0.5, 0.5]])
+    assert (columns["boxes"][0] == BOX[0]).all()
+    assert columns["look"].tolist() == [0]
+
+
+def test_without_its_box_a_face_is_not_there(dotted):
+    path, _ = dotted
+    columns = FaceAligner(prepared(box="dataset")).align([(path, (0, 0, 2200, 2400))], boxes=np.full((1, 4), np.nan))
+    assert columns["detected"].tolist() == [0]
+
+
+def test_a_network_of_boxes_gets_the_detectors_box_where_no_other_is_known(dotted):
+    path, _ = dotted
+    by_box = FaceAligner(prepared(box="points")).faces(path)[1][0]
+    middle = (by_box.box[:2] + by_box.box[2:]) / 2
+    assert np.allclose(transform(by_box.warp, middle[None]), 0, atol=1e-6)
+    by_landmarks = FaceAligner(prepared()).faces(path)[1][0]
+    assert np.allclose(by_landmarks.box, by_box.box)
+    assert not np.allclose(by_landmarks.warp, by_box.warp)

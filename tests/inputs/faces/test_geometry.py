@@ -8,13 +8,13 @@ from PIL import Image, ImageFilter
 
 from pipeline.inputs.faces.geometry import (
     FACE_WIDTH,
-    centre_crop,
+    centre_square,
+    composed,
     invert,
     sample,
     similarity,
     template,
     transform,
-    warp,
 )
 
 
@@ -65,8 +65,8 @@ def test_shrinking_is_antialiased():
 
 def test_a_turned_and_shrunk_photograph_equals_careful_supersampling(photograph):
     eyes = np.array([[199.0, 110], [241, 103], [221, 132], [204, 149], [243, 144]])
-    drawn = warp(photograph, eyes, 40, 0.25)
-    fine = warp(photograph, eyes, 400, 0.25)
+    drawn = sample(photograph, similarity(eyes, template(40, 0.25)), 40)
+    fine = sample(photograph, similarity(eyes, template(400, 0.25)), 400)
     expected = np.asarray(Image.fromarray(fine).filter(ImageFilter.BoxBlur(4)).resize((40, 40), Image.Resampling.BOX))
     assert np.abs(drawn.astype(int) - expected).mean() < 4
 
@@ -78,7 +78,7 @@ def test_the_warp_brings_the_landmarks_to_the_template():
     image = rng.integers(0, 60, (360, 360, 3), dtype=np.uint8)
     for x, y in landmarks:
         image[round(y - 2.5) : round(y + 2.5), round(x - 2.5) : round(x + 2.5)] = 255
-    drawn = warp(image, landmarks, 256, 0.25).astype(float).mean(axis=2)
+    drawn = sample(image, similarity(landmarks, template(256, 0.25)), 256).astype(float).mean(axis=2)
     for x, y in template(256, 0.25):
         part = drawn[int(y) - 12 : int(y) + 12, int(x) - 12 : int(x) + 12] > 160
         rows, columns = np.nonzero(part)
@@ -97,4 +97,17 @@ def test_beyond_the_image_its_edge_is_repeated():
 def test_the_centre_crop_is_the_largest_middle_square():
     image = np.zeros((40, 100, 3), np.uint8)
     image[:, 30:70] = 200
-    assert (centre_crop(image, 20) == 200).all()
+    assert (centre_square(image, 20)[0] == 200).all()
+
+
+def test_where_points_of_a_picture_are_in_its_centre_square():
+    image = np.zeros((40, 100, 3), np.uint8)
+    matrix = centre_square(image, 20)[1]
+    places = np.array([[30.0, 0], [70, 40], [50, 20], [0, 10]])
+    assert np.allclose(transform(matrix, places), [[-0.5, -0.5], [0.5, 0.5], [0, 0], [-1.25, -0.25]])
+
+
+def test_one_map_after_another_moves_points_as_both_do():
+    first, then = np.random.default_rng(0).normal(size=(2, 2, 3))
+    points = np.random.default_rng(1).normal(size=(5, 2))
+    assert np.allclose(transform(composed(then, first), points), transform(then, transform(first, points)))
