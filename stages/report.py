@@ -13,7 +13,7 @@ from pipeline.config import ReportConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 6
+VERSION = 7
 CONFIG = ReportConfig
 INPUTS = ("samples", "split", "inputs", "evaluations")
 OUTPUT = "report"

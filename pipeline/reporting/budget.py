@@ -137,6 +137,7 @@ def known_labels(material: Material) -> Section | None:
         validation=material.validation_subjects,
         folds=len(material.runs[0].folds),
         curve=any(one.worth for one in found),
+        teachers=",".join(dict.fromkeys([*(method.teacher for method in methods if method.is_teacher), NO_TEACHER])),
         strata=STRATA.get(material.task.kind, ""),
     )
 

@@ -86,7 +86,8 @@ def effects(comparisons: list[Effect]) -> Picture:
         if comparisons[row].factor != comparisons[row - 1].factor:
             axes.axhline(row - 0.5, color=RULE, lw=0.8)
     title = lowered(metric.title)
-    axes.set_xlabel(f"Difference of {title}{in_points(metric, ', percentage points')}{direction(metric)}")
+    lines = f"Difference of {title}{in_points(metric, ', percentage points')}", direction(metric).strip()
+    axes.set_xlabel("\n".join(filter(None, lines)))
     spoken = "; ".join(f"{' '.join(name)} {value}" for name, value in zip(names, values, strict=True))
     return picture(figure, "effects", f"Differences of {title}{in_points(metric, ' in points')}: {spoken}")
 
