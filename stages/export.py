@@ -81,8 +81,9 @@ def run(model: Path, names: Sequence[str], out: Path) -> Path:
                 parity = _written(trained, form, draft, asked, expected)
             rows.append(_row(name, out / form.file, parity))
             log.info("%s: outputs differ by at most %.2g", form.file, parity.difference)
+        stated = {"model": model.absolute().name, "files": rows}
         with replacing(out / TABLE) as draft:
-            draft.write_text(json.dumps({"model": model.name, "files": rows}, indent=1) + "\n", encoding="utf-8")
+            draft.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
     return out / TABLE
 
 

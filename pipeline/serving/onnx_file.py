@@ -125,6 +125,8 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
         if len(stated) != 1:
             raise ValueError(f"its metadata have {len(stated)} entries {CARD}, expected one")
         return whole, cards.decoded(stated[0].encode())
+    except MemoryError:
+        raise
     except Exception as error:  # protobuf raises what is its own
         raise broken(path, error) from error
 
@@ -197,6 +199,8 @@ class OnnxEngine:
             if (outputs := len(self._session.get_outputs())) != 1:
                 raise ValueError(f"it has {outputs} outputs, expected one")
             self._run(batches.blank(specs, self.device).make(specs))
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a hostile graph leads the runtime to
             raise broken(path, error) from error
 

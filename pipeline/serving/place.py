@@ -29,8 +29,8 @@ def awaited(model: Path, exported: str = "") -> Path:
     if fault:
         file = f", an exported {exported} file" if exported else ""
         raise ArtifactError(
-            f"MODEL={model} {fault}. Give the folder of a finished teacher or student, cache/<dataset>/student-…{file}, "
-            "or run the command that makes it: make distill"
+            f"MODEL={model} {fault}. Give the folder of a finished teacher or student, cache/<dataset>/student-…{file}"
+            ", or run the command that makes it: make distill"
         )
     return model
 
