@@ -35,7 +35,7 @@ FORMATS = {
 DEFAULT = "onnx"
 NOISE = 7  # inputs of seeded noise that every file is asked
 TESTED = 64  # test inputs of the cache at most
-BATCHES = (1, 5)  # samples in the first batches that a file is asked; all others have the last one's
+BATCHES = (1, 5)  # samples in the first batch that a file is asked, and at most in the others
 
 log = logging.getLogger(__name__)
 
@@ -120,17 +120,12 @@ def _check_fit(model: Path, trained: Trained, formats: dict[str, Format]) -> Non
 
 def _asked(model: Path, trained: Trained) -> Iterator[Inputs]:
     """The batches that every file is asked: seeded noise, and test inputs where the model's cache has them."""
-    import numpy as np
-
-    raw = trained.noise(NOISE)
-    tested = _test_inputs(model, trained)
-    if tested:
-        raw = {name: np.concatenate([values, tested[name]]) for name, values in raw.items()}
-    rows, start, sizes = len(next(iter(raw.values()))), 0, list(BATCHES)
-    while start < rows:
-        size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
-        yield trained.made({name: values[start : start + size] for name, values in raw.items()})
-        start += size
+    for raw in (trained.noise(NOISE), _test_inputs(model, trained)):  # these may be larger than what is read of them
+        rows, start = len(next(iter(raw.values()), ())), 0
+        while start < rows:
+            size = BATCHES[start > 0]
+            yield trained.made({name: values[start : start + size] for name, values in raw.items()})
+            start += size
 
 
 def _test_inputs(model: Path, trained: Trained) -> dict[str, np.ndarray]:
