@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -60,6 +60,7 @@ Each target first makes what it needs; what is fresh is reused.
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
   predict          recognise what the task asks in pictures or signals   INPUT OUT MODEL
+  export           a trained network as ONNX, for timm or for torch, compared   MODEL FORMAT OUT
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES

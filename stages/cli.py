@@ -28,15 +28,23 @@ from pipeline.config import (
 )
 from pipeline.errors import ConfigError
 from pipeline.tasks import PAIN, TASKS, find
-from stages import distill, housekeeping, params, predict, pretrain, surroundings, sweep, synthesize
+from stages import distill, export, housekeeping, params, predict, pretrain, surroundings, sweep, synthesize
 from stages import teacher_labels as labels_stage
 from stages.graph import Graph
-from stages.options import ASKED, asked, common_options, config_options, configured, field_options, store_for
+from stages.options import ASKED, asked, common_options, config_options, configured, field_options, listed, store_for
 from stages.session import Session
 
 log = logging.getLogger(__name__)
 
 FIELDS = {field.name: field for config in (AlignConfig, SynthesizeConfig) for field in dataclasses.fields(config)}
+DEVICE = click.option(
+    "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
+)
+STUDENTS_OF = click.option(
+    "--data",
+    type=params.of(FIELDS["data"]),
+    help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
+)
 
 
 @click.group(
@@ -224,21 +232,44 @@ def gc_command(yes: bool, **values: Any) -> None:
 @click.option(
     "--model",
     type=params.Place(),
-    help="Folder of a trained model.  [default: the task's newest student, with a teacher if there is one]",
+    help="Folder of a trained model, or an ONNX file that export wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
 )
-@click.option(
-    "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
-)
+@DEVICE
 @common_options
-@click.option(
-    "--data",
-    type=params.of(FIELDS["data"]),
-    help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
-)
+@STUDENTS_OF
 def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
     """Recognise what the task asks in pictures."""
     model = model or _newest_student(values | {"device": device})
     click.echo(housekeeping.shown(predict.run(source, model, out, device)))
+
+
+@cli.command("export")
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a teacher or a student.  [default: the task's newest student, with a teacher if there is one]",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=params.Text(),
+    default=export.DEFAULT,
+    show_default=True,
+    help=f"Several with commas: {'; '.join(f'{name}, {use}' for name, use in export.FORMATS.items())}.",
+)
+@click.option("--out", type=params.Place(), default=Path("exported"), show_default=True, help="Folder of the files.")
+@DEVICE
+@common_options
+@STUDENTS_OF
+def export_command(model: Path | None, formats: str, out: Path, device: str, **values: Any) -> None:
+    """Write a trained network as ONNX, for timm or for torch, each file compared with the network."""
+    names = listed("FORMAT", formats)
+    export.check_names(names)
+    model = model or _newest_student(values | {"device": device})
+    written = export.run(model, names, out)
+    click.echo(export.table(written))
+    click.echo(housekeeping.shown(written))
 
 
 @cli.command("synthesize")

@@ -12,12 +12,11 @@ from __future__ import annotations
 import errno
 import io
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
+from pipeline.artifacts.locks import PARTIAL
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
@@ -52,7 +51,7 @@ class Way(NamedTuple):
     ----------
     files : what they are called.
     find : of a source, and a folder that is left out: the files.
-    begin : of a model's folder, a device, the files and the folder of the results: the network, the columns before what
+    begin : of a model's place, a device, the files and the folder of the results: the network, the columns before what
         it answers, and the rows, as many at once as are done together.
     """
 
@@ -67,7 +66,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     Parameters
     ----------
     source : a picture or a file of signals, or a folder of such.
-    model : folder of a teacher or a student; one that another process is making is waited for.
+    model : folder of a teacher or a student, waited for while another process is making it, or an exported ONNX file.
     out : folder of the results; made when missing.
     device : cpu, cuda, cuda:N, or auto.
 
@@ -79,14 +78,16 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     ------
     DataError : the source is missing or holds nothing that the model reads, or is among the results.
     ArtifactError : ``model`` is not a trained model.
+    MissingDependencyError : it is a file, and what runs such is not installed.
     """
     from tqdm import tqdm
 
-    from pipeline.artifacts import cards, results, uses
+    from pipeline.artifacts import results, uses
     from pipeline.compute import devices
+    from pipeline.serving import engines, place
 
-    with uses.using(_awaited(model)):
-        card = cards.read(model)
+    with uses.using(place.awaited(model, engines.EXPORTED)):
+        card = engines.card_of(model)
         prepared.of_card(card, model)
         way = WAYS[card["prepare"]["kind"]]
         found = way.find(source, out)
@@ -166,35 +167,6 @@ def _check_apart(source: Path, out: Path) -> None:
     places = {(out / COPIES).resolve(), (out / POINTS).resolve()} | ({out.resolve()} if source.is_dir() else set())
     if places & {source.resolve(), *source.resolve().parents}:
         raise DataError(f"INPUT={source} lies among the results, OUT={out}. Choose another folder for these: OUT=")
-
-
-def _awaited(model: Path) -> Path:
-    """The folder of a model, once the process that is making it has ended.
-
-    Raises
-    ------
-    ArtifactError : something else is there, or nothing.
-    """
-    folder = model.absolute()
-    if not os.path.lexists(folder) and holder(lock_of(folder)):
-        with hold(lock_of(folder), folder.name):
-            pass
-    fault = _fault(folder)
-    if fault:
-        raise ArtifactError(
-            f"MODEL={model} {fault}. Give the folder of a finished teacher or student, cache/<dataset>/student-…, or "
-            "run the command that makes it: make distill"
-        )
-    return model
-
-
-def _fault(folder: Path) -> str:
-    """Why a folder is not that of a model, as far as its name and kind say."""
-    if folder.name.endswith(PARTIAL):
-        return "has not been finished"
-    if os.path.lexists(folder):
-        return "" if folder.is_dir() else "is no folder"
-    return "has not been finished" if folder.with_name(folder.name + PARTIAL).is_dir() else "is not there"
 
 
 def newest_student(cache: Path, task: Task, version: int) -> Path | None:

@@ -257,14 +257,29 @@ def read(source: Artifact | Path) -> dict[str, Any]:
     known = isinstance(source, Artifact)
     file = source.file(CARD) if known else source / CARD
     try:
-        content = read_regular(file, MOST_BYTES)
-        checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
-    except (OSError, msgspec.MsgspecError, RecursionError, ValueError) as error:
+        card = decoded(read_regular(file, MOST_BYTES))
+    except (OSError, ValueError) as error:
         raise broken(file.parent, f"{CARD}: {error}") from error
+    if known and card["fingerprint"] != source.fingerprint:
+        raise stranger(source.path, source.fingerprint, CARD, card["fingerprint"])
+    return card
+
+
+def decoded(content: bytes) -> dict[str, Any]:
+    """A card from its text, as JSON has it, wherever it was kept.
+
+    Raises
+    ------
+    ValueError : it is damaged, or says what no network can be; the message is the reason alone.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    try:
+        checked, card = msgspec.json.decode(content, type=Card), msgspec.json.decode(content)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
     if checked.checksum != checksum_of(card):
-        raise broken(file.parent, f"{CARD} is damaged (its checksum is that of another card)")
-    if known and checked.fingerprint != source.fingerprint:
-        raise stranger(source.path, source.fingerprint, CARD, checked.fingerprint)
+        raise ValueError("it is damaged (its checksum is that of another card)")
     return card
 
 

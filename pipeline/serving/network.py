@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline import models
 from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 from pipeline.inputs import batches, prepared
 from pipeline.inputs.faces.card import STAGE as FACES
 from pipeline.inputs.views.plan import Drawn
+from pipeline.serving import engines
 from pipeline.serving.answers import KINDS, Answer
 
 
@@ -23,8 +23,8 @@ class Network:
 
     Parameters
     ----------
-    model : a teacher or a student, or the folder of one.
-    device : ``cpu``, ``cuda`` or ``cuda:N``.
+    model : a teacher or a student, the folder of one, or an exported ONNX file.
+    device : ``cpu``, ``cuda`` or ``cuda:N``; a file runs on the CPU.
 
     Attributes
     ----------
@@ -38,10 +38,12 @@ class Network:
     ------
     ArtifactError : there is no whole model, a file is damaged or another model's, its card does not say what it is
         asked or what it reads, or it answers with points and does not read faces.
+    MissingDependencyError : it is a file, and what runs such is not installed.
     """
 
     def __init__(self, model: Artifact | Path, device: str):
-        network, card = models.load_model(model)
+        self._engine = engines.load(model, device)
+        card = self._engine.card
         folder = model.path if isinstance(model, Artifact) else model
         self.preparation = prepared.of_card(card, folder)
         if "task" not in card:
@@ -63,8 +65,6 @@ class Network:
         self.columns = tuple(self._kind.cells(self.names, np.zeros(len(self.names))))
         self._specs = batches.specs(card)
         self.reads = tuple(self._specs)
-        self._device = device
-        self._network = network.to(device)
 
     def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """The raw outputs of the network, float32, shape (N, C).
@@ -76,9 +76,9 @@ class Network:
         rows = len(next(iter(inputs.values())))
         if not rows:
             return np.empty((0, len(self.names)), np.float32)
-        raw = {name: torch.from_numpy(values).to(self._device) for name, values in inputs.items()}
+        raw = {name: torch.from_numpy(values).to(self._engine.device) for name, values in inputs.items()}
         batch = batches.Batch(np.arange(rows), Drawn(), raw)
-        return models.logits(self._network, batch.make(self._specs)).cpu().numpy()
+        return self._engine.logits(batch.make(self._specs))
 
     def answers(self, logits: np.ndarray, warps: np.ndarray | None = None) -> list[Answer]:
         """What raw outputs say of each input.

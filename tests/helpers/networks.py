@@ -25,13 +25,20 @@ TINY = Architecture(
 )
 
 
-def saved(folder: Path, task: Task, align: AlignConfig, seed: int = 0, fingerprint: str = FINGERPRINT) -> Path:
+def saved(
+    folder: Path,
+    task: Task,
+    align: AlignConfig,
+    seed: int = 0,
+    fingerprint: str = FINGERPRINT,
+    architecture: Architecture = TINY,
+) -> Path:
     """A network with random weights for a task, its faces prepared as the config says: the folder, made."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = models.build(TINY, task.numbers, seed)
+    network = models.build(architecture, task.numbers, seed)
     inputs = Artifact(folder, {"stage": card.STAGE, "version": card.VERSION, "config": as_dict(align)})
     entries = {"task": as_dict(task), "prepare": prepared.entry(inputs)}
-    models.save_model(folder, network, models.describe(network, TINY, task.numbers) | entries, fingerprint)
+    models.save_model(folder, network, models.describe(network, architecture, task.numbers) | entries, fingerprint)
     return folder
 
 

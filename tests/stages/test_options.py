@@ -42,6 +42,7 @@ TEXTS = {
     "out": ("results",),
     "source": ("data/demo/pain",),
     "model": ("data/demo/weights",),
+    "formats": ("onnx", "timm,torchscript,pt2"),
 }
 PREFIXES = ("teacher_", "labels_", "split_")
 # What an option alone cannot mean, and the part of the message that says what goes with it.

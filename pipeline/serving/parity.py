@@ -1,0 +1,87 @@
+"""Whether a network that was written in another form still answers the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+BOUND = 1e-3  # of a difference, in shares of the largest output but at least of 1, as labels are verified in float32
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How alike two networks answer.
+
+    Parameters
+    ----------
+    inputs : how many were compared.
+    difference : the largest, of raw outputs.
+    bound : that it must not exceed.
+    agreement : share of equal answers, of classes and labels.
+    in_units : the largest difference of numbers and points, in ``unit``.
+    unit : of what is answered.
+    """
+
+    inputs: int
+    difference: float
+    bound: float
+    agreement: float | None = None
+    in_units: float | None = None
+    unit: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is within the bound; one that is no number never is."""
+        return self.difference <= self.bound
+
+    @property
+    def words(self) -> str:
+        """What is to be said of the answers."""
+        if self.agreement is not None:
+            return f"{100 * self.agreement:.4g} % of {self.inputs} {self.unit}"
+        return f"within {self.in_units:.2g} {self.unit} of {self.inputs} inputs"
+
+
+def compared(expected: np.ndarray, found: np.ndarray, card: Mapping[str, Any]) -> Parity:
+    """Compare the raw outputs of a network and of what it was written as.
+
+    Parameters
+    ----------
+    expected, found : float32, shape (N, C).
+    card : of the network, with its task.
+    """
+    a, b = expected.astype(np.float64), found.astype(np.float64)
+    difference = float(np.abs(a - b).max()) if a.shape == b.shape else float("nan")
+    bound = BOUND * max(1.0, float(np.abs(a).max()))
+    told = ANSWERS[card["task"]["kind"]](a, b, card) if difference <= bound else {}
+    return Parity(len(a), difference, bound, **told)
+
+
+def _classes(a: np.ndarray, b: np.ndarray, _: Mapping[str, Any]) -> dict[str, Any]:
+    return {"agreement": float((a.argmax(1) == b.argmax(1)).mean()), "unit": "classes"}
+
+
+def _labels(a: np.ndarray, b: np.ndarray, _: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels are called above one half: where their logits are above 0."""
+    return {"agreement": float(((a > 0) == (b > 0)).mean()), "unit": "inputs' labels"}
+
+
+def _numbers(a: np.ndarray, b: np.ndarray, card: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = card["task"]["bounds"]
+    return {"in_units": float(np.abs(a - b).max() * (high - low)), "unit": card["task"]["target"]}
+
+
+def _points(a: np.ndarray, b: np.ndarray, card: Mapping[str, Any]) -> dict[str, Any]:
+    apart = np.hypot(*np.moveaxis((a - b).reshape(len(a), -1, 2), -1, 0))
+    return {"in_units": float(apart.max() * card["network"]["image_size"]), "unit": "px"}
+
+
+ANSWERS: dict[str, Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], dict[str, Any]]] = {
+    "classify": _classes,
+    "multilabel": _labels,
+    "regress": _numbers,
+    "points": _points,
+}
