@@ -376,6 +376,11 @@ def summed(loss: str, roles: tuple[str, ...], constants: str = "paper"):
     return total(objective.parse(loss), LossOptions(constants=constants), roles, "points")
 
 
+def filled(truth: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+    """What `kd` learns as the truth: a teacher's answer where it is not known."""
+    return torch.where(truth.isnan(), answer, truth)
+
+
 def test_each_token_learns_the_points(tokens):
     outputs, truth = tokens
     targets = taught(truth, (ONE_TEACHER,))
@@ -387,7 +392,7 @@ def test_each_token_learns_the_points(tokens):
         "main": sum(main_loss(token, truth, answer, 3.0) for token in outputs.tokens) / 2,
         "assistive": sum(assistive_loss(token, truth, answer, *CONSTANTS["code"].zones(1)) for token in outputs.tokens)
         / 2,
-        "kd": sum(kd_loss(token, truth, [answer], CONSTANTS["code"]) for token in outputs.tokens) / 2,
+        "kd": sum(kd_loss(token, filled(truth, answer), [answer], CONSTANTS["code"]) for token in outputs.tokens) / 2,
     }
     assert table.LOSSES["points"].keys() | TOGETHER.keys() == expected.keys() | OF_FEATURES.keys()
     assert tuple(expected) == objective.OF_OUTPUTS["points"]
@@ -403,18 +408,25 @@ def test_kd_is_one_main_part_and_the_assistive_part_of_every_role(tokens, roles,
     outputs = replace(outputs, tokens=outputs.tokens[:1])
     targets, own = taught(truth, roles), CONSTANTS[constants]
     answers = [targets[f"{role}/logits"] for role in roles]
-    expected = len(roles) * own.main * main_loss(outputs.tokens[0], truth, answers[-1], own.g)
+    told = filled(truth, answers[0])
+    farthest = told + torch.stack([(answer - told).abs() for answer in answers]).amax(dim=0)
+    expected = len(roles) * own.main * main_loss(outputs.tokens[0], told, farthest, own.g)
     for answer, zones in zip(answers, own.zones(len(roles)), strict=True):
-        expected = expected + assistive_loss(outputs.tokens[0], truth, answer, zones)
+        expected = expected + assistive_loss(outputs.tokens[0], told, answer, zones)
     backwards = dict(reversed(targets.items()))
     torch.testing.assert_close(summed("kd", roles, constants)(outputs, backwards), expected)
     torch.testing.assert_close(summed("kd:0.3", roles, constants)(outputs, targets), 0.3 * expected)
 
 
 def test_kd_is_what_its_parts_sum_to(tokens):
-    """For two teachers: twice the weight of main about the tolerant one, and twice the mean of both assistive parts."""
+    """For two teachers of which the tolerant one is farther off: twice the weight of main about that one, and twice the
+    mean of both assistive parts.
+    """
     outputs, truth = tokens
     roles, targets = ("tough", "tolerant"), taught(truth, ("tough", "tolerant"))
+    truth = filled(truth, torch.zeros_like(truth))
+    tolerant = truth + 2 * (targets["tough/logits"] - truth)
+    targets |= {"label": truth, "tolerant/logits": tolerant}
     for constants, parts in (("paper", "main@tolerant:2.5+assistive:2"), ("code", "main@tolerant:2+assistive:2")):
         whole, sum_of_parts = (summed(loss, roles, constants)(outputs, targets) for loss in ("kd", parts))
         torch.testing.assert_close(whole, sum_of_parts)
@@ -430,7 +442,8 @@ def test_the_constants_of_a_role_are_those_of_its_place_among_all(tokens):
         expected = sum(assistive_loss(token, truth, answer, zones) for token in outputs.tokens) / 2
         alone = {name: values for name, values in targets.items() if name in ("label", f"{role}/logits")}
         torch.testing.assert_close(summed(f"assistive@{role}", OF_THREE, "code")(outputs, alone), expected)
-        expected = sum(kd_loss(t, truth, [answer], CONSTANTS["code"], [zones]) for t in outputs.tokens) / 2
+        told = filled(truth, answer)
+        expected = sum(kd_loss(t, told, [answer], CONSTANTS["code"], [zones]) for t in outputs.tokens) / 2
         torch.testing.assert_close(summed(f"kd@{role}", OF_THREE, "code")(outputs, alone), expected)
 
 
