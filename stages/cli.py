@@ -229,16 +229,22 @@ def gc_command(yes: bool, **values: Any) -> None:
 @click.option(
     "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
 )
+@click.option(
+    "--force",
+    type=params.Switch(),
+    default=False,
+    help="Write the class or the labels of what is not like the training inputs, too.",
+)
 @common_options
 @click.option(
     "--data",
     type=params.of(FIELDS["data"]),
     help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
 )
-def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
+def predict_command(source: Path, out: Path, model: Path | None, device: str, force: bool, **values: Any) -> None:
     """Recognise what the task asks in pictures."""
     model = model or _newest_student(values | {"device": device})
-    click.echo(housekeeping.shown(predict.run(source, model, out, device)))
+    click.echo(housekeeping.shown(predict.run(source, model, out, device, force)))
 
 
 @cli.command("synthesize")
