@@ -22,6 +22,7 @@ from pipeline.errors import ConfigError
 MOST = 32  # directions that have a variance of their own
 RIDGE = 1e-3
 FLAGGED = 0.01  # share of inputs like the training inputs that may be called strange
+ROUNDING = 1e-4  # by which a distance may differ between batches, and between float32 and float64
 TINY = 1e-12  # for features that do not vary at all
 
 
@@ -143,7 +144,8 @@ def threshold(distances: np.ndarray) -> float:
 
 def with_threshold(domain: Domain, distances: np.ndarray) -> Domain:
     """The same with the threshold of these distances."""
-    return Domain(**{**vars(domain), "threshold": np.array([threshold(distances)], np.float32)})
+    distance = threshold(distances) * (1 + ROUNDING)
+    return Domain(**{**vars(domain), "threshold": np.array([distance], np.float32)})
 
 
 def of_arrays(arrays: Mapping[str, np.ndarray]) -> Domain:

@@ -55,7 +55,7 @@ def test_the_threshold_is_the_quantile_of_split_conformal_prediction(count, rank
 @pytest.mark.parametrize("count", [20, 500])
 def test_at_most_the_share_of_validation_is_strange_and_about_so_much_of_what_is_like_it(count):
     around = fitted(features(1000), features(count, seed=1))
-    assert (around.score(features(count, seed=1)) > 1 + 1e-6).mean() <= FLAGGED
+    assert (around.score(features(count, seed=1)) > 1).mean() <= FLAGGED
     assert (around.score(features(1000, seed=2)) > 1).mean() < (0.03 if count == 500 else 0.15)
 
 
