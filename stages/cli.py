@@ -235,13 +235,19 @@ def gc_command(yes: bool, **values: Any) -> None:
     help="Folder of a trained model, or an ONNX file that export wrote.  "
     "[default: the task's newest student, with a teacher if there is one]",
 )
+@click.option(
+    "--force",
+    type=params.Switch(),
+    default=False,
+    help="Write the class or the labels of what is not like the training inputs, too.",
+)
 @DEVICE
 @common_options
 @STUDENTS_OF
-def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
+def predict_command(source: Path, out: Path, model: Path | None, device: str, force: bool, **values: Any) -> None:
     """Recognise what the task asks in pictures."""
     model = model or _newest_student(values | {"device": device})
-    click.echo(housekeeping.shown(predict.run(source, model, out, device)))
+    click.echo(housekeeping.shown(predict.run(source, model, out, device, force)))
 
 
 @cli.command("export")

@@ -1,8 +1,9 @@
 """Train a student from what its teachers say, or, as the baseline, from the true labels alone.
 
 With cached labels nothing of a teacher is in memory: inputs and labels stream from their files. Online, the teachers
-are asked in every step about the very views that the student sees. Writes ``weights.safetensors``, ``model.json`` (the
-network's card), ``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
+are asked in every step about the very views that the student sees. Writes ``weights.safetensors``,
+``domain.safetensors`` (what its training inputs look like to it), ``model.json`` (the network's card),
+``MODEL_CARD.md``, ``history.csv`` and ``tensorboard/``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 6
+VERSION = 7
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -49,6 +50,7 @@ def run(
     from pipeline.compute import distributed
     from pipeline.inputs import prepared, sample_table
     from pipeline.inputs.views.plan import Plan
+    from pipeline.reporting import runs
     from pipeline.training import supervised
 
     table = sample_table.read(samples, config.task, inputs)
@@ -87,6 +89,7 @@ def run(
         **budget,
         "temperature": config.temperature,
         "seed": config.seed,
+        "learned_from": runs.learned_from(samples),
         "inputs_fingerprint": inputs.fingerprint,
         "prepare": prepare,
         "split_fingerprint": split.fingerprint,

@@ -60,7 +60,7 @@ class Way(NamedTuple):
     begin: Callable[[Path, str, Found, Path], tuple[Network, tuple[str, ...], Iterator[list[dict[str, Any]]]]]
 
 
-def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
+def run(source: Path, model: Path, out: Path, device: str = "auto", force: bool = False) -> Path:
     """Predict every face of every picture, every frame, or every window of every signal: what the model was trained on.
 
     Parameters
@@ -69,6 +69,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
     model : folder of a teacher or a student, waited for while another process is making it, or an exported ONNX file.
     out : folder of the results; made when missing.
     device : cpu, cuda, cuda:N, or auto.
+    force : whether the class or the labels of what is unlike the training inputs are written.
 
     Returns
     -------
@@ -95,10 +96,11 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
         if found.others:
             log.info("%d files of %s are no %s by their names", found.others, source, way.files)
         network, columns, parts = way.begin(model, devices.pick(device), found, out)
+        network.force = force
     log.info("predict: %s", model)
     answer = network.columns[-1]
     columns = [*columns, *network.columns, "reason"]
-    predicted = without = 0
+    predicted = without = strange = 0
     bar = tqdm(total=len(found.pictures), desc="predict", unit="file", disable=None, leave=False)
     with results.filling(out), results.Table(out / TABLE, columns) as table, bar:
         for rows in parts:
@@ -106,10 +108,21 @@ def run(source: Path, model: Path, out: Path, device: str = "auto") -> Path:
                 table.add(row)
                 predicted += answer in row
                 without += answer not in row
+                strange += row.get("in_domain") == 0
             bar.update(len({row["file"] for row in rows}))
     words, files = network.task["samples"], len(found.pictures)
     log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, way.files, without)
+    if strange:
+        log.warning("%d of %d %s are not like the training %s: %s", strange, predicted, words, words, _said(network))
     return out / TABLE
+
+
+def _said(network: Network) -> str:
+    """What of an input that is unlike the training inputs is in the table."""
+    if not network.decides:
+        return "what is said of them is not to be relied on"
+    what = "class is" if network.task["kind"] == "classify" else "labels are"
+    return f"their {what} written all the same" if network.force else f"their {what} left out; FORCE=1 writes it"
 
 
 def _find_pictures(source: Path, out: Path) -> Found:

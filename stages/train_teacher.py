@@ -1,9 +1,9 @@
 """Train a teacher on the training samples; the best epoch on validation is kept.
 
-Writes ``weights.safetensors``, ``model.json`` (the network's card), ``history.csv`` and ``tensorboard/``. A teacher for
-cross-fitting does not see one fold of the training subjects. A teacher of soft points learns them as a shape model of
-the training samples smooths them; it writes that too, ``shape_model.npz``, and ``soft_points.csv``, some samples'
-points before and after.
+Writes ``weights.safetensors``, ``domain.safetensors`` (what its training inputs look like to it), ``model.json`` (the
+network's card), ``history.csv`` and ``tensorboard/``. A teacher for cross-fitting does not see one fold of the training
+subjects. A teacher of soft points learns them as a shape model of the training samples smooths them; it writes that
+too, ``shape_model.npz``, and ``soft_points.csv``, some samples' points before and after.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.config import TeacherConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 5
+VERSION = 6
 CONFIG = TeacherConfig
 INPUTS = ("samples", "split", "inputs")
 OUTPUT = "teachers"
@@ -36,6 +36,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     from pipeline.inputs import prepared, sample_table
     from pipeline.inputs.split import fold_of
     from pipeline.inputs.views.plan import Plan, teacher_seed
+    from pipeline.reporting import runs
     from pipeline.training import supervised
     from pipeline.training.soft_points import SoftPoints
 
@@ -60,6 +61,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         "role": "teacher",
         "name": config.teacher,
         "seed": config.seed,
+        "learned_from": runs.learned_from(samples),
         "folds": config.folds,
         "fold": config.fold,
         "inputs_fingerprint": inputs.fingerprint,

@@ -166,6 +166,20 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     demo: Text
 
 
+class Domain(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file of what its training inputs look like to a network, and how many numbers a feature has."""
+
+    sha256: Digest
+    width: Annotated[int, Meta(ge=1, le=10**6)]
+
+
+class Origin(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a network learned from: the form of the dataset, and that nobody real is in it where that is known."""
+
+    dataset: Name
+    rendered: bool | UnsetType = UNSET
+
+
 class Card(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a card may say; what only some trainings know may be missing."""
 
@@ -180,6 +194,8 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     fingerprint: Digest
     sha256: Digest  # of the weights
     checksum: Digest  # of the card without it
+    domain: Domain | UnsetType = UNSET
+    learned_from: Origin | UnsetType = UNSET
     task: Question | UnsetType = UNSET
     prepare: Prepare | UnsetType = UNSET
     loss: Text | UnsetType = UNSET

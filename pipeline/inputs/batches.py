@@ -34,12 +34,14 @@ class Modality(NamedTuple):
     make : of raw inputs (B, ...) on the device, drawn views and a spec: float32, as the network reads them.
     blank : one raw input of nothing that fits a spec, on a device.
     draws : by group, what is drawn for a view of it and how; modalities that name one group show one geometry.
+    pictured : whether it is a picture.
     """
 
     spec: Callable[..., Any]
     make: Callable[[Tensor, Drawn, Any], Tensor]
     blank: Callable[[Any, str], Tensor]
     draws: Mapping[str, Draw]
+    pictured: bool
 
 
 def _blank_picture(spec: InputSpec, device: str) -> Tensor:
@@ -51,9 +53,9 @@ def _blank_signal(spec: SignalSpec, device: str) -> Tensor:
 
 
 MODALITIES = {
-    "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS),
-    "ir": Modality(InputSpec, image.make_uncoloured, _blank_picture, image.DRAWS),
-    "signal": Modality(SignalSpec, signal.make, _blank_signal, signal.DRAWS),
+    "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS, pictured=True),
+    "ir": Modality(InputSpec, image.make_uncoloured, _blank_picture, image.DRAWS, pictured=True),
+    "signal": Modality(SignalSpec, signal.make, _blank_signal, signal.DRAWS, pictured=False),
 }
 
 

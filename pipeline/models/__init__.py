@@ -3,7 +3,7 @@
 from pipeline.inputs.views.image import InputSpec
 from pipeline.models.core import build, describe, input_spec, logits, output_layers, reads
 from pipeline.models.features import axes, observe, outputs, width
-from pipeline.models.saved import load_model, save_model
+from pipeline.models.saved import load_domain, load_model, save_model
 
 __all__ = [
     "InputSpec",
@@ -11,6 +11,7 @@ __all__ = [
     "build",
     "describe",
     "input_spec",
+    "load_domain",
     "load_model",
     "logits",
     "observe",

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -21,28 +23,46 @@ from pipeline.artifacts.cards import CARD
 from pipeline.artifacts.files import digest, open_regular
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.config import Architecture
+from pipeline.errors import ConfigError
 from pipeline.inputs import batches
+from pipeline.models import domain as domains
 from pipeline.models import lora, weights
 from pipeline.models.core import build, logits
+from pipeline.models.domain import Domain
+from pipeline.models.features import width
 
 WEIGHTS = "weights.safetensors"
+DOMAIN = "domain.safetensors"  # what the training inputs look like to the network
+MOST_DOMAIN_BYTES = 2**25
 OWNER = "fingerprint"  # in the card, and among the metadata of the weights
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any], fingerprint: str) -> None:
-    """Write ``weights.safetensors`` and ``model.json``, each by one rename; adaptation is merged first.
+def save_model(
+    folder: Path, model: nn.Module, card: Mapping[str, Any], fingerprint: str, domain: Domain | None = None
+) -> None:
+    """Write ``weights.safetensors``, ``domain.safetensors`` and ``model.json``, each by one rename.
+
+    Adaptation is merged first.
 
     Parameters
     ----------
     card : of ``describe``, and more of ``cards.Card``.
-    fingerprint : of the artifact that they belong to, which both will name.
+    fingerprint : of the artifact that they belong to, which all will name.
+    domain : what its training inputs look like to it; without one there is no such file.
     """
     lora.merge(model)
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     content = save(tensors, metadata={OWNER: fingerprint})
     card = {**card, OWNER: fingerprint, "sha256": hashlib.sha256(content).hexdigest()}
+    if domain is None:
+        card.pop("domain", None)
+    else:
+        described = save_arrays(vars(domain), metadata={OWNER: fingerprint})
+        card["domain"] = {"sha256": hashlib.sha256(described).hexdigest(), "width": domain.width}
+        with replacing(folder / DOMAIN) as draft:
+            draft.write_bytes(described)
     with replacing(folder / WEIGHTS) as draft:
         draft.write_bytes(content)
     with replacing(folder / CARD) as draft:
@@ -60,12 +80,10 @@ def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
     ------
     ArtifactError : there is no whole model, or a file of it is damaged or belongs to another one.
     """
-    if isinstance(source, Path) and os.path.lexists(source / RECORD):
-        source = Artifact.load(source)
+    source = _recorded(source)
     card = cards.read(source)
     known = isinstance(source, Artifact)
-    folder = source.path if known else source
-    file = source.file(WEIGHTS) if known else source / WEIGHTS
+    folder, file = _place(source, WEIGHTS)
     try:
         open_regular(file).close()
         with safe_open(file, framework="pt") as stored:
@@ -82,6 +100,51 @@ def load_model(source: Artifact | Path) -> tuple[nn.Module, dict[str, Any]]:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise cards.broken(folder, f"{WEIGHTS}: {error}") from error
     return model.eval(), card
+
+
+def load_domain(source: Artifact | Path, model: nn.Module, card: Mapping[str, Any]) -> Domain | None:
+    """What a saved network's training inputs look like to it; None where its card names no such file.
+
+    Parameters
+    ----------
+    source, model, card : as ``load_model`` takes and gives them.
+
+    Raises
+    ------
+    ArtifactError : the file is missing, damaged, or belongs to another network.
+    """
+    if "domain" not in card:
+        return None
+    folder, file = _place(_recorded(source), DOMAIN)
+    try:
+        with open_regular(file) as opened:
+            size = os.fstat(opened.fileno()).st_size
+        if size > MOST_DOMAIN_BYTES:
+            raise ValueError(f"it has {size} bytes")
+        with safe_open(file, framework="np") as stored:
+            owner = (stored.metadata() or {}).get(OWNER, "")
+            if owner != card[OWNER]:
+                raise cards.stranger(folder, card[OWNER], DOMAIN, owner)
+            _check_digest(file, card["domain"]["sha256"])
+            domain = domains.of_arrays({name: np.array(stored.get_tensor(name)) for name in stored.keys()})  # noqa: SIM118
+        expected = width(model, "hidden")
+        if not domain.width == expected == card["domain"]["width"]:
+            raise ValueError(f"it is of {domain.width} features, the network has {expected}")
+    except (OSError, ValueError, TypeError, ConfigError, SafetensorError) as error:
+        raise cards.broken(folder, f"{DOMAIN}: {error}") from error
+    return domain
+
+
+def _recorded(source: Artifact | Path) -> Artifact | Path:
+    """A folder that has a record, as the artifact that it is."""
+    if isinstance(source, Path) and os.path.lexists(source / RECORD):
+        return Artifact.load(source)
+    return source
+
+
+def _place(source: Artifact | Path, name: str) -> tuple[Path, Path]:
+    """The folder and a file of it; of an artifact verified."""
+    return (source.path, source.file(name)) if isinstance(source, Artifact) else (source, source / name)
 
 
 def _check_digest(file: Path, expected: str) -> None:

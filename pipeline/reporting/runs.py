@@ -28,6 +28,12 @@ from pipeline.tasks import Task
 GENERATED = {"synpain"}  # forms of datasets whose pictures are made by a program or a model
 
 
+def learned_from(samples: Artifact) -> dict[str, Any]:
+    """What a card says of where a network's samples come from; of ``rendered`` nothing where it is not known."""
+    dataset = samples.summary["dataset"]
+    return {"dataset": dataset} | ({"rendered": True} if dataset in GENERATED else {})
+
+
 @dataclass(frozen=True)
 class Trained:
     """One trained and evaluated network: a run, or what a run has of one outer fold.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from pipeline.serving import colors
 
 THRESHOLD = 0.5  # probability above which a label is called, as evaluation does
 DECIMALS = 2  # of a pixel in a table
+STRANGENESS = ("domain_score", "in_domain")  # columns: how strange an input is, 1 at the threshold; whether it is not
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Answer:
     values : float64, shape (C,): probabilities, numbers in the units of the target, or x, y, x, y … of points in
         pixels of the picture.
     cells : the values of ``Network.columns``.
-    marks : of every output, in their order; none of points.
+    marks : of every output, in their order, none of points; before them that the input is strange, where it is.
     title : what is written at a face: the most probable class or label, or the numbers.
     points : float64, shape (K, 2), pixels of the picture; of other kinds K is 0.
     """
@@ -64,6 +65,8 @@ class Kind(NamedTuple):
     cells : of names and the values of one input: columns of a table of predictions and what stands in them.
     marks : of names, the values of one input and the bounds: how they are written into a picture.
     titled : of the values of one input: the numbers of the marks that are written at a face.
+    decided : of names: the columns in which a class or labels are called, which nothing is called in where an input is
+        strange.
     located : whether values are places in the picture, which only faces are known to come from.
     """
 
@@ -71,6 +74,7 @@ class Kind(NamedTuple):
     cells: Callable[[Sequence[str], np.ndarray], dict[str, Any]]
     marks: Callable[[Sequence[str], np.ndarray, Sequence[float]], list[Mark]]
     titled: Callable[[np.ndarray], Sequence[int]]
+    decided: Callable[[Sequence[str]], Sequence[str]] = lambda _: ()
     located: bool = False
 
     def answer(self, names: Sequence[str], values: np.ndarray, bounds: Sequence[float]) -> Answer:
@@ -80,6 +84,25 @@ class Kind(NamedTuple):
         title = Mark("  ".join(mark.text for mark in titled), titled[0].color) if titled else None
         points = values.reshape(-1, 2) if self.located else np.empty((0, 2))
         return Answer(values, self.cells(names, values), tuple(marks), title, points)
+
+    def flagged(self, names: Sequence[str], answer: Answer, notice: str, force: bool) -> Answer:
+        """The same answer to an input that is unlike the training inputs.
+
+        No class or label is called, unless ``force`` says so; probabilities, numbers and points stay.
+
+        Parameters
+        ----------
+        notice : what is written into the picture, on grey.
+        """
+        blank = () if force else self.decided(names)
+        title = f"{answer.title.text} ({notice})" if answer.title and not blank else notice
+        marks = tuple(replace(mark, called=mark.called and not blank) for mark in answer.marks)
+        return replace(
+            answer,
+            cells=answer.cells | dict.fromkeys(blank),
+            marks=(Mark(notice, colors.STRANGE), *marks),
+            title=Mark(title, colors.STRANGE),
+        )
 
 
 def _called(values: np.ndarray) -> np.ndarray:
@@ -145,10 +168,18 @@ def _in_picture(raw: np.ndarray, _: Sequence[float], warps: np.ndarray) -> np.nd
 
 KINDS = {
     "classify": Kind(
-        lambda raw, *_: torch.from_numpy(raw).softmax(dim=1).numpy(), _class_cells, _class_marks, _most_probable
+        lambda raw, *_: torch.from_numpy(raw).softmax(dim=1).numpy(),
+        _class_cells,
+        _class_marks,
+        _most_probable,
+        lambda _: ("class",),
     ),
     "multilabel": Kind(
-        lambda raw, *_: torch.from_numpy(raw).sigmoid().numpy(), _label_cells, _label_marks, _most_probable
+        lambda raw, *_: torch.from_numpy(raw).sigmoid().numpy(),
+        _label_cells,
+        _label_marks,
+        _most_probable,
+        lambda names: names,
     ),
     "regress": Kind(
         _in_units,

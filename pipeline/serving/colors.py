@@ -10,6 +10,7 @@ PALETTE = ("#0069a8", "#c14f0b", "#00805e", "#9d4a80", "#7d6300", "#6e6e6e", "#3
 # From the lowest number to the highest, evenly: viridis (Smith and van der Walt 2015), which grows lighter all the way.
 SCALE = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 POINT = "#00d5ff"  # no skin, lip or brow is cyan
+STRANGE = "#a0a0a0"  # of what is not like the training inputs
 STRIP = "#303030"  # behind what is not called
 CONTRAST = 4.5  # the least of letters (WCAG 2)
 

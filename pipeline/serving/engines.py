@@ -25,13 +25,18 @@ class Engine(Protocol):
     ----------
     card : of the network.
     device : where its inputs lie.
+    unflagged : why it cannot tell what is unlike its training inputs, and what to do; empty where it can.
     """
 
     card: dict[str, Any]
     device: str
+    unflagged: str
 
-    def logits(self, inputs: Tensor | Mapping[str, Tensor]) -> np.ndarray:
-        """Raw outputs, float32, shape (B, C), of a batch as ``models.logits`` takes it."""
+    def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Raw outputs, float32, shape (B, C), of a batch as ``models.logits`` takes it, and how strange each input is.
+
+        That is 1 at the threshold, float64, shape (B,), or None where it cannot tell.
+        """
 
 
 class TorchEngine:
@@ -49,11 +54,16 @@ class TorchEngine:
 
     def __init__(self, model: Artifact | Path, device: str):
         network, self.card = models.load_model(model)
+        self._domain = models.load_domain(model, network, self.card)
         self.device, self._network = device, network.to(device)
+        self.unflagged = "" if self._domain else "It was trained before that was kept. Train it anew: make distill"
 
-    def logits(self, inputs: Tensor | Mapping[str, Tensor]) -> np.ndarray:
-        """Raw outputs of a batch, float32, shape (B, C)."""
-        return models.logits(self._network, inputs).cpu().numpy()
+    def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Raw outputs of a batch, and how strange its inputs are, as of ``Engine``."""
+        if self._domain is None:
+            return models.logits(self._network, inputs).cpu().numpy(), None
+        both = models.outputs(self._network, inputs, ("logits", "hidden"))
+        return both["logits"].cpu().numpy(), self._domain.score(both["hidden"].cpu().numpy())
 
 
 def load(model: Artifact | Path, device: str) -> Engine:

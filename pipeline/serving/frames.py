@@ -60,5 +60,6 @@ class FramePredictor:
         """
         image = load(path)
         made = resize.prepared(image, GIVEN, self.network.preparation)
-        (answer,) = self.network.answers(self.network.logits({GIVEN: made[None]}))
+        logits, scores = self.network.read({GIVEN: made[None]})
+        (answer,) = self.network.answers(logits, scores=scores)
         return image, answer

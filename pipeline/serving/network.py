@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from pipeline.inputs import batches, prepared
 from pipeline.inputs.faces.card import STAGE as FACES
 from pipeline.inputs.views.plan import Drawn
 from pipeline.serving import engines
-from pipeline.serving.answers import KINDS, Answer
+from pipeline.serving.answers import KINDS, STRANGENESS, Answer
+
+log = logging.getLogger(__name__)
 
 
 class Network:
@@ -33,6 +37,7 @@ class Network:
     names : of the numbers that it answers with: of classes, labels and numbers the outputs, of points ``p0_x`` ….
     reads : the modalities of its inputs.
     columns : of a table of predictions: what is said of one input.
+    force : whether a class or labels are called of an input that is unlike them.
 
     Raises
     ------
@@ -62,8 +67,16 @@ class Network:
                 f"of faces alone, of `make {FACES}`. Choose another model: MODEL="
             )
         self.names: list[str] = card["classes"]
-        self.columns = tuple(self._kind.cells(self.names, np.zeros(len(self.names))))
         self._specs = batches.specs(card)
+        self._pictured = all(batches.MODALITIES[name].pictured for name in self._specs)
+        told = self._kind.cells(self.names, np.zeros(len(self.names)))
+        self.columns = (*told, *STRANGENESS) if self._pictured else tuple(told)
+        self.force = False
+        if self._pictured and self._engine.unflagged:
+            log.warning(
+                "%s does not know what its training %s looked like: nothing is said of those that are unlike them. %s",
+                *(folder, self.task["samples"], self._engine.unflagged),
+            )
         self.reads = tuple(self._specs)
 
     def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -73,21 +86,59 @@ class Network:
         ----------
         inputs : by modality, as the columns of ``inputs.h5`` hold them, rows first.
         """
+        return self.read(inputs)[0]
+
+    def read(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+        """The raw outputs of the network, and how strange each input is to it.
+
+        Parameters
+        ----------
+        inputs : by modality, as the columns of ``inputs.h5`` hold them, rows first.
+
+        Returns
+        -------
+        logits : float32, shape (N, C).
+        scores : float64, shape (N,), 1 at the threshold; None where the network does not know its domain.
+        """
         rows = len(next(iter(inputs.values())))
         if not rows:
-            return np.empty((0, len(self.names)), np.float32)
+            return np.empty((0, len(self.names)), np.float32), None
         raw = {name: torch.from_numpy(values).to(self._engine.device) for name, values in inputs.items()}
         batch = batches.Batch(np.arange(rows), Drawn(), raw)
-        return self._engine.logits(batch.make(self._specs))
+        return self._engine.read(batch.make(self._specs))
 
-    def answers(self, logits: np.ndarray, warps: np.ndarray | None = None) -> list[Answer]:
+    def answers(
+        self, logits: np.ndarray, warps: np.ndarray | None = None, scores: np.ndarray | None = None
+    ) -> list[Answer]:
         """What raw outputs say of each input.
 
         Parameters
         ----------
         logits : float32, shape (N, C).
         warps : of faces, float64, shape (N, 2, 3): from the picture's pixels to each, as of ``AlignedFace``.
+        scores : how strange each input is, from ``read``.
         """
         bounds = self.task["bounds"]
         values = self._kind.values(logits.astype(np.float64), bounds, warps)
-        return [self._kind.answer(self.names, row, bounds) for row in values]
+        answers = [self._kind.answer(self.names, row, bounds) for row in values]
+        if not self._pictured:
+            return answers
+        return [self._judged(answer, score) for answer, score in zip(answers, _each(scores, len(values)), strict=True)]
+
+    def _judged(self, answer: Answer, score: float | None) -> Answer:
+        """An answer with the cells that say how strange its input is, and flagged where it is strange."""
+        familiar = None if score is None else int(score <= 1)
+        if familiar == 0:
+            notice = f"not like the training {self.task['samples']}"
+            answer = self._kind.flagged(self.names, answer, notice, self.force)
+        cells = answer.cells | dict(zip(STRANGENESS, (score, familiar), strict=True))
+        return replace(answer, cells=cells)
+
+    @property
+    def decides(self) -> bool:
+        """Whether its answers call a class or labels, which are left out where an input is strange."""
+        return bool(self._kind.decided(self.names))
+
+
+def _each(scores: np.ndarray | None, count: int) -> list[float | None]:
+    return [None] * count if scores is None else scores.tolist()

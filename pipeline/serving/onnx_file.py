@@ -175,6 +175,7 @@ class OnnxEngine:
     ----------
     card : of the network.
     device : where its inputs lie.
+    unflagged : as of ``engines.Engine``.
 
     Raises
     ------
@@ -182,7 +183,7 @@ class OnnxEngine:
     MissingDependencyError : onnx or onnxruntime is not installed.
     """
 
-    device = "cpu"
+    device, unflagged = "cpu", "An exported file does not hold it. Give the model's folder: MODEL="
 
     def __init__(self, path: Path):
         (runtime,) = needed("onnxruntime")
@@ -204,8 +205,8 @@ class OnnxEngine:
         except Exception as error:  # whatever a hostile graph leads the runtime to
             raise broken(path, error) from error
 
-    def logits(self, inputs: Tensor | Mapping[str, Tensor]) -> np.ndarray:
-        """Raw outputs of a batch, float32, shape (B, C).
+    def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, None]:
+        """Raw outputs of a batch, float32, shape (B, C), and nothing of how strange its inputs are.
 
         Parameters
         ----------
@@ -216,7 +217,7 @@ class OnnxEngine:
         ArtifactError : the network fails on them, which it did not on one.
         """
         try:
-            return self._run(inputs)
+            return self._run(inputs), None
         except Exception as error:
             raise broken(self._path, error) from error
 

@@ -66,7 +66,8 @@ class Predictor:
         DataError : the picture cannot be read.
         """
         image, faces = self.aligner.faces(path)
-        answers = self.network.answers(self.logits(faces), np.array([face.warp for face in faces]))
+        logits, scores = self.read(faces)
+        answers = self.network.answers(logits, np.array([face.warp for face in faces]), scores)
         return image, [
             FacePrediction(face.half, _whole_pixels(face.box, image.shape), face.probability, answer)
             for face, answer in zip(faces, answers, strict=True)
@@ -74,9 +75,13 @@ class Predictor:
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:
         """What the network answers to aligned faces: float32, shape (faces, C)."""
+        return self.read(faces)[0]
+
+    def read(self, faces: list[AlignedFace]) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the network answers to aligned faces and how strange they are to it, as ``Network.read``."""
         size = self.network.preparation.face_size
         stacked = np.stack([face.rgb for face in faces]) if faces else np.empty((0, size, size, 3), np.uint8)
-        return self.network.logits({"rgb": stacked})
+        return self.network.read({"rgb": stacked})
 
 
 def _whole_pixels(box: np.ndarray, shape: tuple[int, ...]) -> Box:

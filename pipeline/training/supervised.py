@@ -32,7 +32,7 @@ from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.views.plan import Plan
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import Task, objective
-from pipeline.training import loop
+from pipeline.training import familiar, loop
 from pipeline.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -235,6 +235,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         team=team,
     )
     best = progress.history[progress.best["epoch"] - 1]
+    domain = familiar.learn(network, lesson.train, lesson.val, specs, config.batch_size, device, team)
     card |= {
         "task": as_dict(lesson.task),
         "loss": objective.canonical(lesson.loss),
@@ -243,7 +244,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         **origin,
     }
     if team.chief:
-        models.save_model(work.path, network, card, work.fingerprint)
+        models.save_model(work.path, network, card, work.fingerprint, domain)
         loop.finish(work.path)
     counts = {"train": len(lesson.train), "val": len(lesson.val), "epochs": len(progress.history)}
     return {"counts": counts, "skipped": [], "best": best}

@@ -44,6 +44,8 @@ CARD = {
     "prepare": PREPARE,
     "labels_fingerprints": {"labels_teacher": OWNER},
     "temperature": 4.0,
+    "domain": {"sha256": "1" * 64, "width": 24},
+    "learned_from": {"dataset": "synpain", "rendered": True},
 }
 
 OF_SIGNALS = CARD | {"inputs": {"signal": {"length": 352, "channels": 2}}, "prepare": WINDOWS}

@@ -20,6 +20,7 @@ from pipeline.compute.launch import in_processes
 from pipeline.distillation.losses import table as losses
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.heads import NetworkWithHeads
+from pipeline.models.saved import DOMAIN
 from pipeline.tasks import objective
 from pipeline.training import loop
 from pipeline.training.schedule import Schedule
@@ -167,13 +168,15 @@ def together(fakes, tmp_path_factory):
 def test_a_student_of_two_processes_has_the_same_weights(fakes, together, loss):
     (alone,) = fakes.store.build(student(fakes, loss, 1))
     assert together[loss].fingerprint == alone.fingerprint
-    assert {"weights.safetensors", "history.csv", "MODEL_CARD.md"} <= set(together[loss].record["files"])
+    assert {"weights.safetensors", DOMAIN, "history.csv", "MODEL_CARD.md"} <= set(together[loss].record["files"])
     assert "checkpoint.pt" not in together[loss].record["files"]
     first, second = (load_file(artifact.file("weights.safetensors")) for artifact in (alone, together[loss]))
     for name, values in first.items():
         # The biases of keys have no influence: their gradients are rounding alone, of which Adam makes steps.
         if not name.endswith("qkv.bias"):
             torch.testing.assert_close(second[name], values, rtol=1e-4, atol=1e-5)
+    threshold, other = (load_file(artifact.file(DOMAIN))["threshold"] for artifact in (alone, together[loss]))
+    torch.testing.assert_close(other, threshold, rtol=1e-2, atol=0)
     rows = [arrays.read_table(artifact.file("history.csv")) for artifact in (alone, together[loss])]
     np.testing.assert_allclose(rows[0].to_numpy(), rows[1].to_numpy(), rtol=1e-4)
 

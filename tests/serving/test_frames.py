@@ -18,7 +18,7 @@ from pipeline.config import Architecture, IndexConfig, ResizeConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs import batches
 from pipeline.serving.annotate import annotate_frame
-from pipeline.serving.answers import Mark
+from pipeline.serving.answers import STRANGENESS, Mark
 from pipeline.serving.colors import PALETTE, STRIP, on_scale
 from pipeline.serving.network import Network
 from pipeline.tasks import TASKS, Task
@@ -31,7 +31,7 @@ from tests.serving import answering
 TASK = TASKS["fire-smoke"]
 SMOKE = Task("density", "regress", "density", ("density",), bounds=(0.0, 10.0), prepare="resize", subject="smoke")
 FIRE, SMOKELESS = Mark("fire 0.97", PALETTE[0]), Mark("smoke 0.12", PALETTE[1], called=False)
-COLUMNS = ["file", "fire", "smoke", "prob_fire", "prob_smoke", "reason"]
+COLUMNS = ["file", "fire", "smoke", "prob_fire", "prob_smoke", *STRANGENESS, "reason"]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_network_that_reads_infrared_is_refused_with_what_to_choose(tmp_path):
 
 def test_a_network_answers_with_a_cell_and_a_probability_of_each_label(tmp_path):
     network = Network(saved_of_frames(tmp_path, TASK, ResizeConfig(frame_size=32)), "cpu")
-    assert network.columns == ("fire", "smoke", "prob_fire", "prob_smoke")
+    assert network.columns == ("fire", "smoke", "prob_fire", "prob_smoke", *STRANGENESS)
     (answer,) = network.answers(np.array([[1.0, -1.0]], np.float32))
     assert tuple(answer.cells) == network.columns
 
@@ -101,7 +101,7 @@ def test_a_number_of_a_frame_is_a_column_and_on_the_strip(tmp_path):
     model = answering.always(saved_of_frames(tmp_path / "model", SMOKE, ResizeConfig(frame_size=32)), [0.75])
     frames.rgb(3).save(tmp_path / "a.png")
     table = arrays.read_table(predict.run(tmp_path / "a.png", model, tmp_path / "out", "cpu"))
-    assert list(table.columns) == ["file", "value_density", "reason"]
+    assert list(table.columns) == ["file", "value_density", *STRANGENESS, "reason"]
     assert table["value_density"].tolist() == [7.5]
     with Image.open(tmp_path / "out" / "annotated" / "a.png.jpg") as copy:
         near = np.abs(np.asarray(copy)[1, 1].astype(int) - ImageColor.getrgb(on_scale(0.75)))

@@ -18,6 +18,7 @@ from pipeline.errors import ArtifactError
 from pipeline.inputs import batches
 from pipeline.inputs.faces.geometry import template
 from pipeline.inputs.images import load_reduced
+from pipeline.serving.answers import STRANGENESS
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN, TASKS
 from pipeline.training import supervised
@@ -141,4 +142,4 @@ def test_a_number_is_told_in_its_units_and_within_its_bounds(tmp_path, photograp
     model = answering.of_faces(tmp_path / "model", answering.PSPI, [raw], AlignConfig(face_size=64, align="none"))
     Image.fromarray(photograph).save(tmp_path / "one.png")
     _, (face,) = Predictor(model, "cpu").faces(tmp_path / "one.png")
-    assert face.answer.cells == {"value_pspi": pytest.approx(pspi)}
+    assert face.answer.cells == {"value_pspi": pytest.approx(pspi), **dict.fromkeys(STRANGENESS)}

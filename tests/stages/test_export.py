@@ -165,7 +165,7 @@ def test_a_network_of_signals_and_one_of_two_cameras_can_be_run_too(tmp_path):
         trained, engine = Trained.load(model), engines.load(tmp_path / "out" / "model.onnx", "cpu")
         inputs = trained.made(trained.noise(3, seed=2))
         assert list(engine.card["inputs"]) == names
-        np.testing.assert_allclose(engine.logits(inputs), trained.run(inputs), atol=1e-5)
+        np.testing.assert_allclose(engine.read(inputs)[0], trained.run(inputs), atol=1e-5)
 
 
 def test_test_inputs_of_the_cache_are_asked_too(tmp_path):

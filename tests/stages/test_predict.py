@@ -23,6 +23,7 @@ from pipeline.artifacts.store import Artifact
 from pipeline.config import AlignConfig, DistillConfig, as_dict
 from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.inputs.datasets import pts
+from pipeline.serving.answers import STRANGENESS
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import PAIN, TASKS
 from stages import distill, predict
@@ -130,7 +131,7 @@ def test_seven_classes_have_seven_columns_and_the_largest_is_the_class(portrait,
     Image.fromarray(portrait).save(tmp_path / "one.png")
     table = predicted(model, tmp_path / "one.png", tmp_path)
     columns = [f"prob_{name}" for name in task.outputs]
-    assert list(table.columns) == [*PLACE, "class", *columns, "reason"]
+    assert list(table.columns) == [*PLACE, "class", *columns, *STRANGENESS, "reason"]
     assert table[columns].sum(axis=1).to_numpy() == pytest.approx(1)
     assert table["class"][0] == task.outputs[table[columns].to_numpy()[0].argmax()]
 
@@ -149,7 +150,7 @@ def test_a_number_is_one_column_and_on_the_copy(portrait, tmp_path, caplog):
     model = answering.of_faces(tmp_path / "model", answering.PSPI, [0.2])
     Image.fromarray(portrait).save(tmp_path / "one.png")
     table = predicted(model, tmp_path / "one.png", tmp_path)
-    assert list(table.columns) == [*PLACE, "value_pspi", "reason"]
+    assert list(table.columns) == [*PLACE, "value_pspi", *STRANGENESS, "reason"]
     assert table["value_pspi"].tolist() == [pytest.approx(3.2)]
     assert "1 faces in 1 pictures, 0 without a prediction" in caplog.text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"predictions.csv", "annotated"}
@@ -176,7 +177,7 @@ def test_points_are_columns_and_files(pointing, portrait, tmp_path):
     Image.new("RGB", (200, 200), "grey").save(folder / "grey.png")
     table = predicted(pointing, folder, tmp_path)
     columns = ["p0_x", "p0_y", "p1_x", "p1_y"]
-    assert list(table.columns) == [*PLACE, *columns, "reason"]
+    assert list(table.columns) == [*PLACE, *columns, *STRANGENESS, "reason"]
     assert table["file"].tolist() == ["a.jpg", "a.png", "deep/a.png", "grey.png", "pair.png", "pair.png"]
     assert table["reason"].fillna("").tolist() == ["", "", "", "no face found", "", ""]
     found = table.dropna(subset="p0_x")
@@ -413,7 +414,7 @@ def invoke(*arguments):
 
 def test_the_help_shows_what_predict_needs_and_no_training():
     options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
-    needed = {"--input", "--out", "--model", "--device"}
+    needed = {"--input", "--out", "--model", "--device", "--force"}
     question = {"--task", "--levels", "--labels", "--target", "--range", "--points"}
     assert options == needed | question | {"--preset", "--cache", "--data"}
 

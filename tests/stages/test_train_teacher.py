@@ -32,12 +32,14 @@ def teacher(fakes: Fakes, family: str = "resnet", **changes) -> Node:
 def test_a_teacher_is_a_folder_that_loads(fakes, family):
     (artifact,) = fakes.store.build(teacher(fakes, family))
     files = {name.split("/")[0] for name in artifact.record["files"]}
-    assert files == {"weights.safetensors", "model.json", "history.csv", "tensorboard"}
+    assert files == {"weights.safetensors", "domain.safetensors", "model.json", "history.csv", "tensorboard"}
     model, card = models.load_model(artifact)
     assert card["architecture"] == NETWORKS[family].name
     assert card["inputs_fingerprint"] == fakes.inputs.fingerprint
     assert card["split_fingerprint"] == fakes.split.fingerprint
     assert card["loss"] == "label"
+    assert card["learned_from"] == {"dataset": "synpain", "rendered": True}
+    assert models.load_domain(artifact, model, card).width == models.width(model, "hidden")
     size = card["inputs"]["rgb"]["size"]
     assert models.logits(model, torch.zeros(1, 3, size, size)).shape == (1, 2)
     history = pd.read_csv(artifact.file("history.csv"))
