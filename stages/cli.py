@@ -23,6 +23,7 @@ from pipeline.config import (
     SHIPPED,
     SHIPPED_WEIGHTS,
     AlignConfig,
+    PredictConfig,
     PretrainConfig,
     SynthesizeConfig,
 )
@@ -213,13 +214,19 @@ def gc_command(yes: bool, **values: Any) -> None:
 
 
 @cli.command("predict")
-@click.option("--input", "source", type=params.Place(), required=True, help="Picture or folder.")
+@click.option(
+    "--input",
+    "source",
+    type=params.Place(),
+    required=True,
+    help="Picture, video, folder, pattern, list of paths (.txt), or number of a camera.",
+)
 @click.option(
     "--out",
     type=params.Place(),
     default=Path("predictions"),
     show_default=True,
-    help="Folder of the CSV file and the annotated pictures.",
+    help="Folder of the table and the annotated copies.",
 )
 @click.option(
     "--model",
@@ -229,6 +236,7 @@ def gc_command(yes: bool, **values: Any) -> None:
 @click.option(
     "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
 )
+@field_options(PredictConfig)
 @common_options
 @click.option(
     "--data",
@@ -236,9 +244,10 @@ def gc_command(yes: bool, **values: Any) -> None:
     help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
 )
 def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
-    """Recognise what the task asks in pictures."""
+    """Recognise what the task asks in pictures, videos or signals."""
+    config = PredictConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(PredictConfig)})
     model = model or _newest_student(values | {"device": device})
-    click.echo(housekeeping.shown(predict.run(source, model, out, device)))
+    click.echo(housekeeping.shown(predict.run(source, model, out, device, config)))
 
 
 @cli.command("synthesize")
