@@ -29,9 +29,7 @@ from tests.helpers.demo_sets import demo_part
 FAKES = {"multilabel": FrameFakes, "regress": NumberFakes, "points": PointFakes}  # by kind; of others Fakes
 # By kind what else is the same bit for bit from both than hard labels.
 LOSSES = {"regress": "label,soft", "points": "label,assistive"}
-ONE_SIZE = (
-    24  # of batches: it divides all parts, and the last bit of an answer may depend on how many are asked at once
-)
+ONE_SIZE = 24  # of batches: it divides all parts, and the last bit of an answer may depend on how many are asked at once
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 VIEWS = {"views": 3, "view_seed": 5}
 MIXED = {"mix": "cutmix", "mix_probability": 0.5}  # but of points, which mixed views have none of
