@@ -2,8 +2,8 @@
 
 Writes ``predictions.csv``: a row per face, frame or window of a signal, with the class and its probability, each label,
 the number in its own units, or where the points are in pixels of the picture. Beside it ``annotated/`` has the pictures
-and videos with what was recognised, and ``points/`` the points of each face of a picture in a ``.pts`` file. What has no
-face, or cannot be read, is a row with the reason. A row is on disk as soon as its picture, its frame, or all of its
+and videos with what was recognised, and ``points/`` the points of each face of a picture in a ``.pts`` file. What has
+no face, or cannot be read, is a row with the reason. A row is on disk as soon as its picture, its frame, or all of its
 subject, is done: whatever ends a run, what it has predicted is there, and ``RESUME`` goes on after it.
 """
 
@@ -102,7 +102,10 @@ class Way(NamedTuple):
     resumes: bool = True
 
 
-def run(source: Path, model: Path, out: Path, device: str = "auto", config: PredictConfig = PredictConfig()) -> Path:
+DEFAULTS = PredictConfig()
+
+
+def run(source: Path, model: Path, out: Path, device: str = "auto", config: PredictConfig = DEFAULTS) -> Path:
     """Predict every face of every picture, every frame, or every window of every signal: what the model was trained on.
 
     Parameters
@@ -155,16 +158,16 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
         disable=None,
         leave=False,
     )
-    with results.filling(out), _placed(path, columns, settings, found, config) as (place, table), bar:
-        with closing(parts(place)) as every:
-            for rows in every:
-                for row in rows:
-                    table.add(row)
-                    predicted += answer in row
-                    without += answer not in row
-                bar.update(len({row["file"] for row in rows}))
-    words, files = network.task["samples"], len(found.pictures)
-    log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, way.files, without)
+    placed = _placed(path, columns, settings, found, config)
+    with results.filling(out), placed as (place, table), bar, closing(parts(place)) as every:
+        for rows in every:
+            for row in rows:
+                table.add(row)
+                predicted += answer in row
+                without += answer not in row
+            bar.update(len({row["file"] for row in rows}))
+    words, files, kind = network.task["samples"], len(found.pictures), "files" if moving else way.files
+    log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, kind, without)
     if moving:
         log.info("%s", told())
     return path
@@ -186,7 +189,7 @@ def _settings(model: Path, card: dict[str, Any], found: Found, config: PredictCo
 def _placed(
     path: Path, columns: list[str], settings: dict[str, Any], found: Found, config: PredictConfig
 ) -> Iterator[tuple[Place, Table]]:
-    """The table, emptied or cut after what stays of an earlier run, and where that ended; afterwards no draft is left."""
+    """The table, emptied or cut after what stays of an earlier run; afterwards no draft is left."""
     from pipeline.artifacts import results
     from pipeline.serving.draft import Draft
 

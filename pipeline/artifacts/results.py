@@ -58,8 +58,8 @@ def _lock(descriptor: int, folder: Path) -> None:
 class Table:
     """A file of rows that is whole at any moment: a row is on disk when it has been added, and half a row never is.
 
-    Floats have nine significant digits; NaN and what a row lacks are an empty field, in JSON null; what no line of UTF-8
-    can hold is escaped.
+    Floats have nine significant digits; NaN and what a row lacks are an empty field, in JSON null; what no line of
+    UTF-8 can hold is escaped.
 
     Parameters
     ----------

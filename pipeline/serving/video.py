@@ -23,6 +23,7 @@ INSTALL = "Videos and cameras need the package av (PyAV): pip install -e '.[vide
 # What the names in VIDEOS hold. FFmpeg knows hundreds more, some of which open other files or the network.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,h264,hevc,m4v,mjpeg,gif"
 RATE_HZ = 25.0  # of a video that does not say
+EARLY_S = 1.0  # by which the last frame may come before the end that the file tells
 MICROSECONDS = 6  # decimals of a time: what a table holds
 
 
@@ -93,7 +94,7 @@ class Video:
             raise DataError("not a file") from error
         except FileNotFoundError as error:
             raise DataError("missing: there is no such file") from error
-        except (OSError, ValueError) as error:  # those of FFmpeg are one or the other
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
             self._shut()
             raise DataError(f"unreadable: {_words(error)}") from error
         if not self._container.streams.video:
@@ -103,6 +104,8 @@ class Video:
         self._stream.thread_type = "AUTO"
         self.rate_hz = float(self._stream.average_rate or self._stream.guessed_rate or RATE_HZ)
         seconds = (self._container.duration or 0) / self._av.time_base
+        alone = len(self._container.streams) == 1  # sound may last longer
+        self._lasts_s = seconds - 1 / self.rate_hz if alone and not self._camera else 0.0
         self.length = self._stream.frames or max(0, round(seconds * self.rate_hz))
         self._zero = (self._stream.start_time or 0) * (self._stream.time_base or 0) if not self._camera else None
 
@@ -133,7 +136,7 @@ class Video:
         ------
         DataError : after the last frame that can be decoded, that some cannot, or that there is none at all.
         """
-        any_frame = False
+        any_frame, time_s = False, 0.0
         for number, time_s, frame in self._numbered(start_s, after):
             any_frame = True
             if end_s and time_s >= end_s:
@@ -143,6 +146,8 @@ class Video:
             raise DataError(f"damaged: {self._damaged} of its packets cannot be decoded")
         if not any_frame and not after and not start_s:
             raise DataError("unreadable: it holds no frame")
+        if any_frame and time_s < self._lasts_s - EARLY_S:
+            raise DataError(f"damaged: it ends after {time_s:.1f} s, of {self._lasts_s:.1f} that it says to last")
 
     def _numbered(self, start_s: float, after: tuple[int, float] | None) -> Iterator[tuple[int, float, VideoFrame]]:
         """Frames with their numbers and times, from the first that is wanted on."""
@@ -167,7 +172,7 @@ class Video:
             time_s, frame = next(timed, (0.0, None))
             if frame is not None and frame.pts is not None and time_s <= from_s:
                 return self._rest(from_s, time_s, frame, timed)
-        except (OSError, ValueError):
+        except (self._av.error.FFmpegError, ValueError):
             pass
         self.close()
         self._open()
@@ -192,12 +197,12 @@ class Video:
                     if float(packet.dts * packet.time_base - video._zero) >= from_s:
                         break
                     before += float(packet.pts * packet.time_base - video._zero) < from_s
-            except (OSError, ValueError):
+            except (self._av.error.FFmpegError, ValueError):
                 return None
         return before
 
     def _timed(self) -> Iterator[tuple[float, VideoFrame]]:
-        """Every frame that can be decoded, with its time; one without a time stamp comes a frame later than the last."""
+        """Every frame that can be decoded, with its time; one without a time stamp comes a frame after the last."""
         last = -1 / self.rate_hz
         for frame in self._decoded():
             if self._zero is None and frame.pts is not None:  # a camera counts from when the machine was started

@@ -1,4 +1,4 @@
-"""The annotated copy of a video, encoded in segments of seconds that are joined in the end: a kill costs one of them."""
+"""The annotated copy of a video, encoded in segments that are joined in the end: a kill costs seconds."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class Spent:
         """One line: frames, frames a second, and milliseconds of a frame by what they were spent on."""
         seconds, frames = perf_counter() - self.began, max(1, self.frames)
         parts = ", ".join(f"{name} {1000 * part / frames:.1f}" for name, part in {**self.seconds, **more}.items())
-        return f"{self.frames} frames of videos in {seconds:.1f} s, {self.frames / seconds:.1f} a second; ms a frame: {parts}"
+        rate = self.frames / seconds
+        return f"{self.frames} frames of videos in {seconds:.1f} s, {rate:.1f} a second; ms a frame: {parts}"
 
 
 def numeric(network: Network) -> tuple[str, ...]:
