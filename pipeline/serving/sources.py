@@ -21,7 +21,7 @@ DEVICES = Path("/dev")
 EITHER = PICTURES | VIDEOS
 
 
-def find(source: Path, left_out: Path) -> Found:
+def find(source: Path | str, left_out: Path) -> Found:
     """Everything that is named, in order and each under a name of its own.
 
     Parameters
@@ -34,7 +34,7 @@ def find(source: Path, left_out: Path) -> Found:
     ------
     DataError : there is nothing of these, or it holds nothing that is a picture or a video by its name.
     """
-    text = os.fspath(source)
+    source, text = Path(source), os.fspath(source)
     if not os.path.lexists(source):
         if CAMERA.fullmatch(text):
             return Found([_camera(int(text))], 0)

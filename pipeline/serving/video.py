@@ -102,7 +102,6 @@ class Video:
             raise DataError("unreadable: it holds no video stream")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
-        self._stamped = self._container.format.name != "avi"  # which has one rate and knows no time of showing
         self.rate_hz = float(self._stream.average_rate or self._stream.guessed_rate or RATE_HZ)
         seconds = (self._container.duration or 0) / self._av.time_base
         alone = len(self._container.streams) == 1  # sound may last longer
@@ -155,7 +154,7 @@ class Video:
         self._damaged = 0
         from_s = after[1] + 0.5 * 10**-MICROSECONDS if after else start_s
         number, timed = 0, self._timed()
-        if from_s > 0 and not self._camera and self._stamped:
+        if from_s > 0 and not self._camera:
             first = after[0] + 1 if after else self._count_before(from_s)
             if first is not None and (there := self._sought(from_s)) is not None:
                 number, timed = first, there
@@ -208,7 +207,7 @@ class Video:
         for frame in self._decoded():
             if self._zero is None and frame.pts is not None:  # a camera counts from when the machine was started
                 self._zero = frame.pts * frame.time_base
-            stamped = self._stamped and frame.pts is not None and frame.time_base
+            stamped = frame.pts is not None and frame.time_base
             time_s = float(frame.pts * frame.time_base - self._zero) if stamped else last + 1 / self.rate_hz
             last = time_s
             yield round(time_s, MICROSECONDS), frame

@@ -49,10 +49,11 @@ def write(
                 stream = output.add_stream("libx264", rate, options={"crf": "12", "preset": "ultrafast", "g": "5"})
                 stream.height, stream.width = pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = Fraction(1, 1000)
+                clock = Fraction(1, rate) if path.suffix == ".avi" else Fraction(1, 1000)  # that has one rate
+                stream.codec_context.time_base = clock
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts = round(1000 * (times[number] if times else number / rate))
-            frame.time_base = Fraction(1, 1000)
+            frame.pts = round((times[number] if times else Fraction(number, rate)) / clock)
+            frame.time_base = clock
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return path
