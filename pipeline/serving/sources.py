@@ -80,7 +80,7 @@ def _listed(source: Path) -> Found:
     if not paths:
         raise DataError(f"{source} lists nothing. Write a path on each line, or give another INPUT=")
     beside = source.absolute().parent
-    there = [beside / path if os.path.lexists(beside / path) else path.absolute() for path in paths]
+    there = [path.absolute() if path.exists() and not (beside / path).exists() else beside / path for path in paths]
     return Found(_named(there), 0)
 
 

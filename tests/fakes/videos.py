@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image
 
@@ -41,6 +40,8 @@ def write(
     path: Path, frames: Iterable[np.ndarray], rate: int = 10, times: list[float] | None = None, **options: str
 ) -> Path:
     """A video of frames, of mp4 or what else the name says; at times of their own where these are given."""
+    import av
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options) as output:
         stream = None

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pipeline.errors import DataError, MissingDependencyError
 from pipeline.serving.video import Video, library
+from tests.fakes import videos
 
 pytest.importorskip("av")
-from tests.fakes import videos  # it needs PyAV
 
 COUNT = 23
 
@@ -40,7 +40,8 @@ def test_every_frame_is_read_with_its_time(tmp_path, ending):
     path = videos.write(tmp_path / f"a.{ending}", shades())
     numbers, times = zip(*read(path), strict=True)
     assert numbers == tuple(range(COUNT))
-    np.testing.assert_allclose(times, np.arange(COUNT) / 10, atol=0.002)
+    late = 0.1 if ending == "avi" else 0  # it has times of decoding alone, by which the first is shown a frame late
+    np.testing.assert_allclose(times, np.arange(COUNT) / 10 + late, atol=0.002)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "avi", "ts"])

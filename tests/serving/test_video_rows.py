@@ -13,10 +13,10 @@ from pipeline.config import PredictConfig
 from pipeline.serving.pictures import Picture
 from pipeline.serving.video_copy import VideoCopy
 from pipeline.serving.video_rows import VideoRows
+from tests.fakes import videos
+from tests.fakes.predictors import Squares, square
 
 av = pytest.importorskip("av")
-from tests.fakes import videos  # it needs PyAV
-from tests.fakes.predictors import Squares, square
 
 
 def moved(count=30, away=range(10, 14)):
@@ -57,7 +57,8 @@ def test_between_looks_over_the_whole_frame_only_faces_that_are_followed_are_loo
     rows_of(video, squares, detect_every=4)
     assert squares.looks[:10] == [i % 4 == 0 for i in range(10)]
     nobody = Squares()
-    rows_of(Picture(videos.write(video.path.with_name("b.mp4"), [square(None, 0)] * 6), "b.mp4"), nobody, detect_every=4)
+    empty = videos.write(video.path.with_name("b.mp4"), [square(None, 0)] * 6)
+    rows_of(Picture(empty, "b.mp4"), nobody, detect_every=4)
     assert nobody.looks == [True] * 6
 
 

@@ -20,11 +20,11 @@ from pipeline.serving import predictor as predictors
 from pipeline.serving import video_copy
 from pipeline.tasks import PAIN
 from stages import predict
+from tests.fakes import videos
+from tests.fakes.predictors import Squares, square
 from tests.helpers.networks import saved
 
 av = pytest.importorskip("av")
-from tests.fakes import videos  # it needs PyAV
-from tests.fakes.predictors import Squares, square
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,7 +178,7 @@ def test_pictures_beside_videos_are_rows_of_one_table(model, crossing, tmp_path)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "two.mp4").write_bytes(crossing.read_bytes())
     videos.face(0, 128).save(tmp_path / "in" / "a.png")
-    table = arrays.read_table(run(tmp_path / "in", model, tmp_path / "out", stride=10, annotate=False))
+    table = arrays.read_table(run(tmp_path / "in", model, tmp_path / "out", stride=10, detect_every=1, annotate=False))
     assert table["file"].tolist() == ["a.png", "two.mp4", "two.mp4", "two.mp4"]
     assert table["half"].tolist()[0] == "full"
     assert table["frame"].isna().tolist() == [True, False, False, False]
