@@ -27,11 +27,15 @@ class VideoCopy:
     ----------
     folder : of the segments, made when missing; what an earlier process finished there is kept.
     rate_hz : frames a second, as the encoder is told; each frame has its own time.
-    segment_s : seconds of a segment.
+    segment_s : seconds of a segment; 0: ``SEGMENT_S``.
     """
 
-    def __init__(self, folder: Path, rate_hz: float, segment_s: float = SEGMENT_S):
-        self._folder, self._rate, self._seconds = folder, Fraction(rate_hz).limit_denominator(1001), segment_s
+    def __init__(self, folder: Path, rate_hz: float, segment_s: float = 0):
+        self._folder, self._rate, self._seconds = (
+            folder,
+            Fraction(rate_hz).limit_denominator(1001),
+            segment_s or SEGMENT_S,
+        )
         self._output: Any = None
         self._size: tuple[int, int] | None = None
         folder.mkdir(parents=True, exist_ok=True)

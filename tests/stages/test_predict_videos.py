@@ -14,15 +14,16 @@ import pytest
 from PIL import Image
 
 from pipeline.artifacts import arrays
-from pipeline.config import AlignConfig, PredictConfig
+from pipeline.config import AlignConfig, PredictConfig, ResizeConfig
 from pipeline.errors import ConfigError, DataError
 from pipeline.serving import predictor as predictors
 from pipeline.serving import video_copy
-from pipeline.tasks import PAIN
+from pipeline.serving.video_rows import VideoRows
+from pipeline.tasks import PAIN, TASKS
 from stages import predict
 from tests.fakes import videos
 from tests.fakes.predictors import Squares, square
-from tests.helpers.networks import saved
+from tests.helpers.networks import saved, saved_of_frames
 
 av = pytest.importorskip("av")
 
@@ -98,7 +99,9 @@ def films(tmp_path):
 @pytest.mark.parametrize("annotate", [True, False])
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("looks", [3, 24, 26, 50])
-def test_a_run_that_was_ended_goes_on(squares, model, films, tmp_path, monkeypatch, annotate, form, looks):
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_run_that_was_ended_goes_on(squares, model, films, tmp_path, monkeypatch, annotate, form, looks, killed):
+    """One that was killed has not finished the segment that it wrote, of 5 frames."""
     monkeypatch.setattr(video_copy, "SEGMENT_S", 0.5)
     options = {"annotate": annotate, "format": form, "smooth": 0.3, "detect_every": 4}
     whole = run(films, model, tmp_path / "whole", **options).read_text()
@@ -111,12 +114,16 @@ def test_a_run_that_was_ended_goes_on(squares, model, films, tmp_path, monkeypat
 
     squares.looks.clear()
     monkeypatch.setattr(squares, "look", ending)
+    end = VideoRows._end
+    if killed:
+        monkeypatch.setattr(VideoRows, "_end", lambda rows, copy, place: place and end(rows, copy, place))
     with pytest.raises(KeyboardInterrupt):
         run(films, model, tmp_path / "out", **options)
+    monkeypatch.setattr(VideoRows, "_end", end)
     monkeypatch.setattr(squares, "look", look)
     squares.looks.clear()
     assert run(films, model, tmp_path / "out", resume=True, **options).read_text() == whole
-    assert len(squares.looks) <= 65 - looks + 2
+    assert len(squares.looks) <= 65 - looks + (6 if killed else 2)
     for name, count in (("a.mp4", 25), ("b.mp4", 40)) if annotate else ():
         with av.open(str(tmp_path / "out" / "annotated" / name)) as container:
             assert sum(1 for _ in container.decode(video=0)) == count
@@ -188,3 +195,10 @@ def test_pictures_beside_videos_are_rows_of_one_table(model, crossing, tmp_path)
 def test_a_camera_that_is_not_there_is_one_line(model, tmp_path):
     with pytest.raises(DataError, match="There is no camera 987"):
         run(Path("987"), model, tmp_path / "out")
+
+
+def test_a_model_of_whole_frames_says_that_it_takes_no_video(films, tmp_path):
+    frames = saved_of_frames(tmp_path / "frames", TASKS["fire-smoke"], ResizeConfig(frame_size=32))
+    with pytest.raises(DataError, match=r"holds videos, a\.mp4"):
+        run(films, frames, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
