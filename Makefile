@@ -59,7 +59,7 @@ Each target first makes what it needs; what is fresh is reused.
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
-  predict          recognise what the task asks in pictures or signals   INPUT OUT MODEL FORCE
+  predict          recognise it in pictures, videos, of a camera, in signals   INPUT OUT MODEL STRIDE RESUME
   export           a trained network as ONNX, for timm or for torch, compared   MODEL FORMAT OUT
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why

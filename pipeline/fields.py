@@ -22,6 +22,7 @@ MOST_RATE = 100.0  # of learning; it also bounds what is added to or multiplied 
 MOST_PICTURES = 1_000_000
 MOST_RATE_HZ = 20_000  # of signals; twice what the fastest of the body have
 MOST_SECONDS = 3600.0
+MOST_VIDEO_S = 1e6  # a camera may be read for eleven days
 MOST_SMOOTH = 10_001  # steps of a filter
 MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
 

@@ -23,6 +23,7 @@ from pipeline.config import (
     SHIPPED,
     SHIPPED_WEIGHTS,
     AlignConfig,
+    PredictConfig,
     PretrainConfig,
     SynthesizeConfig,
 )
@@ -221,13 +222,19 @@ def gc_command(yes: bool, **values: Any) -> None:
 
 
 @cli.command("predict")
-@click.option("--input", "source", type=params.Place(), required=True, help="Picture or folder.")
+@click.option(
+    "--input",
+    "source",
+    type=params.Place(),
+    required=True,
+    help="Picture, video, folder, pattern, list of paths (.txt), or number of a camera.",
+)
 @click.option(
     "--out",
     type=params.Place(),
     default=Path("predictions"),
     show_default=True,
-    help="Folder of the CSV file and the annotated pictures.",
+    help="Folder of the table and the annotated copies.",
 )
 @click.option(
     "--model",
@@ -235,19 +242,15 @@ def gc_command(yes: bool, **values: Any) -> None:
     help="Folder of a trained model, or an ONNX file that export wrote.  "
     "[default: the task's newest student, with a teacher if there is one]",
 )
-@click.option(
-    "--force",
-    type=params.Switch(),
-    default=False,
-    help="Write the class or the labels of what is not like the training inputs, too.",
-)
 @DEVICE
+@field_options(PredictConfig)
 @common_options
 @STUDENTS_OF
-def predict_command(source: Path, out: Path, model: Path | None, device: str, force: bool, **values: Any) -> None:
-    """Recognise what the task asks in pictures."""
+def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
+    """Recognise what the task asks in pictures, videos or signals."""
+    config = PredictConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(PredictConfig)})
     model = model or _newest_student(values | {"device": device})
-    click.echo(housekeeping.shown(predict.run(source, model, out, device, force)))
+    click.echo(housekeeping.shown(predict.run(source, model, out, device, config)))
 
 
 @cli.command("export")

@@ -1,18 +1,22 @@
-"""Recognise what a task asks in a picture or a folder of pictures, or in files of signals.
+"""Recognise what a task asks in pictures, in videos and of a camera, or in files of signals.
 
 Writes ``predictions.csv``: a row per face, frame or window of a signal, with the class and its probability, each label,
 the number in its own units, or where the points are in pixels of the picture. Beside it ``annotated/`` has the pictures
-with what was recognised, and ``points/`` the points of each face in a ``.pts`` file. What has no face, or cannot be
-read, is a row with the reason. A row is on disk as soon as its picture, or all of its subject, is done: whatever ends a
-run, what it has predicted is there.
+and videos with what was recognised, and ``points/`` the points of each face of a picture in a ``.pts`` file. What has
+no face, or cannot be read, is a row with the reason. A row is on disk as soon as its picture, its frame, or all of its
+subject, is done: whatever ends a run, what it has predicted is there, and ``RESUME`` goes on after it.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,14 +24,16 @@ from pipeline.artifacts.locks import PARTIAL
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
-from pipeline.config import NO_TEACHER
-from pipeline.errors import ArtifactError, DataError
+from pipeline.config import NO_TEACHER, PredictConfig, as_dict
+from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.inputs import prepared
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from pipeline.artifacts.results import Table
+    from pipeline.serving.draft import Draft
     from pipeline.serving.frames import FramePredictor
     from pipeline.serving.network import Network
     from pipeline.serving.pictures import Found, Picture
@@ -35,13 +41,48 @@ if TYPE_CHECKING:
     from pipeline.tasks import Task
 
 BOX = ("x0", "y0", "x1", "y1")
-TABLE = "predictions.csv"
+TABLE = "predictions"  # and its form
 COPIES = "annotated"
 POINTS = "points"
 # What says nothing of one file: the others would fail as well, and so would the table.
 HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where results go, and what of them an earlier run has left.
+
+    Parameters
+    ----------
+    out : folder of the results.
+    draft : what the next run would go on with.
+    begun : number of the first file that is not done.
+    earlier : its rows that stay.
+    """
+
+    out: Path
+    draft: Draft
+    begun: int = 0
+    earlier: Iterable[Mapping[str, str]] = ()
+
+
+class Begun(NamedTuple):
+    """A network that is ready.
+
+    Attributes
+    ----------
+    network : the network.
+    columns : before and after what it answers.
+    rows : as many at once as are done together.
+    told : one line about the time that it took, in the end.
+    """
+
+    network: Network
+    columns: tuple[tuple[str, ...], tuple[str, ...]]
+    rows: Callable[[Place], Iterator[list[dict[str, Any]]]]
+    told: Callable[[], str] = str
 
 
 class Way(NamedTuple):
@@ -51,35 +92,41 @@ class Way(NamedTuple):
     ----------
     files : what they are called.
     find : of a source, and a folder that is left out: the files.
-    begin : of a model's place, a device, the files and the folder of the results: the network, the columns before what
-        it answers, and the rows, as many at once as are done together.
+    begin : of a model's place, a device, the files and the options.
+    resumes : whether a run goes on where another ended.
     """
 
     files: str
     find: Callable[[Path, Path], Found]
-    begin: Callable[[Path, str, Found, Path], tuple[Network, tuple[str, ...], Iterator[list[dict[str, Any]]]]]
+    begin: Callable[[Path, str, Found, PredictConfig], Begun]
+    resumes: bool = True
 
 
-def run(source: Path, model: Path, out: Path, device: str = "auto", force: bool = False) -> Path:
+DEFAULTS = PredictConfig()
+
+
+def run(source: Path, model: Path, out: Path, device: str = "auto", config: PredictConfig = DEFAULTS) -> Path:
     """Predict every face of every picture, every frame, or every window of every signal: what the model was trained on.
 
     Parameters
     ----------
-    source : a picture or a file of signals, or a folder of such.
+    source : what ``sources.find`` takes, a picture, video, folder, pattern, list or camera; or a file of signals, or a
+        folder of such.
     model : folder of a teacher or a student, waited for while another process is making it, or an exported ONNX file.
     out : folder of the results; made when missing.
     device : cpu, cuda, cuda:N, or auto.
-    force : whether the class or the labels of what is unlike the training inputs are written.
+    config : the options.
 
     Returns
     -------
-    The path of ``predictions.csv``.
+    The path of ``predictions.csv``, or of ``predictions.jsonl``.
 
     Raises
     ------
     DataError : the source is missing or holds nothing that the model reads, or is among the results.
     ArtifactError : ``model`` is not a trained model.
-    MissingDependencyError : it is a file, and what runs such is not installed.
+    ConfigError : ``resume`` of a run with other options, or of what cannot be resumed.
+    MissingDependencyError : there is a video, or an exported model, and no package that reads it.
     """
     from tqdm import tqdm
 
@@ -92,29 +139,107 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", force: bool 
         prepared.of_card(card, model)
         way = WAYS[card["prepare"]["kind"]]
         found = way.find(source, out)
-        _check_apart(source, out)
+        if config.resume and (not way.resumes or any(picture.camera for picture in found.pictures)):
+            raise ConfigError(f"RESUME goes on with pictures and videos; {way.files} are begun anew: leave RESUME out")
+        for path in [source] if os.path.lexists(source) else [picture.path for picture in found.pictures]:
+            _check_apart(path, out)
         if found.others:
             log.info("%d files of %s are no %s by their names", found.others, source, way.files)
-        network, columns, parts = way.begin(model, devices.pick(device), found, out)
-        network.force = force
+        network, (before, after), parts, told = way.begin(model, devices.pick(device), found, config)
+        network.force = config.force
     log.info("predict: %s", model)
     answer = network.columns[-1]
-    columns = [*columns, *network.columns, "reason"]
+    columns = [*before, *network.columns, *after, "reason"]
+    path, settings = out / f"{TABLE}.{config.format}", _settings(model, card, found, config)
     predicted = without = strange = 0
-    bar = tqdm(total=len(found.pictures), desc="predict", unit="file", disable=None, leave=False)
-    with results.filling(out), results.Table(out / TABLE, columns) as table, bar:
-        for rows in parts:
+    moving = any(picture.moves for picture in found.pictures)
+    bar = tqdm(
+        total=None if moving else len(found.pictures),
+        desc="predict",
+        unit="frame" if moving else "file",
+        disable=None,
+        leave=False,
+    )
+    placed = _placed(path, columns, settings, found, config)
+    with results.filling(out), placed as (place, table), bar, closing(parts(place)) as every:
+        for rows in every:
             for row in rows:
                 table.add(row)
                 predicted += answer in row
                 without += answer not in row
                 strange += row.get("in_domain") == 0
             bar.update(len({row["file"] for row in rows}))
-    words, files = network.task["samples"], len(found.pictures)
-    log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, way.files, without)
+    words, files, kind = network.task["samples"], len(found.pictures), "files" if moving else way.files
+    log.info("%d %s in %d %s, %d without a prediction", predicted, words, files, kind, without)
     if strange:
         log.warning("%d of %d %s are not like the training %s: %s", strange, predicted, words, words, _said(network))
-    return out / TABLE
+    if moving:
+        log.info("%s", told())
+    return path
+
+
+def _settings(model: Path, card: dict[str, Any], found: Found, config: PredictConfig) -> dict[str, Any]:
+    """What a run must share with the one that it goes on with."""
+    names = "\n".join(picture.shown for picture in found.pictures)
+    asked = as_dict(config)
+    del asked["resume"]
+    return {
+        "model": f"{model.absolute()} {card.get('sha256', '')}",
+        "input": f"{len(found.pictures)} files, {hashlib.sha256(names.encode()).hexdigest()[:8]}",
+        **asked,
+    }
+
+
+@contextmanager
+def _placed(
+    path: Path, columns: list[str], settings: dict[str, Any], found: Found, config: PredictConfig
+) -> Iterator[tuple[Place, Table]]:
+    """The table, emptied or cut after what stays of an earlier run; afterwards no draft is left."""
+    from pipeline.artifacts import results
+    from pipeline.serving.draft import Draft
+
+    draft = Draft(path.parent, settings)
+    resumed = config.resume and draft.resumed()
+    number, first, kept = _stays(path, columns, found, config, draft) if resumed else (0, 0, 0)
+    if resumed:
+        log.info("going on with file %d of %d", number + 1, len(found.pictures))
+    else:
+        draft.remove()
+    with results.Table(path, columns, config.format, kept) as table:
+        if not resumed:
+            draft.begin()
+        rows = results.earlier_rows(path, columns, config.format)
+        earlier = (row for start, end, row in rows if first <= start and end <= kept)
+        yield Place(path.parent, draft, number, earlier), table
+    draft.remove()
+
+
+def _stays(path: Path, columns: list[str], found: Found, config: PredictConfig, draft: Draft) -> tuple[int, int, int]:
+    """The number of the first file that is not done, and where its rows that stay begin and end in the table."""
+    from pipeline.artifacts import results
+    from pipeline.serving.video_copy import VideoCopy
+
+    numbers = {picture.shown: number for number, picture in enumerate(found.pictures)}
+    number, first, kept, frame, reached = -1, 0, 0, None, None
+    for start, end, row in results.earlier_rows(path, columns, config.format):
+        there = numbers.get(row["file"], -1)
+        if there != number:
+            number, first, frame = there, start, None
+            moves = found.pictures[number].moves
+            kept = start
+            reached = VideoCopy(draft.segments(number), 1).reached if moves and config.annotate else None
+        if number < draft.done:
+            kept = end
+        elif not found.pictures[number].moves or not row["frame"]:
+            continue
+        elif reached is None:  # the last frame may lack rows: it is predicted again
+            kept = start if row["frame"] != frame else kept
+            frame = row["frame"]
+        elif int(row["frame"]) <= reached:
+            kept = end
+    if number < draft.done:
+        return draft.done, kept, kept
+    return max(number, 0), first, kept
 
 
 def _said(network: Network) -> str:
@@ -126,9 +251,24 @@ def _said(network: Network) -> str:
 
 
 def _find_pictures(source: Path, out: Path) -> Found:
-    from pipeline.serving import pictures
+    from pipeline.serving import sources, video
 
-    return pictures.find(source, out)
+    found = sources.find(source, out)
+    if any(picture.moves for picture in found.pictures):
+        video.library()
+    return found
+
+
+def _find_frames(source: Path, out: Path) -> Found:
+    from pipeline.serving import sources
+
+    found = sources.find(source, out)
+    if moving := [picture.shown for picture in found.pictures if picture.moves]:
+        raise DataError(
+            f"INPUT={source} holds videos, {moving[0]}; of this model, which reads whole frames, only pictures are "
+            "predicted. Give its frames as pictures: make predict INPUT=/path/to/frames"
+        )
+    return found
 
 
 def _find_signals(source: Path, out: Path) -> Found:
@@ -138,40 +278,65 @@ def _find_signals(source: Path, out: Path) -> Found:
     return pictures.find(source, out, SIGNALS, "file of signals")
 
 
-def _begin_faces(model: Path, device: str, found: Found, out: Path):
-    """A row for each face, the annotated copies, and the points where it answers with such."""
+def _begin_faces(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
+    """A row for each face, the annotated copies, and of pictures the points where it answers with such."""
+    from pipeline.serving import video_rows
+    from pipeline.serving.pictures import video_name
     from pipeline.serving.predictor import Predictor
 
     predictor = Predictor(model, device)
-    names = {picture.name for picture in found.pictures}
-    parts = (list(_rows(predictor, picture, out, names)) for picture in found.pictures)
-    return predictor.network, ("file", "half", "face", *BOX, "detection_probability"), parts
+    moving = [picture.moves for picture in found.pictures]
+    if not any(moving):
+        columns, after, videos = ("half", "face"), (), None
+    else:
+        columns = (*video_rows.COLUMNS, *(() if all(moving) else ("half", "face")))
+        videos = video_rows.VideoRows(predictor, config)
+        after = video_rows.smooth_columns(predictor.network, config)
+
+    def rows(place: Place) -> Iterator[list[dict[str, Any]]]:
+        names = {picture.name for picture in found.pictures}
+        copies = place.out if config.annotate else None
+        for number, picture in enumerate(found.pictures[place.begun :], place.begun):
+            if not picture.moves:
+                yield list(_rows(predictor, picture, place.out, names, config.annotate))
+                continue
+            there = copies and copies / COPIES / video_name(picture.name, names)
+            earlier = place.earlier if number == place.begun else ()
+            yield from videos.rows(picture, copies and place.draft.segments(number), there, earlier)
+            place.draft.finished(number + 1)
+
+    told = (lambda: videos.spent.told(predictor.spent_s)) if videos else str
+    return Begun(predictor.network, (("file", *columns, *BOX, "detection_probability"), after), rows, told)
 
 
-def _begin_frames(model: Path, device: str, found: Found, out: Path):
+def _begin_frames(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each frame, and the annotated copies."""
     from pipeline.serving.frames import FramePredictor
 
     predictor = FramePredictor(model, device)
     names = {picture.name for picture in found.pictures}
-    parts = ([_frame_row(predictor, picture, out, names)] for picture in found.pictures)
-    return predictor.network, ("file",), parts
+
+    def rows(place: Place) -> Iterator[list[dict[str, Any]]]:
+        for picture in found.pictures[place.begun :]:
+            yield [_frame_row(predictor, picture, place.out, names, config.annotate)]
+
+    return Begun(predictor.network, (("file",), ()), rows)
 
 
-def _begin_windows(model: Path, device: str, found: Found, out: Path):
+def _begin_windows(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each window."""
     from pipeline.serving import windows
     from pipeline.serving.network import Network
 
     network = Network(model, device)
-    return network, windows.COLUMNS, windows.rows(network, found)
+    return Begun(network, (windows.COLUMNS, ()), lambda place: windows.rows(network, found))
 
 
 # By the stage that prepared what a model reads.
 WAYS = {
     "align": Way("pictures", _find_pictures, _begin_faces),
-    "resize": Way("pictures", _find_pictures, _begin_frames),
-    "window": Way("files of signals", _find_signals, _begin_windows),
+    "resize": Way("pictures", _find_frames, _begin_frames),
+    "window": Way("files of signals", _find_signals, _begin_windows, resumes=False),
 }
 
 
@@ -211,7 +376,9 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
     return students[-1].path if students else None
 
 
-def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    predictor: Predictor, picture: Picture, out: Path, names: set[str], drawn: bool = True
+) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy and the points of its faces are written on the way."""
     from pipeline.serving.annotate import annotate
 
@@ -224,7 +391,7 @@ def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) ->
     except DataError as error:
         yield file | {"reason": str(error)}
         return
-    reason = _copied(annotate(image, faces), picture, out, names)
+    reason = _copied(annotate(image, faces), picture, out, names) if drawn else ""
     if not faces:
         nothing = f"no {predictor.network.task['sample']} found"
         yield file | {"reason": _joined(nothing, reason)}
@@ -233,7 +400,9 @@ def _rows(predictor: Predictor, picture: Picture, out: Path, names: set[str]) ->
         yield file | {"reason": _joined(reason, pointed)} | _prediction(number, face)
 
 
-def _frame_row(predictor: FramePredictor, picture: Picture, out: Path, names: set[str]) -> dict[str, Any]:
+def _frame_row(
+    predictor: FramePredictor, picture: Picture, out: Path, names: set[str], copied: bool = True
+) -> dict[str, Any]:
     """The row of one frame; its annotated copy is written on the way."""
     from pipeline.serving.annotate import annotate_frame
 
@@ -244,8 +413,8 @@ def _frame_row(predictor: FramePredictor, picture: Picture, out: Path, names: se
         image, answer = predictor.frame(picture.path)
     except DataError as error:
         return file | {"reason": str(error)}
-    drawn = annotate_frame(image, answer.marks)
-    return file | {"reason": _copied(drawn, picture, out, names)} | answer.cells
+    reason = _copied(annotate_frame(image, answer.marks), picture, out, names) if copied else ""
+    return file | {"reason": reason} | answer.cells
 
 
 def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:

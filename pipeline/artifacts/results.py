@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
+import json
 import logging
 import math
 import os
@@ -17,6 +18,9 @@ from typing import Any, Self
 from pipeline.artifacts.files import WrongKindError, open_regular
 from pipeline.artifacts.suffixes import printable
 from pipeline.errors import DataError
+
+FORMS = ("csv", "jsonl")
+DIGITS = 9  # of a float, the significant ones
 
 log = logging.getLogger(__name__)
 
@@ -52,30 +56,35 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 class Table:
-    """A CSV file that is whole at any moment: a row is on disk when it has been added, and half a row never is.
+    """A file of rows that is whole at any moment: a row is on disk when it has been added, and half a row never is.
 
-    Floats have nine significant digits, NaN is an empty field; what no line of UTF-8 can hold is escaped.
+    Floats have nine significant digits; NaN and what a row lacks are an empty field, in JSON null; what no line of
+    UTF-8 can hold is escaped.
 
     Parameters
     ----------
     path : the file; an earlier one is replaced.
     columns : their names.
+    form : ``csv``, or ``jsonl``: a line of JSON for each row.
+    kept : bytes of an earlier file that stay, whole rows of these columns (see ``earlier_rows``); 0: none do.
 
     Raises
     ------
     DataError : something else than a file is in its place.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]):
-        self._columns = columns
+    def __init__(self, path: Path, columns: Sequence[str], form: str = "csv", kept: int = 0):
+        self._columns, self._form = columns, form
         try:
             self._file = open_regular(path, os.O_RDWR | os.O_CREAT)
         except WrongKindError as error:
             raise DataError(
                 f"{path} must be a file, and something else is in its place. Remove it, or choose another OUT="
             ) from error
-        self._file.truncate(0)
-        self._write(columns)
+        self._file.truncate(kept)
+        self._file.seek(kept)
+        if form == "csv" and not kept:
+            self._put(_csv(columns))
 
     def __enter__(self) -> Self:
         return self
@@ -90,12 +99,11 @@ class Table:
         ------
         OSError : it cannot be written, and nothing of it was.
         """
-        self._write([row.get(column) for column in self._columns])
+        values = [row.get(column) for column in self._columns]
+        self._put(_csv(values) if self._form == "csv" else _json(dict(zip(self._columns, values, strict=True))))
 
-    def _write(self, values: Sequence[Any]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow([_field(value) for value in values])
-        line, end = memoryview(text.getvalue().encode()), self._file.tell()
+    def _put(self, text: str) -> None:
+        line, end = memoryview(text.encode()), self._file.tell()
         try:
             while line:  # a disk that is nearly full takes a part
                 line = line[self._file.write(line) :]
@@ -104,7 +112,56 @@ class Table:
             raise
 
 
+def earlier_rows(path: Path, columns: Sequence[str], form: str = "csv") -> Iterator[tuple[int, int, dict[str, str]]]:
+    """The whole rows of a table that an earlier process wrote, one after the other.
+
+    Yields
+    ------
+    Where the row begins and ends in the file, in bytes, and its fields as texts; an empty one is what it lacked.
+
+    Raises
+    ------
+    DataError : it has other columns, or is no such table.
+    """
+    fault = f"{path} is not the table of the run that RESUME is to go on with. Run the command without RESUME"
+    try:
+        with open_regular(path) as file:
+            end = 0
+            for line in file:
+                start, end = end, end + len(line)
+                if not line.endswith(b"\n"):
+                    return
+                fields = _read(line.decode(), columns, form)
+                if start or form != "csv":
+                    yield start, end, fields
+                elif list(fields.values()) != list(columns):
+                    raise DataError(fault)
+    except FileNotFoundError:
+        return
+    except (WrongKindError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise DataError(fault) from error
+
+
+def _read(line: str, columns: Sequence[str], form: str) -> dict[str, str]:
+    if form == "csv":
+        return dict(zip(columns, next(csv.reader([line])), strict=True))
+    values = json.loads(line)
+    return {column: "" if values[column] is None else str(values[column]) for column in columns}
+
+
+def _csv(values: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([_field(value) for value in values])
+    return text.getvalue()
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    plain = {name: float(_field(v) or "nan") if isinstance(v, float) else _field(v) for name, v in row.items()}
+    some = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in plain.items()}
+    return json.dumps(some, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _field(value: Any) -> Any:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.9g}"
+        return "" if math.isnan(value) else f"{value:.{DIGITS}g}"
     return printable(value) if isinstance(value, str) else value

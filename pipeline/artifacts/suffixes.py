@@ -8,6 +8,25 @@ import re
 PICTURES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
 )
+VIDEOS = frozenset(
+    {
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".3gp",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".flv",
+        ".ogv",
+    }
+)
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 PACKED = frozenset({".csv.gz", ".tsv.gz", ".txt.gz", ".npz"})  # signals, and nothing else
 SIGNALS = TABLES | PACKED

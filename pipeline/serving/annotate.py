@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.serving.answers import Mark
 from pipeline.serving.colors import POINT, STRIP, letters
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.inputs.images import Box
-    from pipeline.serving.answers import Mark
     from pipeline.serving.predictor import FacePrediction
 
 PAD = 4  # pixels around a text
@@ -31,9 +32,9 @@ def annotate(image: np.ndarray, faces: list[FacePrediction]) -> Image.Image:
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(min(picture.size) / 200))
-    font = ImageFont.load_default(size=max(12, min(picture.size) / 26))
+    font = font_of(max(12, min(picture.size) / 26))
     for face in faces:
-        title = face.answer.title
+        title = _numbered(face) if len(faces) > 1 else face.answer.title
         if title:
             pen.rectangle(face.box, outline=title.color, width=line)
             _write(pen, title, face.box, picture.size, font)
@@ -41,6 +42,18 @@ def annotate(image: np.ndarray, faces: list[FacePrediction]) -> Image.Image:
             pen.rectangle(face.box, outline=POINT, width=line // 2)
         _dot(pen, face.answer.points, face.box, picture.size)
     return picture
+
+
+@lru_cache(maxsize=8)
+def font_of(size: float) -> ImageFont.FreeTypeFont:
+    """The font of all that is written, loaded once: a video has thousands of frames."""
+    return ImageFont.load_default(size=size)
+
+
+def _numbered(face: FacePrediction) -> Mark | None:
+    """What is written at one of several faces: of a video with its number."""
+    title = face.answer.title
+    return Mark(f"{face.face_id}: {title.text}", title.color) if title and face.face_id else title
 
 
 def annotate_frame(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
@@ -51,7 +64,7 @@ def annotate_frame(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
     image : uint8, shape (height, width, 3), RGB.
     """
     frame = Image.fromarray(image)
-    font = ImageFont.load_default(size=max(12, min(frame.size) / 26))
+    font = font_of(max(12, min(frame.size) / 26))
     widths = [round(font.getlength(mark.text)) + 2 * PAD for mark in marks]
     height = sum(font.getmetrics()) + 2 * PAD
     places = _in_lines(widths, height, frame.width)

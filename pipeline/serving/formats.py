@@ -157,6 +157,11 @@ def _write_onnx(trained: Trained, path: Path) -> None:
     path.write_bytes(onnx_file.content(made.model_proto, trained.card))
 
 
+def _load_onnx(path: Path) -> Run:
+    engine = onnx_file.OnnxEngine(path)
+    return lambda inputs: engine.read(inputs)[0]
+
+
 def _write_pt2(trained: Trained, path: Path) -> None:
     network, example, dynamic = _program(trained)
     with _quietly():
@@ -238,13 +243,7 @@ def _every(_: Trained) -> str:
 
 
 FORMATS = {
-    "onnx": Format(
-        f"model{onnx_file.SUFFIX}",
-        onnx_file.PACKAGES,
-        _every,
-        _write_onnx,
-        lambda path: onnx_file.OnnxEngine(path).logits,
-    ),
+    "onnx": Format(f"model{onnx_file.SUFFIX}", onnx_file.PACKAGES, _every, _write_onnx, _load_onnx),
     "timm": Format("timm", (), _no_timms, _write_timm, _load_timm),
     "torchscript": Format("model.torchscript", (), _every, _write_torchscript, _load_torchscript),
     "pt2": Format("model.pt2", (), _every, _write_pt2, _load_pt2),

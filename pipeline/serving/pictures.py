@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.raw_files import kind_of
-from pipeline.artifacts.suffixes import PICTURES, escaped, suffix_of
+from pipeline.artifacts.suffixes import PICTURES, VIDEOS, escaped, suffix_of
 from pipeline.errors import DataError
 
 NAME_BYTES = 255  # of the longest name that file systems take
@@ -18,18 +18,25 @@ NAME_BYTES = 255  # of the longest name that file systems take
 
 @dataclass(frozen=True)
 class Picture:
-    """What is a picture, or a file of signals, by its name.
+    """What is a picture, a video or a file of signals, by its name; or a camera.
 
     Parameters
     ----------
     path : where it is.
     name : the path below the folder that was looked through, with slashes.
     reason : why it cannot be one, or empty.
+    camera : whether it is one.
     """
 
     path: Path
     name: str
     reason: str = ""
+    camera: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is a video or a camera: frames with times, not one picture."""
+        return self.camera or suffix_of(self.name) in VIDEOS
 
     @property
     def shown(self) -> str:
@@ -78,7 +85,7 @@ def find(source: Path, left_out: Path, suffixes: Collection[str] = PICTURES, wha
     if not stat.S_ISDIR(status.st_mode):
         raise DataError(f"{source} is {kind}, neither {what} nor folder. Give one: make predict INPUT=/path/to/it")
     entries = list(_entries(source, left_out, suffixes))
-    pictures = [entry for entry in entries if entry.reason or _ends(entry.name, suffixes)]
+    pictures = [entry for entry in entries if entry.reason or ends(entry.name, suffixes)]
     others = len(entries) - len(pictures)
     if not pictures:
         raise DataError(
@@ -88,7 +95,7 @@ def find(source: Path, left_out: Path, suffixes: Collection[str] = PICTURES, wha
     return Found(sorted(pictures, key=lambda picture: picture.path), others)
 
 
-def _ends(name: str, suffixes: Collection[str]) -> bool:
+def ends(name: str, suffixes: Collection[str]) -> bool:
     """Whether a name ends in one of some suffixes and has something before it, which may be a dot."""
     return f"_{os.path.basename(name)}".lower().endswith(tuple(suffixes))
 
@@ -106,8 +113,8 @@ def _entries(source: Path, left_out: Path, suffixes: Collection[str]) -> Iterato
             continue
         for entry in entries:
             path, name = folder / entry.name, f"{below}/{entry.name}" if below else entry.name
-            reason = _reason(path)
-            if not reason or _ends(name, suffixes):
+            reason = reason_of(path)
+            if not reason or ends(name, suffixes):
                 yield Picture(path, name, reason)
             elif entry.is_symlink() and path.is_dir():
                 yield Picture(path, name, "a link to a folder, which is not followed")
@@ -124,7 +131,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _reason(path: Path) -> str:
+def reason_of(path: Path) -> str:
     """Why something is no file, found out without opening it; empty if it is one."""
     try:
         kind = kind_of(path.stat())
@@ -148,6 +155,14 @@ def copy_name(name: str, names: Collection[str]) -> str:
     if f"{name}.jpg" not in names and _fits(f"{name}.jpg"):
         return f"{name}.jpg"
     return _hashed(name, ".jpg")
+
+
+def video_name(name: str, names: Collection[str]) -> str:
+    """Where the annotated copy of a video lies: under its own name with ``.mp4`` for its ending, another for each."""
+    stem = name[: -len(suffix_of(name))] if suffix_of(name) in VIDEOS else name
+    alone = sum(other.startswith(f"{stem}.") or other == stem for other in names) == 1
+    copy = f"{stem}.mp4" if alone or suffix_of(name) == ".mp4" else f"{name}.mp4"
+    return copy if _fits(copy) else _hashed(name, ".mp4")
 
 
 def points_name(name: str, face: int | None = None) -> str:

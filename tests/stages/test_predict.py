@@ -414,9 +414,10 @@ def invoke(*arguments):
 
 def test_the_help_shows_what_predict_needs_and_no_training():
     options = {name for parameter in cli.commands["predict"].params for name in parameter.opts}
-    needed = {"--input", "--out", "--model", "--device", "--force"}
+    needed = {"--input", "--out", "--model", "--device", "--force", "--format", "--annotate", "--resume"}
+    videos = {"--stride", "--start", "--end", "--detect-every", "--smooth"}
     question = {"--task", "--levels", "--labels", "--target", "--range", "--points"}
-    assert options == needed | question | {"--preset", "--cache", "--data"}
+    assert options == needed | videos | question | {"--preset", "--cache", "--data"}
 
 
 def test_a_model_needs_no_cache_and_no_dataset(model, portrait, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact
-from pipeline.config import DEMO_SETS, AlignConfig, ResizeConfig, as_dict
+from pipeline.config import DEMO_SETS, AlignConfig, PredictConfig, ResizeConfig, as_dict
 from pipeline.inputs import prepared
 from pipeline.inputs.faces import card as faces
 from pipeline.inputs.faces.aligner import FaceAligner
@@ -44,7 +44,9 @@ def taught(model):
 
 
 def predicted(model, folder, tmp_path, **options) -> pd.DataFrame:
-    return arrays.read_table(predict.run(folder, model, tmp_path / "out", "cpu", **options)).set_index("file")
+    return arrays.read_table(predict.run(folder, model, tmp_path / "out", "cpu", PredictConfig(**options))).set_index(
+        "file"
+    )
 
 
 def test_the_class_of_a_stranger_is_left_out_unless_it_is_asked_for(folder, tmp_path, caplog):

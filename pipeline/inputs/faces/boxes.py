@@ -12,8 +12,14 @@ SAME = 0.4
 
 def same_face(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two boxes (x0, y0, x1, y1) are of one face: they share ``SAME`` of what they cover together."""
+    return overlap(one, other) >= SAME
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """What two boxes share of what they cover together, 0 to 1; 0 of boxes without an area."""
     shared = _area(np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])]))
-    return bool(shared >= SAME * (_area(one) + _area(other) - shared))
+    together = _area(one) + _area(other) - shared
+    return shared / together if together > 0 else 0.0
 
 
 def _area(box: np.ndarray) -> float:
