@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.distillation.kinds import columns
 from pipeline.distillation.losses.labels import binary_loss
 from pipeline.errors import DataError
-from pipeline.inputs.views.plan import Drawn
 from pipeline.tasks import Task
 
-UNKNOWN = np.float32(np.nan)  # instead of 0 or 1
+hide, known, targets = columns.hide, columns.known, columns.mixed
 
 
 def read(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -20,16 +20,6 @@ def read(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
     numbers = table[list(task.targets)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
     places = np.flatnonzero(np.isin(numbers, (0, 1)).all(axis=1))
     return numbers[places], places
-
-
-def hide(truth: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The labels where a bool array (M,) says so, NaN elsewhere, float32 (M, L)."""
-    return np.where(kept[:, None], truth, UNKNOWN)
-
-
-def known(truth: np.ndarray) -> np.ndarray:
-    """Where there are labels, bool (M,)."""
-    return ~np.isnan(truth).any(axis=1)
 
 
 def check(truth: np.ndarray, task: Task) -> None:
@@ -50,15 +40,6 @@ def check(truth: np.ndarray, task: Task) -> None:
         f"Nothing can be learned of {', '.join(constant)}: all {len(labelled)} training {task.samples}{some} have the "
         f"same answer, and each label must be on some and not on others. {instead}"
     )
-
-
-def targets(truth: np.ndarray, index: np.ndarray, drawn: Drawn, task: Task) -> Tensor:
-    """True labels, or, of mixed views, their mean by share, float32 (B, L); NaN where one is not known."""
-    own = torch.from_numpy(truth[index])
-    if drawn.partners is None:
-        return own
-    share = torch.from_numpy(drawn.kept)[:, None]
-    return share * own + (1 - share) * torch.from_numpy(truth[drawn.partners])
 
 
 def strata(truth: np.ndarray) -> np.ndarray:

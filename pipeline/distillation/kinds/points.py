@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.distillation.kinds import columns
 from pipeline.distillation.losses.numbers import mse_loss
 from pipeline.errors import DataError
 from pipeline.inputs.sample_table import WARP
@@ -19,8 +20,8 @@ from pipeline.tasks import Task
 from pipeline.tasks.schemes import SCHEMES
 from pipeline.tasks.task import AXES
 
-UNKNOWN = np.float32(np.nan)  # instead of a coordinate
 FLIP = PARAMETERS.index("flip")
+hide, known = columns.hide, columns.known
 harden = None  # a point has no hard label
 
 
@@ -38,16 +39,6 @@ def read(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
     warp = rows[list(WARP)].to_numpy(np.float64).reshape(-1, 2, 3)
     shares = pixels @ warp[:, :, :2].mT + warp[:, None, :, 2]  # (M, K, 2)
     return shares.reshape(len(rows), len(names)).astype(np.float32), places
-
-
-def hide(truth: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The points where a bool array (M,) says so, NaN elsewhere, float32 (M, 2K)."""
-    return np.where(kept[:, None], truth, UNKNOWN)
-
-
-def known(truth: np.ndarray) -> np.ndarray:
-    """Where there are points, bool (M,)."""
-    return ~np.isnan(truth).any(axis=1)
 
 
 def check(truth: np.ndarray, task: Task) -> None:

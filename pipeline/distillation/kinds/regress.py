@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.distillation.kinds import columns
 from pipeline.distillation.losses.numbers import LEVELS, ccc_loss, levels, mse_loss
 from pipeline.errors import DataError
 from pipeline.inputs import sample_table
-from pipeline.inputs.views.plan import Drawn
 from pipeline.tasks import Task
 
-UNKNOWN = np.float32(np.nan)  # instead of a number
+hide, known, targets = columns.hide, columns.known, columns.mixed
 harden = None  # a number has no hard label
 
 
@@ -27,16 +27,6 @@ def read(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
     (low, high), numbers = task.bounds, sample_table.numbers(table, task)
     places = np.flatnonzero(~np.isnan(numbers))
     return ((numbers[places, None] - low) / (high - low)).astype(np.float32), places
-
-
-def hide(truth: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The numbers where a bool array (M,) says so, NaN elsewhere, float32 (M, 1)."""
-    return np.where(kept[:, None], truth, UNKNOWN)
-
-
-def known(truth: np.ndarray) -> np.ndarray:
-    """Where there is a number, bool (M,)."""
-    return ~np.isnan(truth).any(axis=1)
 
 
 def check(truth: np.ndarray, task: Task) -> None:
@@ -55,15 +45,6 @@ def check(truth: np.ndarray, task: Task) -> None:
         f"Nothing can be learned of {task.target}: all {len(labelled)} training {task.samples}{some} have the same "
         f"value, and some must differ. {instead}"
     )
-
-
-def targets(truth: np.ndarray, index: np.ndarray, drawn: Drawn, task: Task) -> Tensor:
-    """True numbers, or, of mixed views, their mean by share, float32 (B, 1); NaN where one is not known."""
-    own = torch.from_numpy(truth[index])
-    if drawn.partners is None:
-        return own
-    share = torch.from_numpy(drawn.kept)[:, None]
-    return share * own + (1 - share) * torch.from_numpy(truth[drawn.partners])
 
 
 def strata(truth: np.ndarray) -> np.ndarray:
