@@ -61,7 +61,8 @@ def test_faces_in_rgb_and_thermal_are_asked_what_their_table_knows(tmp_path):
     assert card["classes"] == ["pain", "shown"]
     assert list(card["inputs"]) == ["rgb"]
     assert card["task"]["teacher_inputs"] == ["rgb", "ir"]
-    predicted = run("predict", "--input", table.parent / "colour", "--model", student, "--out", tmp_path / "out")
+    source = table.parent / "colour"
+    predicted = run("predict", "--input", source, "--model", student, "--out", tmp_path / "out", "--force", "true")
     assert predicted.exit_code == 0, predicted.output
     answers = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(answers) == 2 * PEOPLE
