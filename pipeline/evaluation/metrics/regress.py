@@ -247,7 +247,7 @@ def per_output(outcome: Outcome, weights: np.ndarray, names: Collection[str] | N
     values = {
         "ccc": ratio(2 * together, np.where(both > 0, both + mean(true - answer) ** 2, both)),
         "icc": ratio(2 * together, both),
-        "pearson": ratio(together, np.sqrt(true_variance * answer_variance)),
+        "pearson": np.clip(ratio(together, np.sqrt(true_variance * answer_variance)), -1, 1),  # rounding goes beyond
         "mae": mean(np.abs(true - answer)),
         "rmse": np.sqrt(mean((true - answer) ** 2)),
     }

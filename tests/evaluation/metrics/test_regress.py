@@ -205,3 +205,12 @@ def test_what_stands_beside_the_metrics_can_be_written():
     assert extras["cuts"]["4"]["sensitivity"] is None
     assert extras["cuts"]["1"]["roc_auc"] == 1
     assert regress.extras(outcome()) == {"levels": {}, "cuts": {}}
+
+
+def test_a_correlation_stays_within_its_bounds_whatever_rounding_does():
+    question = Question("regress", ("pspi",), bounds=(0.0, 16.0))
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        label = rng.uniform(0, 16, (7, 1))
+        exact = regress.Outcome(question, label, label * 0.3 + 0.1)
+        assert abs(regress.compute(exact, np.ones((1, 7)))["pearson"][0]) <= 1
