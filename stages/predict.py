@@ -381,6 +381,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """The rows of one picture; its annotated copy and the points of its faces are written on the way."""
     from pipeline.serving.annotate import annotate
+    from pipeline.serving.answers import none_of
 
     file = {"file": picture.shown}
     if picture.reason:
@@ -393,8 +394,7 @@ def _rows(
         return
     reason = _copied(annotate(image, faces), picture, out, names) if drawn else ""
     if not faces:
-        nothing = f"no {predictor.network.task['sample']} found"
-        yield file | {"reason": _joined(nothing, reason)}
+        yield file | {"reason": _joined(none_of(predictor.network.task), reason)}
     for number, face in enumerate(faces, 1):
         pointed = _pointed(face.answer.points, picture, number if len(faces) > 1 else None, out)
         yield file | {"reason": _joined(reason, pointed)} | _prediction(number, face)

@@ -8,15 +8,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.inputs.keyed_random import hashed, keys
+from pipeline.tasks.schemes import POINTS_68
 
 PHENOTYPE = ("age", "gender", "ethnicity")
-# Where each of the 68 landmarks (iBUG order) is found in a mirrored face.
-MIRRORED_68 = np.array(
-    # jaw, brows, nose bridge, nostrils, eyes, outer lip, inner lip
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
-)
+MIRRORED_68 = np.array(POINTS_68.mirrored)  # where each of the landmarks is found in a mirrored face
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -195,3 +195,8 @@ KINDS = {
         located=True,
     ),
 }
+
+
+def none_of(task: Mapping[str, Any]) -> str:
+    """What is said where a picture or a frame shows nothing that is asked about."""
+    return f"no {task['sample']} found"

@@ -18,7 +18,7 @@ from pipeline.errors import DataError
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
 from pipeline.inputs.images import Box
 from pipeline.serving import sources
-from pipeline.serving.answers import Answer
+from pipeline.serving.answers import Answer, none_of
 from pipeline.serving.network import Network
 from pipeline.serving.watching import Watcher
 
@@ -196,7 +196,7 @@ class Predictor:
         ]
 
     def _nothing(self, faces: Sequence[FacePrediction]) -> str:
-        return "" if faces else f"no {self.network.task['sample']} found"
+        return "" if faces else none_of(self.network.task)
 
     @contextmanager
     def _spent(self, what: str) -> Iterator[None]:

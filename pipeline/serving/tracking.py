@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pipeline.inputs.faces.boxes import overlaps
+
 LEAST_OVERLAP = 0.2  # intersection over union of a face with where it was expected
 LOST = 30  # looks after which a face that comes back is a new one
 INERTIA = 0.5  # share of the earlier movement in what is expected of the next
@@ -48,15 +50,6 @@ class Tracks:
 
     alive: tuple[Track, ...] = ()
     next_id: int = 1
-
-
-def overlaps(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes, float64, shapes (N, 4) and (M, 4): shape (N, M)."""
-    ones, others = ones[:, None], others[None]
-    sides = np.minimum(ones[..., 2:], others[..., 2:]) - np.maximum(ones[..., :2], others[..., :2])
-    shared = np.maximum(sides, 0).prod(-1)
-    areas = [np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(-1) for boxes in (ones, others)]
-    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
 
 
 def assigned(tracks: Tracks, boxes: Sequence[Sequence[float]]) -> list[int]:

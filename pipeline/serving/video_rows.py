@@ -18,6 +18,7 @@ from pipeline.config import PredictConfig
 from pipeline.errors import DataError
 from pipeline.serving import curve
 from pipeline.serving.annotate import annotate
+from pipeline.serving.answers import none_of
 from pipeline.serving.pictures import Picture
 from pipeline.serving.smoothing import Recent
 from pipeline.serving.video import Frame, Video
@@ -158,7 +159,7 @@ class VideoRows:
     def _rows_of(self, video: Picture, frame: Frame, faces: list[FacePrediction], recent: Recent):
         place = {"file": video.shown, "frame": frame.number, "timestamp_s": frame.time_s}
         if not faces:
-            return [place | {"success": 0, "reason": f"no {self._predictor.network.task['sample']} found"}]
+            return [place | {"success": 0, "reason": none_of(self._predictor.network.task)}]
         rows = []
         for face in faces:
             cells = face.answer.cells

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts import arrays
+from pipeline.distillation.kinds import points
 from pipeline.inputs.batches import Samples
 from pipeline.inputs.shape_model import ShapeModel
 from pipeline.tasks import Task
-from pipeline.tasks.schemes import SCHEMES
 
 MODEL, POINTS = "shape_model.npz", "soft_points.csv"
 SHOWN = 12  # samples whose points are written before and after
@@ -54,15 +54,12 @@ class SoftPoints:
 
     def facts(self) -> dict[str, Any]:
         """What the record says: components, and how far points are moved, mean over distances between eye corners."""
-        true, soft = _shapes(self.train.truth), _shapes(self._smoothed(self.train.truth))
-        left, right = SCHEMES[true.shape[1]].corners
-        between = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
-        moved = np.linalg.norm(true - soft, axis=-1).mean(axis=1) / between
+        moved = points.agreement(self._smoothed(self.train.truth), self.train.truth, self.task)["nme"]
         return {
             "components": len(self.model.variances),
             "share": self.model.share,
             "aligned": self.model.aligned,
-            "residual_nme": float(moved.mean()),
+            "residual_nme": moved,
         }
 
     def _smoothed(self, truth: np.ndarray) -> np.ndarray:

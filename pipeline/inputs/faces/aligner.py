@@ -335,16 +335,18 @@ class FaceAligner:
         """The face in a box that is given; the region's centre where there is none."""
         if np.isnan(box).any():
             return self._centre(self._region(row), 0)
-        side = max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * self._margin)
-        region = self._region(row, int(side / self._size) or 1)
+        region = self._region(row, int(self._side(box) / self._size) or 1)
         matrix = self._about((box - np.tile(region.corner, 2)) / region.scale)
         return self._drawn(region, matrix, look=0, probability=np.nan, box=box, landmarks=np.full((5, 2), np.nan))
 
     def _about(self, box: np.ndarray) -> np.ndarray:
         """The map that makes a box, squared about its middle and with the margin, the whole face."""
-        middle, side = (box[:2] + box[2:]) / 2, max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * self._margin)
-        zoom = self._size / side
+        middle, zoom = (box[:2] + box[2:]) / 2, self._size / self._side(box)
         return np.column_stack([zoom * np.eye(2), self._size / 2 - zoom * middle])
+
+    def _side(self, box: np.ndarray) -> float:
+        """The side of the square about a box, with the margin."""
+        return max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * self._margin)
 
     def _drawn(self, region: Region, matrix: np.ndarray, **found: Any) -> AlignedFace:
         """The face that a map from a region's pixels to the face's makes."""

@@ -17,14 +17,16 @@ def same_face(one: np.ndarray, other: np.ndarray) -> bool:
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
     """What two boxes share of what they cover together, 0 to 1; 0 of boxes without an area."""
-    shared = _area(np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])]))
-    together = _area(one) + _area(other) - shared
-    return shared / together if together > 0 else 0.0
+    return float(overlaps(one[None], other[None])[0, 0])
 
 
-def _area(box: np.ndarray) -> float:
-    width, height = np.maximum(box[2:] - box[:2], 0)
-    return float(width * height)
+def overlaps(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes, float64, shapes (N, 4) and (M, 4): shape (N, M); 0 of those without an area."""
+    ones, others = ones[:, None], others[None]
+    sides = np.minimum(ones[..., 2:], others[..., 2:]) - np.maximum(ones[..., :2], others[..., :2])
+    shared = np.maximum(sides, 0).prod(-1)
+    areas = [np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(-1) for boxes in (ones, others)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
 
 
 def side_by_side(boxes: Sequence[np.ndarray], width: int) -> bool:
