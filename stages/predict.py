@@ -10,13 +10,11 @@ subject, is done: whatever ends a run, what it has predicted is there, and ``RES
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +22,7 @@ from pipeline.artifacts.locks import PARTIAL
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
-from pipeline.config import NO_TEACHER, PredictConfig, as_dict
+from pipeline.config import NO_TEACHER, PredictConfig
 from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.inputs import prepared
 
@@ -32,12 +30,11 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from pipeline.artifacts.results import Table
-    from pipeline.serving.draft import Draft
     from pipeline.serving.frames import FramePredictor
     from pipeline.serving.network import Network
     from pipeline.serving.pictures import Found, Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
+    from pipeline.serving.resume import Place
     from pipeline.tasks import Task
 
 BOX = ("x0", "y0", "x1", "y1")
@@ -48,24 +45,6 @@ POINTS = "points"
 HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where results go, and what of them an earlier run has left.
-
-    Parameters
-    ----------
-    out : folder of the results.
-    draft : what the next run would go on with.
-    begun : number of the first file that is not done.
-    earlier : its rows that stay.
-    """
-
-    out: Path
-    draft: Draft
-    begun: int = 0
-    earlier: Iterable[Mapping[str, str]] = ()
 
 
 class Begun(NamedTuple):
@@ -132,7 +111,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
 
     from pipeline.artifacts import results, uses
     from pipeline.compute import devices
-    from pipeline.serving import engines, place
+    from pipeline.serving import engines, place, resume
 
     with uses.using(place.awaited(model, engines.EXPORTED)):
         card = engines.card_of(model)
@@ -150,7 +129,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
     log.info("predict: %s", model)
     answer = network.columns[-1]
     columns = [*before, *network.columns, *after, "reason"]
-    path, settings = out / f"{TABLE}.{config.format}", _settings(model, card, found, config)
+    path, settings = out / f"{TABLE}.{config.format}", resume.settings_of(model, card, found, config)
     predicted = without = strange = 0
     moving = any(picture.moves for picture in found.pictures)
     bar = tqdm(
@@ -160,8 +139,8 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
         disable=None,
         leave=False,
     )
-    placed = _placed(path, columns, settings, found, config)
-    with results.filling(out), placed as (place, table), bar, closing(parts(place)) as every:
+    placed = resume.placed(path, columns, settings, found, config)
+    with results.filling(out), placed as (there, table), bar, closing(parts(there)) as every:
         for rows in every:
             for row in rows:
                 table.add(row)
@@ -176,70 +155,6 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
     if moving:
         log.info("%s", told())
     return path
-
-
-def _settings(model: Path, card: dict[str, Any], found: Found, config: PredictConfig) -> dict[str, Any]:
-    """What a run must share with the one that it goes on with."""
-    names = "\n".join(picture.shown for picture in found.pictures)
-    asked = as_dict(config)
-    del asked["resume"]
-    return {
-        "model": f"{model.absolute()} {card.get('sha256', '')}",
-        "input": f"{len(found.pictures)} files, {hashlib.sha256(names.encode()).hexdigest()[:8]}",
-        **asked,
-    }
-
-
-@contextmanager
-def _placed(
-    path: Path, columns: list[str], settings: dict[str, Any], found: Found, config: PredictConfig
-) -> Iterator[tuple[Place, Table]]:
-    """The table, emptied or cut after what stays of an earlier run; afterwards no draft is left."""
-    from pipeline.artifacts import results
-    from pipeline.serving.draft import Draft
-
-    draft = Draft(path.parent, settings)
-    resumed = config.resume and draft.resumed()
-    number, first, kept = _stays(path, columns, found, config, draft) if resumed else (0, 0, 0)
-    if resumed:
-        log.info("going on with file %d of %d", number + 1, len(found.pictures))
-    else:
-        draft.remove()
-    with results.Table(path, columns, config.format, kept) as table:
-        if not resumed:
-            draft.begin()
-        rows = results.earlier_rows(path, columns, config.format)
-        earlier = (row for start, end, row in rows if first <= start and end <= kept)
-        yield Place(path.parent, draft, number, earlier), table
-    draft.remove()
-
-
-def _stays(path: Path, columns: list[str], found: Found, config: PredictConfig, draft: Draft) -> tuple[int, int, int]:
-    """The number of the first file that is not done, and where its rows that stay begin and end in the table."""
-    from pipeline.artifacts import results
-    from pipeline.serving.video_copy import VideoCopy
-
-    numbers = {picture.shown: number for number, picture in enumerate(found.pictures)}
-    number, first, kept, frame, reached = -1, 0, 0, None, None
-    for start, end, row in results.earlier_rows(path, columns, config.format):
-        there = numbers.get(row["file"], -1)
-        if there != number:
-            number, first, frame = there, start, None
-            moves = found.pictures[number].moves
-            kept = start
-            reached = VideoCopy(draft.segments(number), 1).reached if moves and config.annotate else None
-        if number < draft.done:
-            kept = end
-        elif not found.pictures[number].moves or not row["frame"]:
-            continue
-        elif reached is None:  # the last frame may lack rows: it is predicted again
-            kept = start if row["frame"] != frame else kept
-            frame = row["frame"]
-        elif int(row["frame"]) <= reached:
-            kept = end
-    if number < draft.done:
-        return draft.done, kept, kept
-    return max(number, 0), first, kept
 
 
 def _said(network: Network) -> str:
