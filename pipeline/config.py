@@ -27,7 +27,6 @@ from pipeline.fields import (
     MOST_SECONDS,
     MOST_SIDE,
     MOST_SMOOTH,
-    MOST_VIDEO_S,
     MOST_VIEWS,
     device,
     option,
@@ -428,26 +427,6 @@ class ReportConfig:
     confidence: float = option(0.95, "Confidence level of the intervals.", above=0, below=1)
     seed: int = seed("Seed of the bootstrap.")
     examples: int = option(12, "Sample faces shown right and wrong, each.", least=0, most=1000)
-
-
-@dataclass(frozen=True)
-class PredictConfig:
-    format: str = option("csv", "Of the table: csv, or jsonl, a line of JSON for each row.", choices=("csv", "jsonl"))
-    annotate: bool = option(True, "Write the annotated copies of pictures and videos.")
-    force: bool = option(False, "Write the class or the labels of what is not like the training inputs, too.")
-    resume: bool = option(False, "Go on where the same command was ended or killed.", affects=False)
-    stride: int = option(1, "Videos: every how many frames one is predicted.", least=1, most=MOST_PICTURES)
-    start: float = option(0.0, "Videos: seconds before which no frame is predicted.", least=0, most=MOST_VIDEO_S)
-    end: float = option(0.0, "Videos: seconds from which on none is; 0: the video's end.", least=0, most=MOST_VIDEO_S)
-    detect_every: int = option(
-        5,
-        "Videos: every how many frames faces are looked for in the whole frame; between them around where they were.",
-        least=1,
-        most=MOST_PICTURES,
-    )
-    smooth: float = option(
-        0.0, "Videos: add columns smooth_…, means over so many seconds of a face; 0: none.", least=0, most=MOST_SECONDS
-    )
 
 
 @dataclass(frozen=True)

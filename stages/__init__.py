@@ -4,4 +4,16 @@ A stage says what it is at its top: ``VERSION``, ``CONFIG`` (its config class), 
 ``OUTPUT``. Graph, options and documentation are derived from that.
 """
 
-BESIDE = ("__main__", "cli", "folds", "graph", "housekeeping", "options", "params", "session", "surroundings", "sweep")
+BESIDE = (
+    "__main__",
+    "cli",
+    "folds",
+    "graph",
+    "housekeeping",
+    "options",
+    "params",
+    "session",
+    "students_cli",
+    "surroundings",
+    "sweep",
+)

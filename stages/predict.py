@@ -22,9 +22,10 @@ from pipeline.artifacts.locks import PARTIAL
 from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
-from pipeline.config import NO_TEACHER, PredictConfig
+from pipeline.config import NO_TEACHER
 from pipeline.errors import ArtifactError, ConfigError, DataError
 from pipeline.inputs import prepared
+from pipeline.serving_config import PredictConfig
 
 if TYPE_CHECKING:
     import numpy as np

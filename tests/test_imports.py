@@ -20,6 +20,7 @@ ROOMS = {
     "errors": "",
     "fields": "",
     "config": "tasks",
+    "serving_config": "",
     "presets": "tasks",
     "tasks": "",
     "artifacts": "",
@@ -30,12 +31,22 @@ ROOMS = {
     "training": "tasks artifacts compute inputs models distillation",
     "evaluation": "tasks artifacts",
     "reporting": "presets tasks artifacts evaluation",
-    "serving": "tasks artifacts compute inputs models evaluation",
+    "serving": "serving_config tasks artifacts compute inputs models evaluation",
     "synth": "artifacts",
     "pretraining": "tasks artifacts compute inputs models distillation training",
 }
 COMMON = {"errors", "fields", "config", "__version__"}
-TORCH_FREE = {"errors", "fields", "config", "presets", "tasks", "artifacts", "evaluation", "reporting"}
+TORCH_FREE = {
+    "errors",
+    "fields",
+    "config",
+    "serving_config",
+    "presets",
+    "tasks",
+    "artifacts",
+    "evaluation",
+    "reporting",
+}
 HEAVY = {
     "torch",
     "timm",

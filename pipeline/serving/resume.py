@@ -12,10 +12,11 @@ from typing import Any
 
 from pipeline.artifacts import results
 from pipeline.artifacts.results import Table
-from pipeline.config import PredictConfig, as_dict
+from pipeline.config import as_dict
 from pipeline.serving.draft import Draft
 from pipeline.serving.pictures import Found
 from pipeline.serving.video_copy import VideoCopy
+from pipeline.serving_config import PredictConfig
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.config import PredictConfig
 from pipeline.errors import DataError
 from pipeline.serving import curve
 from pipeline.serving.annotate import annotate
@@ -24,6 +23,7 @@ from pipeline.serving.smoothing import Recent
 from pipeline.serving.video import Frame, Video
 from pipeline.serving.video_copy import VideoCopy
 from pipeline.serving.watching import Watcher
+from pipeline.serving_config import PredictConfig
 
 if TYPE_CHECKING:
     from pipeline.serving.network import Network

@@ -11,12 +11,13 @@ from PIL import Image, ImageColor
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Artifact
-from pipeline.config import DEMO_SETS, AlignConfig, PredictConfig, ResizeConfig, as_dict
+from pipeline.config import DEMO_SETS, AlignConfig, ResizeConfig, as_dict
 from pipeline.inputs import prepared
 from pipeline.inputs.faces import card as faces
 from pipeline.inputs.faces.aligner import FaceAligner
 from pipeline.serving.answers import KINDS
 from pipeline.serving.colors import STRANGE
+from pipeline.serving_config import PredictConfig
 from pipeline.tasks import PAIN, TASKS
 from stages import predict
 from stages.cli import cli

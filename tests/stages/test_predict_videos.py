@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from pipeline.artifacts import arrays
-from pipeline.config import AlignConfig, PredictConfig, ResizeConfig
+from pipeline.config import AlignConfig, ResizeConfig
 from pipeline.errors import ConfigError, DataError
 from pipeline.serving import predictor as predictors
 from pipeline.serving import video_copy
 from pipeline.serving.video_rows import VideoRows
+from pipeline.serving_config import PredictConfig
 from pipeline.tasks import PAIN, TASKS
 from stages import predict
 from tests.fakes import videos

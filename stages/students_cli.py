@@ -1,0 +1,98 @@
+"""The commands that put a trained network to work, wherever it lies; where none is named, the task's newest student."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.config import AlignConfig
+from pipeline.serving_config import PredictConfig
+from stages import distill, export, housekeeping, params, predict
+from stages.options import asked, common_options, configured, field_options, listed, store_for
+from stages.session import Session
+
+FIELDS = {field.name: field for field in dataclasses.fields(AlignConfig)}
+DEVICE = click.option(
+    "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
+)
+STUDENTS_OF = click.option(
+    "--data",
+    type=params.of(FIELDS["data"]),
+    help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
+)
+
+
+@click.command("predict")
+@click.option(
+    "--input",
+    "source",
+    type=params.Place(),
+    required=True,
+    help="Picture, video, folder, pattern, list of paths (.txt), or number of a camera.",
+)
+@click.option(
+    "--out",
+    type=params.Place(),
+    default=Path("predictions"),
+    show_default=True,
+    help="Folder of the table and the annotated copies.",
+)
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a trained model, or an ONNX file that export wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
+)
+@DEVICE
+@field_options(PredictConfig)
+@common_options
+@STUDENTS_OF
+def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
+    """Recognise what the task asks in pictures, videos or signals."""
+    config = PredictConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(PredictConfig)})
+    model = model or _newest_student(values | {"device": device})
+    click.echo(housekeeping.shown(predict.run(source, model, out, device, config)))
+
+
+@click.command("export")
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a teacher or a student.  [default: the task's newest student, with a teacher if there is one]",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=params.Text(),
+    default=export.DEFAULT,
+    show_default=True,
+    help=f"Several with commas: {'; '.join(f'{name}, {use}' for name, use in export.FORMATS.items())}.",
+)
+@click.option("--out", type=params.Place(), default=Path("exported"), show_default=True, help="Folder of the files.")
+@DEVICE
+@common_options
+@STUDENTS_OF
+def export_command(model: Path | None, formats: str, out: Path, device: str, **values: Any) -> None:
+    """Write a trained network as ONNX, for timm or for torch, each file compared with the network."""
+    names = listed("FORMAT", formats)
+    export.check_names(names)
+    model = model or _newest_student(values | {"device": device})
+    written = export.run(model, names, out)
+    click.echo(export.table(written))
+    click.echo(housekeeping.shown(written))
+
+
+def _newest_student(values: dict[str, Any]) -> Path:
+    """The newest student of the task; when there is none, the first that the preset's grid has is made."""
+    cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
+    student = predict.newest_student(cache, asked(values), distill.VERSION)
+    if student:
+        return student
+    session = Session("distill", values)
+    return session.build(session.graph.runs(session.selection)[0])[0].path
+
+
+COMMANDS = (predict_command, export_command)
