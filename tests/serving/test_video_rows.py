@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import PredictConfig
 from pipeline.serving.pictures import Picture
 from pipeline.serving.video_copy import VideoCopy
 from pipeline.serving.video_rows import VideoRows
+from pipeline.serving_config import PredictConfig
 from tests.fakes import videos
 from tests.fakes.predictors import Squares, square
 
@@ -119,7 +119,7 @@ MEMORY = """
 import sys, os
 from pathlib import Path
 from pipeline.artifacts.results import Table
-from pipeline.config import PredictConfig
+from pipeline.serving_config import PredictConfig
 from pipeline.serving.pictures import Picture
 from pipeline.serving.video_rows import VideoRows
 from tests.fakes.predictors import Squares
