@@ -76,6 +76,7 @@ def run(
         epoch=len(train),
         constants=config.constants,
         scales=prepare.get("scales"),
+        seen=train,
     )
     origin = {
         "role": "student",
