@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.distillation.targets import TargetsByRole
     from pipeline.inputs.batches import Samples
 
-VERSION = 7
+VERSION = 8
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"
@@ -76,6 +76,7 @@ def run(
         epoch=len(train),
         constants=config.constants,
         scales=prepare.get("scales"),
+        seen=train,
     )
     origin = {
         "role": "student",

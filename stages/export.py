@@ -182,7 +182,11 @@ def _replaced(place: Path) -> Iterator[Path]:
 
 
 def _written(
-    trained: Trained, form: Format, draft: Path, asked: Sequence[Inputs], expected: Sequence[np.ndarray]
+    trained: Trained,
+    form: Format,
+    draft: Path,
+    asked: Sequence[Inputs],
+    expected: Sequence[tuple[np.ndarray, np.ndarray | None]],
 ) -> Parity:
     """Write a draft, run it, and compare.
 
@@ -204,12 +208,11 @@ def _written(
     except Exception as error:  # exporters raise whatever a network leads them to
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ArtifactError(f"{form.file} cannot be made of this network: {reason}. {again}") from error
-    alike = parity.compared(np.concatenate(expected), np.concatenate(answers), trained.card)
+    (logits, scores), (given, judged) = (zip(*both, strict=True) for both in (expected, answers))
+    pair = None if judged[0] is None else (np.concatenate(scores), np.concatenate(judged))
+    alike = parity.compared(np.concatenate(logits), np.concatenate(given), trained.card, pair)
     if not alike.holds:
-        raise ArtifactError(
-            f"{form.file} does not answer as the network does: outputs differ by {alike.difference:.3g}, expected at "
-            f"most {alike.bound:.3g}. {again}"
-        )
+        raise ArtifactError(f"{form.file} does not answer as the network does: {alike.fault}. {again}")
     return alike
 
 
@@ -225,6 +228,8 @@ def _row(name: str, place: Path, parity: Parity) -> dict[str, Any]:
         "unit": parity.unit,
         "inputs": parity.inputs,
         "answers": parity.words,
+        "difference_of_domain_scores": parity.of_scores,
+        "flagged_alike": parity.flagged_alike,
     }
 
 

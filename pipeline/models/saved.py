@@ -29,7 +29,8 @@ from pipeline.models import domain as domains
 from pipeline.models import lora, weights
 from pipeline.models.core import build, logits
 from pipeline.models.domain import Domain
-from pipeline.models.features import width
+from pipeline.models.features import observe
+from pipeline.models.strangeness import Respects, kinds
 
 WEIGHTS = "weights.safetensors"
 DOMAIN = "domain.safetensors"  # what the training inputs look like to the network
@@ -59,8 +60,8 @@ def save_model(
     if domain is None:
         card.pop("domain", None)
     else:
-        described = save_arrays(vars(domain), metadata={OWNER: fingerprint})
-        card["domain"] = {"sha256": hashlib.sha256(described).hexdigest(), "width": domain.width}
+        described = save_arrays(domains.arrays_of(domain), metadata={OWNER: fingerprint})
+        card["domain"] = {"sha256": hashlib.sha256(described).hexdigest()}
         with replacing(folder / DOMAIN) as draft:
             draft.write_bytes(described)
     with replacing(folder / WEIGHTS) as draft:
@@ -127,12 +128,22 @@ def load_domain(source: Artifact | Path, model: nn.Module, card: Mapping[str, An
                 raise cards.stranger(folder, card[OWNER], DOMAIN, owner)
             _check_digest(file, card["domain"]["sha256"])
             domain = domains.of_arrays({name: np.array(stored.get_tensor(name)) for name in stored.keys()})  # noqa: SIM118
-        expected = width(model, "hidden")
-        if not domain.width == expected == card["domain"]["width"]:
-            raise ValueError(f"it is of {domain.width} features, the network has {expected}")
+        _check_widths(domain, model, card)
     except (OSError, ValueError, TypeError, ConfigError, SafetensorError) as error:
         raise cards.broken(folder, f"{DOMAIN}: {error}") from error
     return domain
+
+
+def _check_widths(domain: Domain, model: nn.Module, card: Mapping[str, Any]) -> None:
+    """Raise ValueError where a domain is of other numbers than are measured of the inputs of a network."""
+    specs = batches.specs(card)
+    blank = batches.blank(specs, "cpu").make(specs)
+    with torch.no_grad():
+        measured = Respects(specs)(blank, observe(model.eval(), blank, kinds(domain.gaussians)))
+    for respect, one in domain.gaussians.items():
+        expected = measured[respect].shape[1] if respect in measured else "none of it"
+        if one.width != expected:
+            raise ValueError(f"it is of {one.width} numbers of {respect}, the network has {expected}")
 
 
 def _recorded(source: Artifact | Path) -> Artifact | Path:

@@ -123,6 +123,8 @@ class Lesson:
     epoch : samples that an epoch has as many steps for; 0: those of ``train``. Fewer are seen more than once.
     scales : by modality ``mean`` and ``std`` of each channel of the prepared inputs, where they were measured.
     constants : of the losses of points that have some.
+    seen : whose inputs are those that the network is said to have seen; None: ``train``. Where only some labels are
+        known, all of the training part: a few faces do not tell how faces look.
     """
 
     task: Task
@@ -136,6 +138,7 @@ class Lesson:
     epoch: int = 0
     scales: Mapping[str, Mapping[str, Sequence[float]]] | None = None
     constants: str = "paper"
+    seen: Samples | None = None
 
     def steps(self, batch_size: int) -> int:
         """Steps of an epoch."""
@@ -235,7 +238,7 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         team=team,
     )
     best = progress.history[progress.best["epoch"] - 1]
-    domain = familiar.learn(network, lesson.train, lesson.val, specs, config.batch_size, device, team)
+    domain = familiar.learn(network, lesson.seen or lesson.train, lesson.val, specs, config.batch_size, device, team)
     card |= {
         "task": as_dict(lesson.task),
         "loss": objective.canonical(lesson.loss),

@@ -8,14 +8,17 @@ import torch
 
 from pipeline import models
 from pipeline.compute.distributed import ALONE, Team
-from pipeline.config import AlignConfig, WindowConfig
+from pipeline.config import AlignConfig, Architecture, WindowConfig
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples
+from pipeline.models import domain
+from pipeline.models.strangeness import Respects
 from pipeline.serving.network import Network
 from pipeline.tasks import PAIN, TASKS
 from pipeline.training import familiar
 from tests.helpers.domains import knowing, noise, pictures, samples
 from tests.helpers.networks import saved, saved_of_signals
+from tests.serving import answering
 
 TRAIN, VAL, TEST = (pictures(count, seed) for seed, count in enumerate((300, 200, 200)))
 
@@ -51,7 +54,7 @@ def test_the_score_is_the_same_every_time_and_in_any_batch(model, tmp_path):
 def test_logits_are_those_of_a_network_that_is_asked_for_nothing_else(model):
     network = Network(model, "cpu")
     expected = Network(model, "cpu")
-    expected._engine._domain = None
+    expected._engine._judged = None
     assert expected.read({"rgb": TEST})[1] is None
     np.testing.assert_array_equal(network.logits({"rgb": TEST}), expected.logits({"rgb": TEST}))
 
@@ -74,11 +77,17 @@ class Halves(Team):
 def test_each_process_of_a_team_reads_its_slice_alone(model):
     network, card = models.load_model(model)
     specs, parts = batches.specs(card), (samples(TRAIN[:64]), samples(VAL[:32]))
-    whole = [torch.from_numpy(h) for part in parts for h in familiar._features(network, part, specs, 16, "cpu", ALONE)]
+    respects = Respects(specs)
+    whole = [
+        values
+        for part in parts
+        for numbers in familiar._measured(network, ("hidden", "layers"), respects, part, specs, 16, "cpu", ALONE)
+        for values in numbers.values()
+    ]
     together = familiar.learn(network, *parts, specs, 16, "cpu", Halves(whole))
     alone = familiar.learn(network, *parts, specs, 16, "cpu", ALONE)
-    for name, array in vars(alone).items():
-        np.testing.assert_array_equal(vars(together)[name], array)
+    for name, array in domain.arrays_of(alone).items():
+        np.testing.assert_array_equal(domain.arrays_of(together)[name], array)
 
 
 def test_of_signals_nothing_is_flagged_and_it_is_said(tmp_path, caplog):
@@ -91,3 +100,15 @@ def test_of_signals_nothing_is_flagged_and_it_is_said(tmp_path, caplog):
     caplog.clear()
     assert "domain_score" not in Network(model, "cpu").columns
     assert not caplog.records
+
+
+def test_a_respect_in_which_training_inputs_do_not_differ_is_left_out(tmp_path, caplog):
+    caplog.set_level("INFO")
+    heat = Architecture("heat:test_resnet", image_size=32, weights="random")  # each of its maps adds up to 1
+    model = saved(tmp_path, answering.points(3), AlignConfig(face_size=64), architecture=heat)
+    network, card = models.load_model(model)
+    train, specs = samples(TRAIN[:20]), batches.specs(card)
+    assert list(familiar.learn(network, train, train, specs, 20, "cpu", ALONE).gaussians) == ["features", "look"]
+    same = samples(np.zeros((4, 64, 64, 3), np.uint8))
+    assert familiar.learn(network, same, same, specs, 4, "cpu", ALONE) is None
+    assert "all training inputs look the same to the network" in caplog.text
