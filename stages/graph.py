@@ -6,11 +6,11 @@ costs a hash; nothing runs until ``ArtifactStore.build`` is given it.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import math
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -35,6 +35,7 @@ from pipeline.config import (
 )
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.presets import Preset
+from pipeline.serving_config import PACKAGES, CompressConfig
 from pipeline.tasks import DEFAULT
 from pipeline.tasks.objective import (
     canonical,
@@ -46,6 +47,7 @@ from pipeline.tasks.objective import (
 )
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
+OWN_ANSWERS = "soft"  # the loss, which every kind of task has, that brings a pruned teacher back to what it said
 GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
 
 
@@ -267,6 +269,40 @@ class Graph:
         cached = {name.partition("_")[2]: node for name, node in model.inputs.items() if name.startswith("labels_")}
         return cached or {role: self.labels(name) for role, name in roles(model.config.teacher).items()}
 
+    def compressed(self, model: Node) -> Node:
+        """The compressed forms of a teacher or student; pruned, it learns again from its labels."""
+        config, labels = self.preset.compress, {}
+        if not (config.int8 or config.prune):
+            raise ConfigError("INT8=0 PRUNE=0 leaves nothing to be done. For a file in float32: make export")
+        if config.prune:
+            relearns = _relearning(model.config, config)
+            labels = {f"labels_{role}": node for role, node in self._relearned(model, relearns).items()}
+            config = replace(config, trained=relearns)
+        else:  # nothing is trained
+            config = replace(config, finetune_epochs=0, finetune_rate=0.0)
+        return self._node("compress", f"compressed-{model.slug}", config, model=model, **labels)
+
+    def _relearned(self, model: Node, config: DistillConfig) -> dict[str, Node]:
+        """By role, the cached labels that a pruned network learns from, with the features that its loss reads."""
+        if config.teacher == NO_TEACHER:
+            return {}
+        cached = self.labels_of(model)
+        if all(name in model.inputs for name in (f"labels_{role}" for role in cached)):
+            return cached
+        return {
+            role: self.labels(name, 1, 0, features(config.loss, role)) for role, name in roles(config.teacher).items()
+        }
+
+    def benchmark(self, model: Node) -> Node:
+        """What the compressed forms of a model are worth beside it."""
+        read = {"model": model, "evaluation": self.evaluation(model), "compressed": self.compressed(model)}
+        return self._node("benchmark", f"benchmark-{model.slug}", **read)
+
+    def student_of(self, selection: Selection) -> Node:
+        """The first selected student with a teacher, or the first of all."""
+        students = self.runs(selection)
+        return next((node for node in students if node.config.teacher != NO_TEACHER), students[0])
+
     def runs(self, selection: Selection) -> list[Node]:
         """Every selected student; seed by seed, so that what is there of an unfinished grid is balanced."""
         recipes = selection.recipes(self.preset.distill.epochs, self.preset.distill.truth_loss)
@@ -302,7 +338,14 @@ class Graph:
         inputs = self.reported(selection)
         for other in also:
             inputs |= {other.split.slug: other.split, **other.reported(selection)}
-        return self._node("report", self._slug("report", end=self.preset.split.study), **inputs)
+        config = self.preset.report
+        if config.benchmark:
+            lacking = _lacking(self.preset.compress)
+            config = replace(config, lacking=", ".join(lacking))  # it says so then, and is another report
+            if not lacking:
+                student = self.student_of(selection)
+                inputs |= {f"benchmark-{student.slug}": self.benchmark(student)}
+        return self._node("report", self._slug("report", end=self.preset.split.study), config, **inputs)
 
     def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
         """A member of a family, pretrained from random weights; a ResNet leads the transformers."""
@@ -310,6 +353,24 @@ class Graph:
         guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, networks, config)}
         config = replace(config, architecture=architecture)
         return self._node("pretrain", f"pretrained-{architecture.label}", config, **guide)
+
+
+def _lacking(config: CompressConfig) -> list[str]:
+    """Packages that compressing needs and that are not installed."""
+    needed = [*PACKAGES["int8"], *(PACKAGES["prune"] if config.prune else ())]
+    return [name.replace("_", "-") for name in needed if importlib.util.find_spec(name) is None]
+
+
+def _relearning(model: TeacherConfig | DistillConfig, config: CompressConfig) -> DistillConfig:
+    """How a pruned network learns again: as it did, but from caches alone, and a teacher from its own answers."""
+    if isinstance(model, TeacherConfig):
+        shared = {field.name: getattr(model, field.name) for field in fields(TrainingConfig)}
+        own = {"student": model.teacher, "teacher": model.teacher, "architecture": model.architecture}
+        relearns = DistillConfig(**shared, **own, loss=OWN_ANSWERS)
+    else:
+        relearns = replace(model, views=1, mix="none", online=False) if model.online else model
+    epochs, rate = config.finetune_epochs or model.epochs, config.finetune_rate or model.learning_rate
+    return replace(relearns, epochs=epochs, learning_rate=rate, device=config.device, nproc=1)
 
 
 def _check(config: DistillConfig) -> None:

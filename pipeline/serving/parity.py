@@ -45,17 +45,18 @@ class Parity:
         return f"within {self.in_units:.2g} {self.unit} of {self.inputs} inputs"
 
 
-def compared(expected: np.ndarray, found: np.ndarray, card: Mapping[str, Any]) -> Parity:
+def compared(expected: np.ndarray, found: np.ndarray, card: Mapping[str, Any], share: float = BOUND) -> Parity:
     """Compare the raw outputs of a network and of what it was written as.
 
     Parameters
     ----------
     expected, found : float32, shape (N, C).
     card : of the network, with its task.
+    share : of the largest output, but at least of 1, by which they may differ; infinite of what is another network.
     """
     a, b = expected.astype(np.float64), found.astype(np.float64)
     difference = float(np.abs(a - b).max()) if a.shape == b.shape else float("nan")
-    bound = BOUND * max(1.0, float(np.abs(a).max()))
+    bound = share * max(1.0, float(np.abs(a).max()))
     told = ANSWERS[card["task"]["kind"]](a, b, card) if difference <= bound else {}
     return Parity(len(a), difference, bound, **told)
 
