@@ -60,7 +60,7 @@ def run(
     columns, assigned = arrays.open_inputs(inputs), arrays.read_table(split.file("split.csv"))
     drawn = [
         compressing.drawn(columns, assigned, part, trained.reads, most)
-        for part, most in (("train", config.calibration), ("val", compressing.COMPARED))
+        for part, most in (("train", config.calibration), ("val", compressing.MOST_VALIDATION))
     ]
     forms = compressing.Forms(work.path, work.fingerprint, *drawn)
     networks, summary = {"": trained}, {}
@@ -102,5 +102,8 @@ def _pruned(
     network = copy.deepcopy(trained.network)
     took = pruning.prune(network, trained.made(trained.noise(2)), config.prune)
     lesson, _ = lessons.of_student(config.trained, *artifacts, labels, trained.reads)
-    summary, _ = supervised.teach(network, batches.specs(trained.card), config.trained, lesson, work)
-    return forms.pruned(network.cpu(), trained.card, took), {"trained": summary["counts"], "best": summary["best"]}
+    summary, domain = supervised.teach(network, batches.specs(trained.card), config.trained, lesson, work)
+    return forms.pruned(network.cpu(), trained.card, took, domain), {
+        "trained": summary["counts"],
+        "best": summary["best"],
+    }

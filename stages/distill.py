@@ -16,7 +16,7 @@ from pipeline.config import DistillConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 7
+VERSION = 8
 CONFIG = DistillConfig
 INPUTS = ("samples", "split", "inputs", "labels")
 OUTPUT = "students"

@@ -194,6 +194,8 @@ def _row(name: str, place: Path, parity: Parity) -> dict[str, Any]:
         "unit": parity.unit,
         "inputs": parity.inputs,
         "answers": parity.words,
+        "difference_of_domain_scores": parity.of_scores,
+        "flagged_alike": parity.flagged_alike,
     }
 
 

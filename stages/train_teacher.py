@@ -16,7 +16,7 @@ from pipeline.config import TeacherConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 6
+VERSION = 7
 CONFIG = TeacherConfig
 INPUTS = ("samples", "split", "inputs")
 OUTPUT = "teachers"

@@ -168,10 +168,10 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Domain(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file of what its training inputs look like to a network, and how many numbers a feature has."""
+    """The file of what its training inputs look like to a network; earlier versions counted its features, too."""
 
     sha256: Digest
-    width: Annotated[int, Meta(ge=1, le=10**6)]
+    width: Annotated[int, Meta(ge=1, le=10**6)] | UnsetType = UNSET
 
 
 class Origin(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,14 +1,14 @@
-"""How strange an input is to a network: the distance of its pooled features from those of the training inputs.
+"""How strange an input is to a network: the distance of what it is from what the training inputs are, in two respects.
 
-The features, scaled to length one (Mahalanobis++, Müller and Hein 2025, arXiv:2505.18032), are one Gaussian: Lee et al.
+Each respect (``strangeness`` makes them) is numbers of an input, and its training inputs are one Gaussian: Lee et al.
 2018 (arXiv:1807.03888) have one for each class with a shared covariance, but numbers and points have no classes. Of its
 covariance the ``MOST`` largest directions are kept, and one variance of all others (probabilistic PCA, Tipping and
-Bishop 1999), so that a few hundred inputs suffice and the file stays small.
+Bishop 1999), so that a few hundred inputs suffice and the file stays small. An input is as strange as it is in the
+respect in which it is stranger.
 
-Departures: every variance is raised by ``RIDGE`` of their mean, and scores are shares of a threshold. k-nearest
-neighbours (Sun et al. 2022, arXiv:2204.06507) and the relative distance (Ren et al. 2021, arXiv:2106.09022) told
-photographs from rendered faces less well, of networks of numbers and points. How many directions are kept was chosen by
-the same few photographs; of networks of two classes no number of them tells all (README, What a model has not seen).
+Departures: every variance is raised by ``RIDGE`` of their mean, and scores are shares of thresholds. Of pooled features
+alone, k-nearest neighbours (Sun et al. 2022, arXiv:2204.06507) and the relative distance (Ren et al. 2021,
+arXiv:2106.09022) told photographs from rendered faces less well, of networks of numbers and points.
 """
 
 from __future__ import annotations
@@ -20,42 +20,43 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 
+RESPECTS = ("features", "look")  # pooled features of the network; statistics of the pictures that it reads
 MOST = 32  # directions that have a variance of their own
 RIDGE = 1e-3
 FLAGGED = 0.01  # share of inputs like the training inputs that may be called strange
-ROUNDING = 1e-4  # by which a distance may differ between batches, and between float32 and float64
-TINY = 1e-12  # for features that do not vary at all
+ROUNDING = 1e-4  # by which a distance may differ between batches, machines and runtimes
+TINY = 1e-12  # for what does not vary at all
 
 
 @dataclass
 class Moments:
-    """What is added up of features as they pass: any number of them takes the memory of one covariance.
+    """What is added up of inputs as they pass: any number of them takes the memory of one covariance.
 
     Attributes
     ----------
-    count : features so far.
-    total, products : float64, shapes (D,) and (D, D), of features of length one.
+    count : inputs so far.
+    total, products : float64, shapes (D,) and (D, D).
     """
 
     count: int = 0
     total: np.ndarray | float = 0.0
     products: np.ndarray | float = 0.0
 
-    def add(self, hidden: np.ndarray) -> None:
-        """Add pooled features, shape (B, D)."""
-        unit = _unit(hidden)
-        self.count += len(unit)
-        self.total = self.total + unit.sum(axis=0)
-        self.products = self.products + unit.T @ unit
+    def add(self, numbers: np.ndarray) -> None:
+        """Add inputs in one respect, shape (B, D)."""
+        numbers = numbers.astype(np.float64)
+        self.count += len(numbers)
+        self.total = self.total + numbers.sum(axis=0)
+        self.products = self.products + numbers.T @ numbers
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a network's training inputs look like to it.
+class Gaussian:
+    """What training inputs look like in one respect.
 
     Parameters
     ----------
-    mean : float32, shape (D,), of features of length one.
+    mean : float32, shape (D,).
     directions : float32, shape (k, D), of length one, those of most variance.
     variances : float32, shape (k,), along them.
     rest : float32, shape (1,), the variance along any other direction.
@@ -88,33 +89,19 @@ class Domain:
 
     @property
     def width(self) -> int:
-        """How many numbers a feature has."""
+        """How many numbers an input has in this respect."""
         return self.mean.size
 
-    def score(self, hidden: np.ndarray) -> np.ndarray:
-        """How strange inputs are: 1 at the threshold, more beyond it.
 
-        Parameters
-        ----------
-        hidden : pooled features, shape (N, D).
-
-        Returns
-        -------
-        float64, shape (N,).
-        """
-        centred = _unit(hidden) - self.mean
-        along = centred @ self.directions.T.astype(np.float64)
-        across = centred - along @ self.directions
-        squared = (along**2 / self.variances).sum(axis=1) + (across**2).sum(axis=1) / self.rest[0]
-        return np.sqrt(squared) / self.threshold[0]
+Domain = Mapping[str, Gaussian]  # what training inputs look like, by respect; one at least of ``RESPECTS``
 
 
-def fit(moments: Moments) -> Domain:
-    """The domain of training features, its threshold still 1.
+def fit(moments: Moments) -> Gaussian:
+    """What training inputs look like in one respect, its threshold still 1.
 
     Raises
     ------
-    ConfigError : there are no features, or they are not finite.
+    ConfigError : there are no inputs, or their numbers are not finite.
     """
     if not (moments.count and np.isfinite(moments.products).all()):
         raise ConfigError("The features of the training inputs are no numbers. Train anew: lower LEARNING_RATE")
@@ -125,44 +112,72 @@ def fit(moments: Moments) -> Domain:
     variances = variances + RIDGE * variances.mean() + TINY
     kept = min(MOST, len(mean) - 1)
     arrays = (mean, directions.T[::-1][:kept], variances[:kept], variances[kept:].mean(keepdims=True), np.ones(1))
-    return Domain(*(np.ascontiguousarray(array, np.float32) for array in arrays))
+    return Gaussian(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
 
-def threshold(distances: np.ndarray) -> float:
-    """The distance that inputs like these exceed with a probability of at most ``FLAGGED``.
+def quantile(values: np.ndarray) -> float:
+    """The value that others like these exceed with a probability of at most ``FLAGGED``.
 
-    The quantile of split conformal prediction (Lei et al. 2018, arXiv:1604.04173), of n distances the
+    The quantile of split conformal prediction (Lei et al. 2018, arXiv:1604.04173), of n values the
     ceil((n + 1) 0.99)-th: with fewer than 99 of them there is none, the largest takes its place, and about one in n + 1
     of such inputs is called strange.
 
     Parameters
     ----------
-    distances : of inputs that the network has not learned from, shape (N,); one at least.
+    values : of inputs that the network has not learned from, shape (N,); one at least.
     """
-    rank = int(np.ceil((len(distances) + 1) * (1 - FLAGGED) - 1e-9))
-    return max(float(np.sort(distances)[min(rank, len(distances)) - 1]), TINY)
+    rank = int(np.ceil((len(values) + 1) * (1 - FLAGGED) - 1e-9))
+    return float(np.sort(values)[min(rank, len(values)) - 1])
 
 
-def with_threshold(domain: Domain, distances: np.ndarray) -> Domain:
-    """The same with the threshold of these distances."""
-    distance = threshold(distances) * (1 + ROUNDING)
-    return Domain(**{**vars(domain), "threshold": np.array([distance], np.float32)})
+def thresholds(distances: np.ndarray) -> np.ndarray:
+    """The distances above which an input is strange: one rate of false alarms of all respects together.
+
+    In each respect the threshold lies equally far out: as many standard deviations of the logarithms of these distances
+    above their mean. How many these are is the ``quantile`` of what each input has where it has most.
+
+    Parameters
+    ----------
+    distances : of inputs that the network has not learned from, shape (N, R), by respect.
+
+    Returns
+    -------
+    float64, shape (R,).
+    """
+    logarithms = np.log(np.maximum(distances.astype(np.float64), TINY))
+    mean, spread = logarithms.mean(axis=0), logarithms.std(axis=0) + ROUNDING
+    outmost = ((logarithms - mean) / spread).max(axis=1)
+    return np.exp(mean + spread * quantile(outmost)) * (1 + ROUNDING)
 
 
-def of_arrays(arrays: Mapping[str, np.ndarray]) -> Domain:
-    """A domain from the arrays that ``vars`` gives of one.
+def with_thresholds(domain: Domain, distances: np.ndarray) -> dict[str, Gaussian]:
+    """The same with the thresholds of these distances, shape (N, R), by respect in the order of the domain."""
+    values = dict(zip(domain, thresholds(distances), strict=True))
+    return {
+        name: Gaussian(**{**vars(one), "threshold": np.array([values[name]], np.float32)})
+        for name, one in domain.items()
+    }
+
+
+def arrays_of(domain: Domain) -> dict[str, np.ndarray]:
+    """The arrays of a domain, each by ``respect/name``, as a file holds them."""
+    return {f"{respect}/{name}": array for respect, one in domain.items() for name, array in vars(one).items()}
+
+
+def of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, Gaussian]:
+    """A domain from what ``arrays_of`` gives of one.
 
     Raises
     ------
     ValueError : they are others, or do not fit each other.
     """
+    grouped: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        respect, _, name = key.rpartition("/")
+        grouped.setdefault(respect or RESPECTS[0], {})[name] = array  # files of version 0.7 know features alone
     try:
-        return Domain(**arrays)
+        if not grouped or set(grouped) - set(RESPECTS):
+            raise TypeError
+        return {respect: Gaussian(**grouped[respect]) for respect in RESPECTS if respect in grouped}
     except TypeError as error:
         raise ValueError(f"it holds {', '.join(sorted(arrays))}") from error
-
-
-def _unit(hidden: np.ndarray) -> np.ndarray:
-    """Features scaled to length one, float64."""
-    hidden = hidden.astype(np.float64)
-    return hidden / np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), TINY)

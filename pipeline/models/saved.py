@@ -30,6 +30,7 @@ from pipeline.models import lora, weights
 from pipeline.models.core import build, logits
 from pipeline.models.domain import Domain
 from pipeline.models.features import width
+from pipeline.models.strangeness import Respects
 
 WEIGHTS = "weights.safetensors"
 DOMAIN = "domain.safetensors"  # what the training inputs look like to the network
@@ -59,8 +60,8 @@ def save_model(
     if domain is None:
         card.pop("domain", None)
     else:
-        described = save_arrays(vars(domain), metadata={OWNER: fingerprint})
-        card["domain"] = {"sha256": hashlib.sha256(described).hexdigest(), "width": domain.width}
+        described = save_arrays(domains.arrays_of(domain), metadata={OWNER: fingerprint})
+        card["domain"] = {"sha256": hashlib.sha256(described).hexdigest()}
         with replacing(folder / DOMAIN) as draft:
             draft.write_bytes(described)
     with replacing(folder / WEIGHTS) as draft:
@@ -127,12 +128,20 @@ def load_domain(source: Artifact | Path, model: nn.Module, card: Mapping[str, An
                 raise cards.stranger(folder, card[OWNER], DOMAIN, owner)
             _check_digest(file, card["domain"]["sha256"])
             domain = domains.of_arrays({name: np.array(stored.get_tensor(name)) for name in stored.keys()})  # noqa: SIM118
-        expected = width(model, "hidden")
-        if not domain.width == expected == card["domain"]["width"]:
-            raise ValueError(f"it is of {domain.width} features, the network has {expected}")
+        _check_widths(domain, model, card)
     except (OSError, ValueError, TypeError, ConfigError, SafetensorError) as error:
         raise cards.broken(folder, f"{DOMAIN}: {error}") from error
     return domain
+
+
+def _check_widths(domain: Domain, model: nn.Module, card: Mapping[str, Any]) -> None:
+    """Raise ValueError where a domain is of other numbers of features or frequencies than there are."""
+    specs = batches.specs(card)
+    blank = batches.blank(specs, "cpu").make(specs)
+    features = torch.zeros(1, width(model, "hidden")) if "features" in domain else None
+    for respect, numbers in Respects(specs)(blank, features).items():
+        if respect in domain and domain[respect].width != numbers.shape[1]:
+            raise ValueError(f"it is of {domain[respect].width} {respect}, the network has {numbers.shape[1]}")
 
 
 def _recorded(source: Artifact | Path) -> Artifact | Path:

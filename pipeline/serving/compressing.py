@@ -12,20 +12,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 from torch import nn
 
 from pipeline.artifacts.arrays import Columns
 from pipeline.inputs import batches
 from pipeline.models import cost
+from pipeline.models import domain as domains
+from pipeline.models.domain import Domain
 from pipeline.models.pruning import Pruned
-from pipeline.serving import int8, onnx_file, writing
-from pipeline.serving.formats import FORMATS, OUTPUT, Inputs, Trained
+from pipeline.serving import int8, onnx_domain, onnx_file, writing
+from pipeline.serving.formats import FORMATS, Trained
 from pipeline.serving.place import COMPRESSED
 
-ONNX, PT2 = FORMATS["onnx"], FORMATS["pt2"]
 SEED = 0  # of the inputs that are drawn
-COMPARED = 64  # inputs that every file is asked
+COMPARED, MOST_VALIDATION = 64, 2000  # inputs that every file is asked, and that thresholds are set by
 REMEDY = "The network has no such form; compress another one: STUDENT="
 
 
@@ -38,7 +40,8 @@ class Forms:
     folder : where the files go.
     fingerprint : of the artifact that they make.
     calibration : raw training inputs by modality, that int8 takes its ranges from.
-    asked : raw validation inputs by modality, by which harm and likeness are measured.
+    val : raw validation inputs by modality, by which int8 learns anew what is strange to it; harm and likeness are
+        measured by the first ``COMPARED``.
 
     Attributes
     ----------
@@ -48,8 +51,13 @@ class Forms:
     folder: Path
     fingerprint: str
     calibration: Mapping[str, np.ndarray]
-    asked: Mapping[str, np.ndarray]
+    val: Mapping[str, np.ndarray]
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def asked(self) -> dict[str, np.ndarray]:
+        """The inputs that every file is asked."""
+        return {name: values[:COMPARED] for name, values in self.val.items()}
 
     def add(self, name: str, trained: Trained) -> None:
         """Write a network in float32 as ``<name>.onnx``, and compare.
@@ -81,34 +89,40 @@ class Forms:
         """
         path = self.folder / f"{name}{onnx_file.SUFFIX}"
         feeds = (_feed(trained, raw) for raw in (self.calibration, self.asked))
-        made = int8.quantised(self.folder / f"{of}{onnx_file.SUFFIX}", OUTPUT, *feeds, allowed, reduce_range)
+        made = int8.quantised(self.folder / f"{of}{onnx_file.SUFFIX}", *feeds, allowed, reduce_range)
         facts = {
             "int8_operators": made.operators - len(made.left_out),
             "left_out": list(made.left_out),
             "harm": made.harm,
             "reduce_range": reduce_range,
         }
-        card = self.card(trained, facts)
-        path.write_bytes(onnx_file.content(made.model, card))
+        model = (
+            onnx_domain.recalibrated(made.model, int8.batches(_feed(trained, self.val)))
+            if trained.domain
+            else made.model
+        )
+        path.write_bytes(onnx_file.content(model, self.card(trained.card, facts)))
         self._note(name, path, trained, facts | {"harm_of_all": made.harm_of_all})
 
-    def pruned(self, network: nn.Module, card: Mapping[str, Any], took: Pruned) -> Trained:
-        """A pruned network with its card."""
+    def pruned(self, network: nn.Module, card: Mapping[str, Any], took: Pruned, domain: Domain | None) -> Trained:
+        """A pruned network with its card and what its training inputs look like to it now."""
         tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
         count = sum(parameter.numel() for parameter in network.parameters())
         entries = {
-            **card,
+            **{key: value for key, value in card.items() if key != "domain"},
             "sha256": hashlib.sha256(save(tensors)).hexdigest(),
             "parameters": count,
             "trained_parameters": count,
         }
         facts = {"pruned_channels": took.channels, "pruned_parameters": took.parameters}
-        return Trained(network.requires_grad_(False).eval(), self.card(Trained(network, entries), facts))
+        if domain:
+            entries["domain"] = {"sha256": hashlib.sha256(save_arrays(domains.arrays_of(domain))).hexdigest()}
+        return Trained(network.requires_grad_(False).eval(), self.card(entries, facts), domain)
 
-    def card(self, trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def card(self, card: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
         """The card of what was made of a network: whose it was, and what was done to it."""
-        before = trained.card.get("compressed", {"parent": trained.card["fingerprint"]})
-        return {**trained.card, "fingerprint": self.fingerprint, "compressed": {**before, **facts}}
+        before = card.get("compressed", {"parent": card["fingerprint"]})
+        return {**card, "fingerprint": self.fingerprint, "compressed": {**before, **facts}}
 
     def save(self, told: Mapping[str, Any]) -> None:
         """Write ``compress.json``: what is told of all files, and of each."""
@@ -116,7 +130,7 @@ class Forms:
         (self.folder / COMPRESSED).write_text(text + "\n", encoding="utf-8")
 
     def _written(self, trained: Trained, form: str, path: Path) -> float:
-        asked = [_batch(trained, self.asked, start) for start in range(0, _rows(self.asked), int8.BATCH)]
+        asked = [trained.made(raw) for raw in int8.batches(self.asked)]
         expected = [trained.run(inputs) for inputs in asked]
         return writing.written(trained, FORMATS[form], path, asked, expected, REMEDY).difference
 
@@ -144,7 +158,7 @@ def drawn(columns: Columns, split: pd.DataFrame, part: str, modalities: Sequence
     """
     names = split.loc[split["part"] == part, "sample_id"]
     rows = columns.rows(names[names.isin(columns.sample_ids)])
-    rows = np.sort(np.random.default_rng(SEED).permutation(rows)[:most])
+    rows = np.random.default_rng(SEED).permutation(rows)[:most]
     return {name: columns[name][rows] for name in modalities}
 
 
@@ -153,11 +167,3 @@ def _feed(trained: Trained, raw: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     made = trained.made(raw)
     tensors = {trained.reads[0]: made} if torch.is_tensor(made) else made
     return {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
-
-
-def _batch(trained: Trained, raw: Mapping[str, np.ndarray], start: int) -> Inputs:
-    return trained.made({name: values[start : start + int8.BATCH] for name, values in raw.items()})
-
-
-def _rows(raw: Mapping[str, np.ndarray]) -> int:
-    return len(next(iter(raw.values())))

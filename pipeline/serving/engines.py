@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from pipeline import models
 from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact
+from pipeline.inputs import batches
+from pipeline.models.strangeness import Judged
 from pipeline.serving import onnx_file
 
 EXPORTED = onnx_file.SUFFIX  # how the name of a file ends that can be run
@@ -35,7 +38,7 @@ class Engine(Protocol):
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs, float32, shape (B, C), of a batch as ``models.logits`` takes it, and how strange each input is.
 
-        That is 1 at the threshold, float64, shape (B,), or None where it cannot tell.
+        That is 1 at the threshold, float32, shape (B,), or None where it cannot tell.
         """
 
 
@@ -54,16 +57,18 @@ class TorchEngine:
 
     def __init__(self, model: Artifact | Path, device: str):
         network, self.card = models.load_model(model)
-        self._domain = models.load_domain(model, network, self.card)
+        domain = models.load_domain(model, network, self.card)
         self.device, self._network = device, network.to(device)
-        self.unflagged = "" if self._domain else "It was trained before that was kept. Train it anew: make distill"
+        self._judged = Judged(network, domain, batches.specs(self.card)).eval().to(device) if domain else None
+        self.unflagged = "" if domain else onnx_file.UNKNOWING
 
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs of a batch, and how strange its inputs are, as of ``Engine``."""
-        if self._domain is None:
+        if self._judged is None:
             return models.logits(self._network, inputs).cpu().numpy(), None
-        both = models.outputs(self._network, inputs, ("logits", "hidden"))
-        return both["logits"].cpu().numpy(), self._domain.score(both["hidden"].cpu().numpy())
+        with torch.inference_mode():
+            logits, scores = self._judged(inputs)
+        return logits.cpu().numpy(), scores.cpu().numpy()
 
 
 def load(model: Artifact | Path, device: str) -> Engine:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,15 +23,18 @@ from pipeline import models
 from pipeline.artifacts.store import Artifact
 from pipeline.inputs import batches
 from pipeline.inputs.views.plan import Drawn
-from pipeline.serving import onnx_file
+from pipeline.models.domain import Domain
+from pipeline.models.strangeness import Judged
+from pipeline.serving import onnx_domain, onnx_file
 
 BATCH = "batch"  # the name of the axis that may have any length
 TRACED = 2  # samples in the batch that a network is traced with; one would be taken for a constant
-OUTPUT = "logits"
 TALKATIVE = ("onnxscript", "onnx_ir", "timm")  # loggers that tell each step of theirs
 
 Inputs = Tensor | Mapping[str, Tensor]
-Run = Callable[[Inputs], np.ndarray]  # of a batch as ``models.logits`` takes it: float32, shape (B, C)
+# Of a batch as ``models.logits`` takes it: float32, shape (B, C), and how strange its inputs are, float32, shape (B,),
+# where the form says it.
+Run = Callable[[Inputs], tuple[np.ndarray, np.ndarray | None]]
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,25 @@ class Trained:
     ----------
     network : in evaluation mode.
     card : of the network.
+    domain : what its training inputs look like to it; None where that is not known.
     """
 
     network: nn.Module
     card: dict[str, Any]
+    domain: Domain | None = None
 
     @classmethod
     def load(cls, model: Artifact | Path) -> Trained:
         """Read the folder of a teacher or a student; raises ArtifactError as ``models.load_model`` does."""
         network, card = models.load_model(model)
-        return cls(network.requires_grad_(False), card)
+        return cls(network.requires_grad_(False), card, models.load_domain(model, network, card))
+
+    @cached_property
+    def judged(self) -> nn.Module:
+        """The network with the score of its inputs as a second output, where its domain is known."""
+        if self.domain is None:
+            return self.network
+        return Judged(self.network, self.domain, batches.specs(self.card)).eval()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -69,9 +82,13 @@ class Trained:
         random = np.random.default_rng(seed)
         return {name: _noise(random, rows, one) for name, one in blank.items()}
 
-    def run(self, inputs: Inputs) -> np.ndarray:
-        """Its raw outputs."""
-        return models.logits(self.network, inputs).numpy()
+    def run(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
+        """Its raw outputs, and how strange the inputs are, as of ``Run``."""
+        if self.domain is None:
+            return models.logits(self.network, inputs).numpy(), None
+        with torch.inference_mode():
+            logits, scores = self.judged(inputs)
+        return logits.numpy(), scores.numpy()
 
 
 def _noise(random: np.random.Generator, rows: int, like: Tensor) -> np.ndarray:
@@ -107,8 +124,8 @@ class _Arguments(nn.Module):
         super().__init__()
         self.network, self.names = network, names
 
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Logits, shape (B, C)."""
+    def forward(self, *tensors: Tensor) -> Any:
+        """What the network gives."""
         return self.network(dict(zip(self.names, tensors, strict=True)))
 
 
@@ -132,38 +149,39 @@ def _arguments(inputs: Inputs) -> tuple[Tensor, ...]:
     return (inputs,) if torch.is_tensor(inputs) else tuple(inputs.values())
 
 
-def _program(trained: Trained) -> tuple[nn.Module, tuple[Tensor, ...], tuple]:
-    """The network as tracers take it, its example inputs, and which of their axes have any length."""
+def _program(trained: Trained, network: nn.Module) -> tuple[nn.Module, tuple[Tensor, ...], tuple]:
+    """A network as tracers take it, its example inputs, and which of their axes have any length."""
     example = _arguments(trained.made(trained.noise(TRACED)))
     dynamic = tuple({0: torch.export.Dim(BATCH)} for _ in example)
     if len(example) == 1:
-        return trained.network, example, dynamic
-    return _Arguments(trained.network, trained.reads).eval(), example, (dynamic,)
+        return network, example, dynamic
+    return _Arguments(network, trained.reads).eval(), example, (dynamic,)
 
 
 def _write_onnx(trained: Trained, path: Path) -> None:
-    network, example, dynamic = _program(trained)
+    network, example, dynamic = _program(trained, trained.judged)
     with _quietly():
         made = torch.onnx.export(
             network,
             example,
             input_names=list(trained.reads),
-            output_names=[OUTPUT],
+            output_names=list(onnx_file.OUTPUTS[: 2 if trained.domain else 1]),
             dynamic_shapes=dynamic,
             external_data=False,
             dynamo=True,
             verbose=False,
         )
-    path.write_bytes(onnx_file.content(made.model_proto, trained.card))
+    model = made.model_proto  # another one each time that it is asked for
+    onnx_domain.name_nodes(model)
+    path.write_bytes(onnx_file.content(model, trained.card))
 
 
 def _load_onnx(path: Path) -> Run:
-    engine = onnx_file.OnnxEngine(path)
-    return lambda inputs: engine.read(inputs)[0]
+    return onnx_file.OnnxEngine(path).read
 
 
 def _write_pt2(trained: Trained, path: Path) -> None:
-    network, example, dynamic = _program(trained)
+    network, example, dynamic = _program(trained, trained.network)
     with _quietly():
         program = torch.export.export(network, example, dynamic_shapes=dynamic)
         for node in program.graph.nodes:
@@ -177,7 +195,7 @@ def _load_pt2(path: Path) -> Run:
 
 
 def _write_torchscript(trained: Trained, path: Path) -> None:
-    network, example, _ = _program(trained)
+    network, example, _ = _program(trained, trained.network)
     with _quietly():  # that it is deprecated, the command's help says
         traced = torch.jit.trace(network, example, check_trace=False)
         torch.jit.save(traced, path)
@@ -189,9 +207,9 @@ def _load_torchscript(path: Path) -> Run:
 
 
 def _running(network: Callable[..., Tensor]) -> Run:
-    def run(inputs: Inputs) -> np.ndarray:
+    def run(inputs: Inputs) -> tuple[np.ndarray, None]:
         with torch.no_grad():
-            return network(*_arguments(inputs)).float().numpy()
+            return network(*_arguments(inputs)).float().numpy(), None
 
     return run
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import ConfigError
-from pipeline.serving import onnx_file
+from pipeline.serving import onnx_domain, onnx_file
 
 if TYPE_CHECKING:
     import onnx
@@ -53,15 +53,12 @@ class Quantised:
     harm_of_all: float
 
 
-def quantised(
-    path: Path, output: str, calibration: Feed, asked: Feed, allowed: float, reduce_range: bool = False
-) -> Quantised:
+def quantised(path: Path, calibration: Feed, asked: Feed, allowed: float, reduce_range: bool = False) -> Quantised:
     """An ONNX file in int8.
 
     Parameters
     ----------
     path : of a float32 network; it stays as it is.
-    output : the name of the output that counts; what it does not depend on is left as it is.
     calibration, asked : inputs by name, to span activations' ranges with, and to measure harm with; two of each at
         least.
     allowed : harm of all that is quantised, as a share of the variance of the outputs.
@@ -73,7 +70,7 @@ def quantised(
     MissingDependencyError : onnx or onnxruntime is not installed.
     """
     with tempfile.TemporaryDirectory() as folder, _quietly():
-        made = _Quantiser(path, Path(folder), output, calibration, asked, reduce_range)
+        made = _Quantiser(path, Path(folder), calibration, asked, reduce_range)
         if not made.names:
             raise ConfigError(f"{path.name} has none of {', '.join(OPERATORS)}, which int8 is for. Give INT8=0")
         model = made.without(())
@@ -105,17 +102,17 @@ class _Quantiser:
     folder : where files go meanwhile.
     """
 
-    def __init__(self, path: Path, folder: Path, output: str, calibration: Feed, asked: Feed, reduce_range: bool):
+    def __init__(self, path: Path, folder: Path, calibration: Feed, asked: Feed, reduce_range: bool):
         onnx, _ = onnx_file.needed("onnx", "onnxruntime")
         from onnxruntime.quantization.shape_inference import quant_pre_process
 
         self._prepared, self._made, self._ranges = folder / "float32.onnx", folder / "int8.onnx", folder / "ranges.json"
-        self._output, self._calibration, self._asked = output, calibration, asked
+        self._calibration, self._asked = calibration, asked
         self._reduce_range = reduce_range
         quant_pre_process(path, self._prepared, skip_symbolic_shape=True)
-        nodes = onnx.load(self._prepared).graph.node
-        needed = _needed(nodes, output)
-        self.names = [node.name for node in nodes if node.op_type in OPERATORS and node.name in needed]
+        model = onnx.load(self._prepared)
+        exact = set(onnx_domain.nodes(model))  # how strange an input is stays in float32
+        self.names = [node.name for node in model.graph.node if node.op_type in OPERATORS and node.name not in exact]
         self._expected = self._answers(self._prepared.read_bytes())
 
     def harmful(self) -> list[str]:
@@ -159,7 +156,7 @@ class _Quantiser:
         """Outputs, float64, shape (N, C)."""
         (runtime,) = onnx_file.needed("onnxruntime")
         session = runtime.InferenceSession(model, onnx_file.options(), providers=["CPUExecutionProvider"])
-        parts = [session.run([self._output], feed)[0] for feed in _batches(self._asked)]
+        parts = [session.run([onnx_file.OUTPUTS[0]], feed)[0] for feed in batches(self._asked)]
         return np.concatenate(parts).astype(np.float64)
 
 
@@ -167,27 +164,18 @@ class _Reader:
     """Calibration inputs, batch by batch, as ONNX Runtime asks for them."""
 
     def __init__(self, feed: Feed):
-        self._feeds = _batches(feed)
+        self._feeds = batches(feed)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch, None after the last."""
         return next(self._feeds, None)
 
 
-def _batches(feed: Feed) -> Iterator[dict[str, np.ndarray]]:
+def batches(feed: Feed) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs by name, some at a time."""
     rows = len(next(iter(feed.values())))
     for start in range(0, rows, BATCH):
         yield {name: values[start : start + BATCH] for name, values in feed.items()}
-
-
-def _needed(nodes: Sequence[Any], output: str) -> set[str]:
-    """Names of the nodes that an output depends on."""
-    wanted, names = {output}, set()
-    for node in reversed(nodes):  # a graph's nodes stand in the order in which they run
-        if wanted & set(node.output):
-            names.add(node.name)
-            wanted |= set(node.input)
-    return names
 
 
 @contextmanager

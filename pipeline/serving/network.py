@@ -98,7 +98,7 @@ class Network:
         Returns
         -------
         logits : float32, shape (N, C).
-        scores : float64, shape (N,), 1 at the threshold; None where the network does not know its domain.
+        scores : float32, shape (N,), 1 at the threshold; None where the network does not know its domain.
         """
         rows = len(next(iter(inputs.values())))
         if not rows:

@@ -34,6 +34,13 @@ CARD = "paindistill.card"
 SEAL = "paindistill.sha256"
 MOST_BYTES = 2**31 - 1  # protobuf has no larger message
 DIGITS = 64  # of a SHA-256
+OUTPUTS = ("logits", "domain_score")  # the second of networks that know what their training inputs look like
+SCORE_IN_WORDS = (
+    "how strange an input is to the network: above domain_threshold it is not like the training inputs, and what the "
+    "network answers is not to be relied on; of inputs like those about one in a hundred is above it"
+)
+UNKNOWING = "It was trained before that was kept. Train it anew: make distill"
+UNTOLD = "The file was exported before such files held it. Export the model again: make export"
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")  # of the extra; who runs a file needs no onnxscript
 
 
@@ -69,7 +76,8 @@ def content(model: onnx.ModelProto, card: Mapping[str, Any]) -> bytes:
     for one in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         one.doc_string = ""
         del one.metadata_props[:]
-    for key, value in {CARD: cards.text(_unsealed(card)), **_in_words(card)}.items():
+    judges = any(one.name == OUTPUTS[1] for one in model.graph.output)
+    for key, value in {CARD: cards.text(_unsealed(card)), **_in_words(card, judges)}.items():
         model.metadata_props.add(key=key, value=value)
     if model.ByteSize() > MOST_BYTES - 1000:
         raise ValueError(f"it has {model.ByteSize():,} bytes, an ONNX file at most {MOST_BYTES:,}")
@@ -82,7 +90,7 @@ def _unsealed(card: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in card.items() if key != "checksum"}
 
 
-def _in_words(card: Mapping[str, Any]) -> dict[str, str]:
+def _in_words(card: Mapping[str, Any], judges: bool) -> dict[str, str]:
     """Metadata for people: names, and what is read and answered. Nothing here is read again."""
     task, inputs = card.get("task", {}), card["inputs"]
     shapes = (f"{name}: {', '.join(f'{key} {value}' for key, value in spec.items())}" for name, spec in inputs.items())
@@ -92,6 +100,7 @@ def _in_words(card: Mapping[str, Any]) -> dict[str, str]:
         "outputs": ", ".join(card["classes"]),
         "inputs": "; ".join(shapes),
         "architecture": card["architecture"],
+        **({"domain_threshold": "1", "domain_score": SCORE_IN_WORDS} if judges else {}),
     }
 
 
@@ -190,7 +199,6 @@ class OnnxEngine:
     ----------
     card : of the network.
     device : where its inputs lie.
-    unflagged : as of ``engines.Engine``.
 
     Raises
     ------
@@ -198,7 +206,7 @@ class OnnxEngine:
     MissingDependencyError : onnx or onnxruntime is not installed.
     """
 
-    device, unflagged = "cpu", "An exported file does not hold it. Give the model's folder: MODEL="
+    device = "cpu"
 
     def __init__(self, path: Path, threads: int = 0):
         (runtime,) = needed("onnxruntime")
@@ -209,16 +217,26 @@ class OnnxEngine:
             names = [one.name for one in self._session.get_inputs()]
             if names != list(specs):
                 raise ValueError(f"it reads {', '.join(names)}, its card says {', '.join(specs)}")
-            if (outputs := len(self._session.get_outputs())) != 1:
-                raise ValueError(f"it has {outputs} outputs, expected one")
+            self._outputs = tuple(one.name for one in self._session.get_outputs())
+            if self._outputs not in (OUTPUTS[:1], OUTPUTS):
+                raise ValueError(
+                    f"it gives {', '.join(self._outputs)}, expected {OUTPUTS[0]}, or {' and '.join(OUTPUTS)}"
+                )
             self._run(batches.blank(specs, self.device).make(specs))
         except MemoryError:
             raise
         except Exception as error:  # whatever a hostile graph leads the runtime to
             raise broken(path, error) from error
 
-    def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, None]:
-        """Raw outputs of a batch, float32, shape (B, C), and nothing of how strange its inputs are.
+    @property
+    def unflagged(self) -> str:
+        """Why it cannot tell what is unlike its training inputs, as of ``engines.Engine``."""
+        if self._outputs == OUTPUTS:
+            return ""
+        return UNTOLD if "domain" in self.card else UNKNOWING
+
+    def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Raw outputs of a batch, and how strange its inputs are, as of ``engines.Engine``.
 
         Parameters
         ----------
@@ -229,18 +247,19 @@ class OnnxEngine:
         ArtifactError : the network fails on them, which it did not on one.
         """
         try:
-            return self._run(inputs), None
+            return self._run(inputs)
         except Exception as error:
             raise broken(self._path, error) from error
 
-    def _run(self, inputs: Tensor | Mapping[str, Tensor]) -> np.ndarray:
+    def _run(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         tensors = inputs if not torch.is_tensor(inputs) else {next(iter(self.card["inputs"])): inputs}
         given = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
-        (answers,) = self._session.run(None, given)
-        expected = (len(next(iter(given.values()))), len(self.card["classes"]))
-        if not (isinstance(answers, np.ndarray) and answers.dtype == np.float32 and answers.shape == expected):
-            raise ValueError(f"its answers are no float32 of shape {expected}")
-        return answers
+        logits, *scores = self._session.run(None, given)
+        rows = len(next(iter(given.values())))
+        for answers, shape in zip((logits, *scores), ((rows, len(self.card["classes"])), (rows,)), strict=False):
+            if not (isinstance(answers, np.ndarray) and answers.dtype == np.float32 and answers.shape == shape):
+                raise ValueError(f"its answers are no float32 of shape {shape}")
+        return logits, scores[0] if scores else None
 
 
 def broken(path: Path, reason: Exception) -> ArtifactError:

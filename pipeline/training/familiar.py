@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline import models
 from pipeline.compute.distributed import Team
@@ -17,6 +18,7 @@ from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.views.plan import Drawn
 from pipeline.models import domain
 from pipeline.models.domain import Domain, Moments
+from pipeline.models.strangeness import Respects, Strangeness
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 def learn(
     network: nn.Module, train: Samples, val: Samples, specs: Specs, batch_size: int, device: str, team: Team
 ) -> Domain | None:
-    """The domain of the training inputs, its threshold that of the validation inputs; no views are drawn.
+    """What the training inputs look like, with the thresholds of the validation inputs; no views are drawn.
 
     Parameters
     ----------
@@ -34,33 +36,56 @@ def learn(
 
     Returns
     -------
-    None where the network reads no pictures or has no pooled features, which the log says.
+    By respect, without the features where the network has no pooled ones; None where it reads no pictures or its
+    features are no numbers. The log says which.
     """
     unpictured = [name for name in specs if not batches.MODALITIES[name].pictured]
     if unpictured:
         log.info("what is unlike the training inputs is not flagged: it is told of pictures, not of %s", unpictured[0])
         return None
+    pooled = _has_features(network)
+    respects = Respects(specs).to(device)
+
+    def measured(samples: Samples) -> Iterator[dict[str, Tensor]]:
+        return _measured(network if pooled else None, respects, samples, specs, batch_size, device, team)
+
     try:
-        models.width(network, "hidden")
-        moments = Moments()
-        for hidden in _features(network, train, specs, batch_size, device, team):
-            moments.add(hidden)
+        moments: dict[str, Moments] = defaultdict(Moments)
+        for numbers in measured(train):
+            for name, values in numbers.items():
+                moments[name].add(values.cpu().numpy())
+        around = {name: domain.fit(one) for name, one in moments.items()}
     except ConfigError as error:
         log.info("what is unlike the training inputs is not flagged: %s", error)
         return None
-    around = domain.fit(moments)
-    distances = [around.score(hidden) for hidden in _features(network, val, specs, batch_size, device, team)]
-    return domain.with_threshold(around, np.concatenate(distances))
+    judge = Strangeness(around, specs).to(device)
+    return domain.with_thresholds(around, np.concatenate([judge.distances(one).cpu() for one in measured(val)]))
 
 
-def _features(
-    network: nn.Module, samples: Samples, specs: Specs, batch_size: int, device: str, team: Team
-) -> Iterator[np.ndarray]:
-    """Pooled features of the samples, batch by batch, float32, shape (B, D); the whole batch in every process."""
+def _has_features(network: nn.Module) -> bool:
+    """Whether a network has pooled features; of one without, the log says so."""
+    try:
+        return bool(models.width(network, "hidden"))
+    except ConfigError as error:
+        log.info("what is unlike the training inputs is told by its look alone: %s", error)
+        return False
+
+
+def _measured(
+    network: nn.Module | None,
+    respects: Respects,
+    samples: Samples,
+    specs: Specs,
+    batch_size: int,
+    device: str,
+    team: Team,
+) -> Iterator[dict[str, Tensor]]:
+    """The numbers of the samples by respect, batch by batch; the whole batch in every process."""
     read = dataclasses.replace(samples, columns={name: samples.columns[name] for name in specs})
     places = np.arange(len(samples))
     whole = [places[start : start + batch_size] for start in range(0, len(places), batch_size)]
     streamed = batches.stream(read, [(team.mine(rows), Drawn()) for rows in whole], device)
     for rows, batch in zip(whole, streamed, strict=True):
-        hidden = models.outputs(network, batch.make(specs), ["hidden"])["hidden"]
-        yield team.whole(hidden, len(rows)).cpu().numpy()
+        inputs = batch.make(specs)
+        features = None if network is None else models.outputs(network, inputs, ["hidden"])["hidden"]
+        yield {name: team.whole(values, len(rows)) for name, values in respects(inputs, features).items()}

@@ -13,6 +13,7 @@ from pipeline.artifacts import cards
 from pipeline.artifacts.store import Artifact, ArtifactStore, Node
 from pipeline.config import AlignConfig, SplitConfig
 from pipeline.errors import ArtifactError
+from pipeline.models import domain
 from pipeline.models.saved import DOMAIN
 from pipeline.serving.network import Network
 from pipeline.tasks import PAIN
@@ -50,10 +51,12 @@ def put(folder, content: bytes, **entries) -> None:
 def test_it_comes_back_as_it_was_and_is_small(folder):
     network, card = models.load_model(folder)
     again = models.load_domain(folder, network, card)
-    for name, array in load_file(folder / DOMAIN).items():
-        np.testing.assert_array_equal(vars(again)[name], array)
-    assert card["domain"] == {"sha256": hashlib.sha256((folder / DOMAIN).read_bytes()).hexdigest(), "width": 24}
-    assert (folder / DOMAIN).stat().st_size < 10_000
+    stored = load_file(folder / DOMAIN)
+    assert {name.partition("/")[0] for name in stored} == {"features", "look"}
+    for name, array in stored.items():
+        np.testing.assert_array_equal(domain.arrays_of(again)[name], array)
+    assert card["domain"]["sha256"] == hashlib.sha256((folder / DOMAIN).read_bytes()).hexdigest()
+    assert (folder / DOMAIN).stat().st_size < 20_000
 
 
 def test_a_network_without_one_has_none_and_saved_again_does_not_name_another(folder):
@@ -63,6 +66,14 @@ def test_a_network_without_one_has_none_and_saved_again_does_not_name_another(fo
     network, card = models.load_model(folder)
     assert "domain" not in card
     assert models.load_domain(folder, network, card) is None
+
+
+def test_one_of_version_0_7_knows_the_features_alone(folder):
+    arrays = {name.partition("/")[2]: array for name, array in load_file(folder / DOMAIN).items() if "features" in name}
+    put(folder, save(arrays, metadata=OWNER), width=24)
+    network, card = models.load_model(folder)
+    assert list(models.load_domain(folder, network, card)) == ["features"]
+    assert Network(folder, "cpu").read({"rgb": pictures(3)})[1].shape == (3,)
 
 
 def test_a_flipped_byte_anywhere_is_named(folder):
@@ -95,9 +106,16 @@ def test_another_networks_is_named(folder):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rest": np.zeros(1, np.float32)}, "above zero"),
-        ({"surprise": np.zeros(1, np.float32)}, "it holds"),
-        ({"mean": np.zeros(9, np.float32), "directions": np.zeros((23, 9), np.float32)}, "of 9 features"),
+        ({"look/rest": np.zeros(1, np.float32)}, "above zero"),
+        ({"look/surprise": np.zeros(1, np.float32)}, "it holds"),
+        (
+            {"features/mean": np.zeros(9, np.float32), "features/directions": np.zeros((23, 9), np.float32)},
+            "of 9 features, the network has 24",
+        ),
+        (
+            {"look/mean": np.zeros(9, np.float32), "look/directions": np.zeros((32, 9), np.float32)},
+            "of 9 look, the network has 63",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_the_network_are_named(folder, changes, said):
@@ -116,8 +134,8 @@ def test_of_an_artifact_the_record_verifies_it(folder, tmp_path):
     (made,) = ArtifactStore(tmp_path / "cache").build(Node("distill", "student", 1, SplitConfig(), {}, run))
     assert DOMAIN in made.record["files"]
     network, card = models.load_model(made)
-    expected = vars(models.load_domain(made, network, card))
-    for name, array in vars(models.load_domain(made.path, network, card)).items():
+    expected = domain.arrays_of(models.load_domain(made, network, card))
+    for name, array in domain.arrays_of(models.load_domain(made.path, network, card)).items():
         np.testing.assert_array_equal(array, expected[name])
     content = bytearray((made.path / DOMAIN).read_bytes())
     content[-5] ^= 1

@@ -28,6 +28,8 @@ from pipeline.tasks import PAIN, TASKS
 from stages import export, predict
 from stages.cli import cli
 from tests.fakes.classify import Fakes
+from tests.helpers.domains import knowing
+from tests.helpers.domains import pictures as pictures_like_training
 from tests.helpers.networks import FINGERPRINT, saved, saved_of_frames, saved_of_signals
 from tests.serving import answering
 
@@ -37,9 +39,9 @@ HEAT = Architecture("heat:test_resnet", image_size=64, weights="random")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model of each kind: faces, frames, and points by heat maps."""
+    """A model of each kind: faces, frames, and points by heat maps. That of classes knows what it has seen."""
     folder = tmp_path_factory.mktemp("models")
-    saved(folder / "classify", PAIN, WHOLE)
+    knowing(saved(folder / "classify", PAIN, WHOLE), pictures_like_training(60), pictures_like_training(20, 1))
     saved(folder / "regress", TASKS["intensity"], WHOLE)
     saved_of_frames(folder / "multilabel", TASKS["fire-smoke"], ResizeConfig(frame_size=32))
     saved(folder / "points", answering.points(3), WHOLE, architecture=HEAT)
@@ -101,9 +103,13 @@ def test_files_answer_to_any_number_of_inputs(exported, rows):
     model, out = exported
     trained = Trained.load(model)
     inputs = trained.made(trained.noise(rows, seed=5))
-    expected = trained.run(inputs)
+    expected, scores = trained.run(inputs)
     session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
-    (plain,) = session.run(None, {"rgb": inputs.contiguous().numpy()})
+    plain, *judged = session.run(None, {"rgb": inputs.contiguous().numpy()})
+    assert [one.name for one in session.get_outputs()] == ["logits", "domain_score"][: 1 + len(judged)]
+    assert (scores is not None) == bool(judged) == (model.name == "classify")
+    for answers in judged:
+        np.testing.assert_allclose(answers, scores, rtol=1e-4)
     program = torch.export.load(out / "model.pt2").module()
     script = torch.jit.load(out / "model.torchscript")
     for answers in (plain, program(inputs).detach().numpy(), script(inputs).detach().numpy()):
@@ -133,7 +139,7 @@ def test_plain_timm_loads_the_folder_with_the_same_logits(exported):
     trained = Trained.load(model)
     network = timm.create_model(f"local-dir:{out / 'timm'}", pretrained=True).eval()
     inputs = trained.made(trained.noise(4, seed=9))
-    np.testing.assert_allclose(models.logits(network, inputs).numpy(), trained.run(inputs), atol=1e-6)
+    np.testing.assert_allclose(models.logits(network, inputs).numpy(), trained.run(inputs)[0], atol=1e-6)
     assert list(network.pretrained_cfg["mean"]) == list(trained.card["inputs"]["rgb"]["mean"])
 
 
@@ -145,6 +151,8 @@ def test_predict_writes_the_same_table_from_folder_and_file(exported, pictures, 
     )
     numbers = [name for name in one.columns if name.startswith(("prob_", "value_", "p0_", "p1_", "p2_"))]
     assert numbers
+    assert one["in_domain"].notna().any() == (model.name == "classify")
+    numbers += ["domain_score"] * (model.name == "classify")
     last_digit = 0.0101 if model.name == "points" else 0  # of pixels, which are rounded
     np.testing.assert_allclose(one[numbers], other[numbers], atol=1e-4 + last_digit)
     assert one.drop(columns=numbers).equals(other.drop(columns=numbers))
@@ -165,7 +173,7 @@ def test_a_network_of_signals_and_one_of_two_cameras_can_be_run_too(tmp_path):
         trained, engine = Trained.load(model), engines.load(tmp_path / "out" / "model.onnx", "cpu")
         inputs = trained.made(trained.noise(3, seed=2))
         assert list(engine.card["inputs"]) == names
-        np.testing.assert_allclose(engine.read(inputs)[0], trained.run(inputs), atol=1e-5)
+        np.testing.assert_allclose(engine.read(inputs)[0], trained.run(inputs)[0], atol=1e-5)
 
 
 def test_test_inputs_of_the_cache_are_asked_too(tmp_path):
@@ -200,13 +208,35 @@ def test_a_second_export_takes_the_place_of_the_first_and_drafts_go(pain, tmp_pa
     assert (tmp_path / "timm" / "mine.txt").exists()
 
 
+def test_a_file_that_finds_other_inputs_strange_is_removed(pain, tmp_path, monkeypatch):
+    form = formats.FORMATS["onnx"]
+
+    def load(path):
+        run = form.load(path)
+        return lambda inputs: (run(inputs)[0], run(inputs)[1] * np.float32(1.01))
+
+    def write(_, path):
+        path.write_bytes(pain[1].read_bytes())
+
+    monkeypatch.setitem(formats.FORMATS, "onnx", form._replace(load=load, write=write))
+    with pytest.raises(ArtifactError, match=r"domain scores differ by 0\.00\d*, expected at most 0\.001"):
+        export.run(pain[0], ["onnx"], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_table_says_how_alike_inputs_are_flagged(pain):
+    row = json.loads(pain[1].with_name("export.json").read_text())["files"][0]
+    assert 0 <= row["difference_of_domain_scores"] < 1e-4
+    assert row["flagged_alike"] == 1
+
+
 @pytest.mark.parametrize("name", ["pt2", "timm"])
 def test_a_file_that_answers_otherwise_is_removed(name, pain, tmp_path, monkeypatch):
     form = formats.FORMATS[name]
 
     def load(path):
         run = form.load(path)
-        return lambda inputs: run(inputs) + np.float32(0.01)
+        return lambda inputs: (run(inputs)[0] + np.float32(0.01), None)
 
     monkeypatch.setitem(formats.FORMATS, name, form._replace(load=load))
     with pytest.raises(ArtifactError, match=r"outputs differ by 0\.01, expected at most 0\.001"):
@@ -335,6 +365,20 @@ def hostile(whole: bytes) -> dict[str, bytes]:
     model = fresh()
     del model.graph.node[3:]
     found["half a graph"] = sealed(model)
+    model = fresh()
+    model.graph.output[1].name = "another"
+    model.graph.node.append(helper.make_node("Identity", ["domain_score"], ["another"]))
+    found["another output"] = sealed(model)
+    model = fresh()
+    model.graph.node.append(helper.make_node("Unsqueeze", ["domain_score", "val_axis"], ["wide"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "val_axis"))
+    model.graph.output[1].name = "domain_score"
+    for node in model.graph.node[:-1]:
+        node.output[:] = ["narrow" if name == "domain_score" else name for name in node.output]
+    model.graph.node[-1].input[0], model.graph.node[-1].output[0] = "narrow", "domain_score"
+    model.graph.output[1].ClearField("type")
+    model.graph.output[1].type.CopyFrom(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    found["scores of another shape"] = sealed(model)
     found["nothing"] = sealed(onnx.ModelProto(metadata_props=[onnx.StringStringEntryProto(key="x", value="y")]))
     return found
 

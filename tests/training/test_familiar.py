@@ -11,6 +11,8 @@ from pipeline.compute.distributed import ALONE, Team
 from pipeline.config import AlignConfig, WindowConfig
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples
+from pipeline.models import domain
+from pipeline.models.strangeness import Respects
 from pipeline.serving.network import Network
 from pipeline.tasks import PAIN, TASKS
 from pipeline.training import familiar
@@ -51,7 +53,7 @@ def test_the_score_is_the_same_every_time_and_in_any_batch(model, tmp_path):
 def test_logits_are_those_of_a_network_that_is_asked_for_nothing_else(model):
     network = Network(model, "cpu")
     expected = Network(model, "cpu")
-    expected._engine._domain = None
+    expected._engine._judged = None
     assert expected.read({"rgb": TEST})[1] is None
     np.testing.assert_array_equal(network.logits({"rgb": TEST}), expected.logits({"rgb": TEST}))
 
@@ -74,11 +76,17 @@ class Halves(Team):
 def test_each_process_of_a_team_reads_its_slice_alone(model):
     network, card = models.load_model(model)
     specs, parts = batches.specs(card), (samples(TRAIN[:64]), samples(VAL[:32]))
-    whole = [torch.from_numpy(h) for part in parts for h in familiar._features(network, part, specs, 16, "cpu", ALONE)]
+    respects = Respects(specs)
+    whole = [
+        values
+        for part in parts
+        for numbers in familiar._measured(network, respects, part, specs, 16, "cpu", ALONE)
+        for values in numbers.values()
+    ]
     together = familiar.learn(network, *parts, specs, 16, "cpu", Halves(whole))
     alone = familiar.learn(network, *parts, specs, 16, "cpu", ALONE)
-    for name, array in vars(alone).items():
-        np.testing.assert_array_equal(vars(together)[name], array)
+    for name, array in domain.arrays_of(alone).items():
+        np.testing.assert_array_equal(domain.arrays_of(together)[name], array)
 
 
 def test_of_signals_nothing_is_flagged_and_it_is_said(tmp_path, caplog):
