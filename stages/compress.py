@@ -76,7 +76,19 @@ def run(
         forms.add_program("pruned", networks["pruned"])
     forms.save({"model": model.path.name, "vnni": vnni, "calibrated_with": len(drawn[0][trained.reads[0]])})
     loop.finish(work.path)
-    return {"counts": {"files": len(forms.rows)}, "skipped": [], **summary}
+    return {"counts": {"files": len(forms.rows)}, "skipped": [], "files": forms.rows, **summary}
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """What was done to one file, in a line."""
+    text = f"{row['file']}: {row['megabytes']:.2f} MB"
+    if "pruned_channels" in row:
+        gone = (f"{100 * row[f'pruned_{what}']:.0f}% of the {what}" for what in ("channels", "parameters"))
+        text += f", without {' and '.join(gone)}"
+    if "int8_operators" in row:
+        text += f", {row['int8_operators']} operators in int8, {len(row['left_out'])} left out"
+        text += f" (outputs move by {100 * row['harm']:.2g}% of their variance)"
+    return text
 
 
 def _pruned(

@@ -12,20 +12,24 @@ short training does not bring back what every block loses at once.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.config import Architecture
 from pipeline.errors import ConfigError, MissingDependencyError
-from pipeline.models.core import output_layers
+from pipeline.inputs import batches
+from pipeline.models.core import build, output_layers, reads
 
 MULTIPLE = 8  # channels that fast kernels take at once
 NORM = 2  # of the weights of a channel
 STREAMS = ("patch_embed.proj", "downsample.reduction")  # ends of names of what writes a transformer's stream anew
+SHAPES = {"rgb": (), "ir": (), "signal": (256, 1)}  # of prepared inputs, where a network is tried that has none yet
 COUNTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 Inputs = Tensor | Mapping[str, Tensor]
@@ -81,7 +85,8 @@ def prune(network: nn.Module, inputs: Inputs, share: float) -> Pruned:
     try:
         with torch.no_grad():
             outputs = network(inputs).shape
-        with _traceable(network):
+        with _traceable(network), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tokens and positions, which belong to the stream and stay
             _pruner(package, network, inputs, share).step()
         _tell_widths(network, inputs)
         with torch.no_grad():
@@ -94,6 +99,22 @@ def prune(network: nn.Module, inputs: Inputs, share: float) -> Pruned:
     if parameters == (left := _parameters(network)):
         raise _unprunable(network, share, f"it has no {MULTIPLE} channels to spare anywhere")
     return Pruned(1 - _channels(network) / channels, 1 - left / parameters)
+
+
+def check(architecture: Architecture, outputs: Sequence[str], share: float) -> None:
+    """Raise ConfigError where a network cannot be pruned; it is tried with random weights.
+
+    Parameters
+    ----------
+    outputs : names of its outputs.
+    share : as of ``prune``.
+    """
+    untrained = replace(architecture, weights="random", trained="all")
+    read = reads(untrained, SHAPES)
+    specs = batches.specs({"inputs": read})
+    blank = batches.blank(specs, "cpu").make(specs)
+    twice = torch.cat([blank] * 2) if isinstance(blank, Tensor) else {k: torch.cat([t] * 2) for k, t in blank.items()}
+    prune(build(untrained, list(outputs), inputs=read), twice, share)
 
 
 def _pruner(package: ModuleType, network: nn.Module, inputs: Inputs, share: float) -> object:

@@ -150,7 +150,7 @@ class _Quantiser:
             calibrate_method=CalibrationMethod.MinMax,
             calibration_cache_path=self._ranges,  # the same for all: written by the first, read by the others
         )
-        return onnx.load(self._made)
+        return _score_in_float(onnx.load(self._made))
 
     def _answers(self, model: bytes) -> np.ndarray:
         """Outputs, float64, shape (N, C)."""
@@ -176,6 +176,20 @@ def batches(feed: Feed) -> Iterator[dict[str, np.ndarray]]:
     rows = len(next(iter(feed.values())))
     for start in range(0, rows, BATCH):
         yield {name: values[start : start + BATCH] for name, values in feed.items()}
+
+
+def _score_in_float(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model whose score reads what was before Q and DQ, which the quantiser puts before every reader of a tensor."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    exact = set(onnx_domain.nodes(model))
+    for node in (node for node in model.graph.node if node.name in exact):
+        for place, name in enumerate(node.input):
+            maker = makers.get(name)
+            if maker is not None and maker.op_type == "DequantizeLinear":
+                before = makers.get(maker.input[0])
+                if before is not None and before.op_type == "QuantizeLinear":
+                    node.input[place] = before.input[0]
+    return model
 
 
 @contextmanager
