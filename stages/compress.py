@@ -69,8 +69,7 @@ def run(
         networks["pruned"] = pruned
     for name, network in networks.items():
         forms.add(name or "float32", network)
-    if config.int8:
-        for name, network in networks.items():
+        if config.int8:
             forms.add_int8(f"{name}-int8".lstrip("-"), name or "float32", network, config.harm, config.reduce_range)
     if config.prune:
         forms.add_program("pruned", networks["pruned"])

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import ModuleType
 
 import torch
@@ -101,7 +102,8 @@ def prune(network: nn.Module, inputs: Inputs, share: float) -> Pruned:
     return Pruned(1 - _channels(network) / channels, 1 - left / parameters)
 
 
-def check(architecture: Architecture, outputs: Sequence[str], share: float) -> None:
+@lru_cache(maxsize=8)
+def check(architecture: Architecture, outputs: tuple[str, ...], share: float) -> None:
     """Raise ConfigError where a network cannot be pruned; it is tried with random weights.
 
     Parameters
@@ -114,7 +116,7 @@ def check(architecture: Architecture, outputs: Sequence[str], share: float) -> N
     specs = batches.specs({"inputs": read})
     blank = batches.blank(specs, "cpu").make(specs)
     twice = torch.cat([blank] * 2) if isinstance(blank, Tensor) else {k: torch.cat([t] * 2) for k, t in blank.items()}
-    prune(build(untrained, list(outputs), inputs=read), twice, share)
+    prune(build(untrained, outputs, inputs=read), twice, share)
 
 
 def _pruner(package: ModuleType, network: nn.Module, inputs: Inputs, share: float) -> object:
