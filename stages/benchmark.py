@@ -92,6 +92,7 @@ def run(
         "confidence": config.confidence,
         "processor": processor.name(),
         "vnni": processor.has_vnni(),
+        "busy": processor.busy(),
         "slower": timing.slower(rows, MADE_OF),
         "rows": [{"format": name} | row for name, row in rows.items()],
     }
@@ -166,7 +167,14 @@ def table(artifact: Artifact) -> str:
     rows = [head, *(_cells(row, settings) for row in told["rows"])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join((f"{told['model']}, {told['samples']} test samples, {told['processor']}", *lines, *told["slower"]))
+    return "\n".join(
+        (
+            f"{told['model']}, {told['samples']} test samples, {told['processor']}",
+            *lines,
+            *told["slower"],
+            *filter(None, [told["busy"]]),
+        )
+    )
 
 
 def _cells(row: dict[str, Any], settings: list[str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ ROOMS = {
     "distillation": "tasks artifacts compute inputs models",
     "training": "tasks artifacts compute inputs models distillation",
     "evaluation": "tasks artifacts",
-    "reporting": "presets serving_config tasks artifacts evaluation",
+    "reporting": "presets tasks artifacts evaluation",
     "serving": "serving_config tasks artifacts compute inputs models evaluation",
     "synth": "artifacts",
     "pretraining": "tasks artifacts compute inputs models distillation training",

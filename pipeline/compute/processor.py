@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def name() -> str:
 def has_vnni() -> bool:
     """Whether it says that it adds products of 8 bits without overflow; other processors than x86's say nothing."""
     return bool(VNNI & set(_first("flags").split()))
+
+
+def busy() -> str:
+    """That other processes had work for it in the last minute, with the load; empty where it was quiet."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load <= cores + 0.5:
+        return ""
+    return f"The machine was busy, with a load of {load:.1f} on {cores} cores: it is faster than these latencies say."
 
 
 def _first(key: str) -> str:

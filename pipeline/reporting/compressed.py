@@ -48,6 +48,7 @@ def compressed(material: Material) -> Section | None:
         slower=told["slower"],
         student=without_fold(told["model"]),
         processor=told["processor"],
+        busy=told["busy"],
         pruned=_pruned(told),
         first_fold=material.folds > 1,
         **{name: told[name] for name in ("samples", "subjects")},

@@ -13,6 +13,7 @@ from torch.utils.benchmark import Timer
 from pipeline.inputs import batches
 
 BATCHES, THREADS = (1, 32), (1, 2)
+NOTICED = 1.05  # times slower, from which on it is said: two runs differ by less
 
 Inputs = Tensor | Mapping[str, Tensor]
 Ask = Callable[[Inputs], Any]
@@ -46,7 +47,7 @@ def _blank(specs: batches.Specs, count: int) -> Inputs:
 
 
 def slower(rows: Mapping[str, Mapping[str, Any]], pairs: Mapping[str, str]) -> list[str]:
-    """Sentences about the forms that are slower than what they were made of, and in which setting.
+    """Sentences about the forms that are noticeably slower than what they were made of, and in which setting.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def slower(rows: Mapping[str, Mapping[str, Any]], pairs: Mapping[str, str]) -> l
         if name in rows and of in rows:
             for setting, words in SETTINGS.items():
                 times = rows[name]["latency_ms"][setting] / rows[of]["latency_ms"][setting]
-                if times > 1:
+                if times >= NOTICED:
                     sentences.append(f"{name} is {times:.2g} times slower here than {of} ({words}).")
     return sentences
 

@@ -23,3 +23,11 @@ def test_where_nothing_is_said_there_is_a_name_all_the_same(tmp_path, monkeypatc
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "missing")
     assert processor.name()
     assert not processor.has_vnni()
+
+
+@pytest.mark.parametrize(("load", "expected"), [(2.4, ""), (9.04, "a load of 9.0 on 2 cores")])
+def test_a_machine_with_other_work_is_said_to_be_busy(monkeypatch, load, expected):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    assert expected in processor.busy()
+    assert bool(processor.busy()) is bool(expected)

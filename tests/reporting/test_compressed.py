@@ -32,6 +32,7 @@ TOLD = {
     "confidence": 0.95,
     "processor": "A quick one",
     "vnni": True,
+    "busy": "The machine was busy, with a load of 9.0 on 2 cores.",
     "slower": ["int8 is 1.2 times slower here than float32 (batch of 1, 1 thread)."],
     "rows": [
         row("torch float32", 11.3, 4.0, (0.9, 0.85, 0.95)),
@@ -87,6 +88,7 @@ def test_the_page_says_what_pruning_took_and_what_is_slower(material, section, m
             (
                 "34% of the channels, which is 41% of the parameters",
                 "1.2 times slower here",
+                "a load of 9.0",
                 "student-deit-swin-hard-s0",
             ),
         ),
