@@ -4,10 +4,10 @@ Writes ``predictions.csv`` (every sample of every part), ``metrics.json`` (the t
 interval over subjects), ``calibration.json`` (of classes: the test part's probabilities, before and after a temperature
 fitted on validation), ``thresholds.json`` (of labels: thresholds fitted on validation, and the metrics under them),
 ``videos.json`` (of numbers, where samples are frames of videos: the test part's videos by the mean, the maximum and the
-top decile of their frames),
-``hidden.h5`` (of labels: pooled features of some test samples), ``MODEL_CARD.md`` and ``cost.json`` (parameters,
-arithmetic, latency; the latency is measured, so this file alone is not the same in two runs). A teacher's outputs come
-from its labels: it is run again for the samples of ``hidden.h5`` alone.
+top decile of their frames), ``domain.json`` (of pictures: how many validation and test samples the network says are not
+like its training inputs), ``hidden.h5`` (of labels: pooled features of some test samples), ``MODEL_CARD.md`` and
+``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone is not the same in two
+runs). A teacher's outputs come from its labels: it is run again for ``domain.json`` and ``hidden.h5`` alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
     from pipeline.evaluation.question import Question
 
-VERSION = 7
+VERSION = 8
 CONFIG = EvaluateConfig
 INPUTS = ("samples", "split", "inputs", "teachers", "students", "labels")
 OUTPUT = "evaluations"
@@ -73,11 +73,13 @@ def run(
     predicted = predictions.prediction_columns(table, outputs, question, teacher_outputs)
     arrays.write_table(work.path / "predictions.csv", predicted)
 
-    measured = _measure(config, question, predicted)
+    measured = _measure(config, question, predicted) | {"domain": _strange(model, store, predicted, config)}
     described = {"outputs": list(question.outputs), "part": "test"}
     for name in ("metrics", "calibration", "thresholds", "videos"):
         if measured[name] is not None:
             _write_json(work, f"{name}.json", described | measured[name])
+    if measured["domain"]:
+        _write_json(work, "domain.json", measured["domain"])
     if METRICS[question.kind].EMBEDDED:
         _keep_hidden(work, network, card, store, predicted, config)
     _write_json(work, "cost.json", cost.measure(network, _blank(card), weights=model.file(WEIGHTS)))
@@ -182,6 +184,29 @@ def _keep_hidden(
     writer.finish()
 
 
+def _strange(
+    model: Artifact, store: Columns, predicted: pd.DataFrame, config: EvaluateConfig
+) -> dict[str, dict[str, int]] | None:
+    """How many samples of validation and test there are, and are strange to the network; None where it cannot tell."""
+    import numpy as np
+
+    from pipeline.compute import devices
+    from pipeline.inputs import batches
+    from pipeline.serving import engines
+
+    engine = engines.load(model, devices.pick(config.device))
+    if engine.unflagged:
+        return None
+    specs, counts = batches.specs(engine.card), {}
+    for part in ("val", "test"):
+        sample_ids = predicted.loc[predicted["part"] == part, "sample_id"].tolist()
+        asked = batches.Samples({name: store[name] for name in specs}, store.rows(sample_ids), sample_ids)
+        streamed = batches.identity(asked, np.arange(len(asked)), config.batch_size, engine.device)
+        strange = [(engine.read(batch.make(specs))[1] > 1).sum() for batch in streamed]
+        counts[part] = {"samples": len(asked), "flagged": int(sum(strange))}
+    return counts
+
+
 def _blank(card: Mapping[str, Any]) -> Any:
     """A sample in which nothing is to be seen, as the network reads it."""
     from pipeline.inputs import batches
@@ -221,8 +246,8 @@ def _card(card: Mapping[str, Any], model: Artifact, samples: Artifact, split: Ar
         model.summary["best"],
         modelcard.fold_of(split.config),
     )
-    figures = {"test": measured["metrics"], "calibration": measured["calibration"], "groups": measured["groups"]}
-    return modelcard.render(card, facts, figures)
+    told = {"calibration": measured["calibration"], "groups": measured["groups"], "domain": measured["domain"]}
+    return modelcard.render(card, facts, {"test": measured["metrics"], **told})
 
 
 def _write_json(work: Work, name: str, content: dict) -> None:

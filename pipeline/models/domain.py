@@ -1,26 +1,29 @@
-"""How strange an input is to a network: the distance of what it is from what the training inputs are, in two respects.
+"""How strange an input is to a network: how far it is from the training inputs, in several respects together.
 
-Each respect (``strangeness`` makes them) is numbers of an input, and its training inputs are one Gaussian: Lee et al.
-2018 (arXiv:1807.03888) have one for each class with a shared covariance, but numbers and points have no classes. Of its
-covariance the ``MOST`` largest directions are kept, and one variance of all others (probabilistic PCA, Tipping and
-Bishop 1999), so that a few hundred inputs suffice and the file stays small. An input is as strange as it is in the
-respect in which it is stranger.
+Each respect (``strangeness`` measures them) is numbers of an input, and its training inputs are one Gaussian: Lee et
+al. 2018 (arXiv:1807.03888) have one for each class with a shared covariance, but numbers and points have no classes. Of
+its covariance the ``MOST`` largest directions are kept, and one variance of all others (probabilistic PCA, Tipping and
+Bishop 1999), so that a few hundred inputs suffice and the file stays small.
 
-Departures: every variance is raised by ``RIDGE`` of their mean, and scores are shares of thresholds. Of pooled features
-alone, k-nearest neighbours (Sun et al. 2022, arXiv:2204.06507) and the relative distance (Ren et al. 2021,
-arXiv:2106.09022) told photographs from rendered faces less well, of networks of numbers and points.
+What is told in any respect counts: the score is the weighted geometric mean of the distances. Lee et al. add up the
+distances of all layers with weights that they fit on strange inputs; without any, each logarithm of a distance counts
+by the inverse of its standard deviation over validation inputs.
+
+Departures: every variance is raised by ``RIDGE`` of their mean, and scores are shares of a threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.errors import ConfigError
 
-RESPECTS = ("features", "look")  # pooled features of the network; statistics of the pictures that it reads
+FEATURES = "features"  # respects: pooled features of the network,
+LAYER = "layer"  # with a number after it, those of each of its layers,
+LOOK = "look"  # and statistics of the pictures that it reads
 MOST = 32  # directions that have a variance of their own
 RIDGE = 1e-3
 FLAGGED = 0.01  # share of inputs like the training inputs that may be called strange
@@ -60,7 +63,7 @@ class Gaussian:
     directions : float32, shape (k, D), of length one, those of most variance.
     variances : float32, shape (k,), along them.
     rest : float32, shape (1,), the variance along any other direction.
-    threshold : float32, shape (1,), the distance above which an input is strange.
+    weight : float32, shape (1,), how much the logarithm of a distance from it counts.
 
     Raises
     ------
@@ -71,21 +74,16 @@ class Gaussian:
     directions: np.ndarray
     variances: np.ndarray
     rest: np.ndarray
-    threshold: np.ndarray
+    weight: np.ndarray
 
     def __post_init__(self) -> None:
         """Refuse arrays from which no distance follows."""
         kept = len(self.variances) if self.variances.ndim == 1 else -1
-        shapes = {"mean": self.mean.shape[:1], "directions": (kept, self.width), "rest": (1,), "threshold": (1,)}
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            if kept < 0 or array.shape != shape:
-                raise ValueError(f"{name} has shape {array.shape}")
+        shapes = {"mean": self.mean.shape[:1], "variances": (kept,), "directions": (kept, self.width)}
         for name, array in vars(self).items():
-            if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise ValueError(f"{name} is no finite float32")
-        if min(self.variances.min(initial=1), self.rest[0], self.threshold[0]) <= 0:
-            raise ValueError("a variance or the threshold is not above zero")
+            _check(name, array, shapes.get(name, (1,)))
+        if min(self.variances.min(initial=1), self.rest[0], self.weight[0]) <= 0:
+            raise ValueError("a variance or the weight is not above zero")
 
     @property
     def width(self) -> int:
@@ -93,11 +91,40 @@ class Gaussian:
         return self.mean.size
 
 
-Domain = Mapping[str, Gaussian]  # what training inputs look like, by respect; one at least of ``RESPECTS``
+@dataclass(frozen=True)
+class Domain:
+    """What training inputs look like to a network.
+
+    Parameters
+    ----------
+    gaussians : by respect, one at least.
+    threshold : float32, shape (1,), the weighted geometric mean of the distances above which an input is strange.
+
+    Raises
+    ------
+    ValueError : there is none, or the threshold is none.
+    """
+
+    gaussians: Mapping[str, Gaussian]
+    threshold: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold that no score has."""
+        _check("threshold", self.threshold, (1,))
+        if not self.gaussians or self.threshold[0] <= 0:
+            raise ValueError("it has no respects, or its threshold is not above zero")
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where an array has another shape, or holds what is no finite float32."""
+    if array.shape != shape or min(shape, default=1) < 0:
+        raise ValueError(f"{name} has shape {array.shape}")
+    if array.dtype != np.float32 or not np.isfinite(array).all():
+        raise ValueError(f"{name} is no finite float32")
 
 
 def fit(moments: Moments) -> Gaussian:
-    """What training inputs look like in one respect, its threshold still 1.
+    """What training inputs look like in one respect, its weight still 1.
 
     Raises
     ------
@@ -130,11 +157,8 @@ def quantile(values: np.ndarray) -> float:
     return float(np.sort(values)[min(rank, len(values)) - 1])
 
 
-def thresholds(distances: np.ndarray) -> np.ndarray:
-    """The distances above which an input is strange: one rate of false alarms of all respects together.
-
-    In each respect the threshold lies equally far out: as many standard deviations of the logarithms of these distances
-    above their mean. How many these are is the ``quantile`` of what each input has where it has most.
+def calibration(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of the respects, and the threshold that inputs like these exceed as ``quantile`` says.
 
     Parameters
     ----------
@@ -142,30 +166,33 @@ def thresholds(distances: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float64, shape (R,).
+    float32, shapes (R,) and (1,). The weights add up to 1.
     """
     logarithms = np.log(np.maximum(distances.astype(np.float64), TINY))
-    mean, spread = logarithms.mean(axis=0), logarithms.std(axis=0) + ROUNDING
-    outmost = ((logarithms - mean) / spread).max(axis=1)
-    return np.exp(mean + spread * quantile(outmost)) * (1 + ROUNDING)
+    weights = 1 / (logarithms.std(axis=0) + ROUNDING)
+    weights /= weights.sum()
+    threshold = np.exp([quantile(logarithms @ weights)]) * (1 + ROUNDING)
+    return weights.astype(np.float32), threshold.astype(np.float32)
 
 
-def with_thresholds(domain: Domain, distances: np.ndarray) -> dict[str, Gaussian]:
-    """The same with the thresholds of these distances, shape (N, R), by respect in the order of the domain."""
-    values = dict(zip(domain, thresholds(distances), strict=True))
-    return {
-        name: Gaussian(**{**vars(one), "threshold": np.array([values[name]], np.float32)})
-        for name, one in domain.items()
+def calibrated(gaussians: Mapping[str, Gaussian], distances: np.ndarray) -> Domain:
+    """The domain of these, with the ``calibration`` of distances from them, shape (N, R)."""
+    weights, threshold = calibration(distances)
+    weighted = {
+        respect: replace(one, weight=weight)
+        for (respect, one), weight in zip(gaussians.items(), weights[:, None], strict=True)
     }
+    return Domain(weighted, threshold)
 
 
 def arrays_of(domain: Domain) -> dict[str, np.ndarray]:
-    """The arrays of a domain, each by ``respect/name``, as a file holds them."""
-    return {f"{respect}/{name}": array for respect, one in domain.items() for name, array in vars(one).items()}
+    """The arrays of a domain by name, those of a respect as ``respect/name``, as a file holds them."""
+    of_respects = {f"{key}/{name}": array for key, one in domain.gaussians.items() for name, array in vars(one).items()}
+    return {"threshold": domain.threshold, **of_respects}
 
 
-def of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, Gaussian]:
-    """A domain from what ``arrays_of`` gives of one.
+def of_arrays(arrays: Mapping[str, np.ndarray]) -> Domain:
+    """A domain from what ``arrays_of`` gives of one, or from what version 0.7 wrote: of features alone, without weight.
 
     Raises
     ------
@@ -174,10 +201,11 @@ def of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, Gaussian]:
     grouped: dict[str, dict[str, np.ndarray]] = {}
     for key, array in arrays.items():
         respect, _, name = key.rpartition("/")
-        grouped.setdefault(respect or RESPECTS[0], {})[name] = array  # files of version 0.7 know features alone
+        grouped.setdefault(respect, {})[name] = array
     try:
-        if not grouped or set(grouped) - set(RESPECTS):
-            raise TypeError
-        return {respect: Gaussian(**grouped[respect]) for respect in RESPECTS if respect in grouped}
-    except TypeError as error:
+        threshold, own = grouped[""].pop("threshold"), grouped.pop("")
+        if own:
+            grouped[FEATURES] = {**own, "weight": np.ones(1, np.float32)}
+        return Domain({respect: Gaussian(**one) for respect, one in grouped.items()}, threshold)
+    except (KeyError, TypeError) as error:
         raise ValueError(f"it holds {', '.join(sorted(arrays))}") from error

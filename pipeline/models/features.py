@@ -26,7 +26,9 @@ def observe(model: nn.Module, inputs: Inputs, kinds: Iterable[str]) -> dict[str,
           in training, of two tokens;
         - ``hidden``: float, shape (B, D), the pooled features before the classifier; of two tokens, their mean;
         - ``map``: float, shape (B, D', h, w), the last feature map before the final norm, without tokens; of a
-          network of signals (B, D', t).
+          network of signals (B, D', t);
+        - ``layers``: of each feature map from the first to the last its mean over places, float, shape (B, D'), each of
+          its own width.
 
     Raises
     ------
@@ -35,9 +37,12 @@ def observe(model: nn.Module, inputs: Inputs, kinds: Iterable[str]) -> dict[str,
     kinds, found = set(kinds), {}
     if kinds == {"tokens"}:
         return {"tokens": _as_tuple(model(inputs))}
+    if "layers" in kinds:
+        features, maps = _features_and_maps(model, inputs, None)
+        found["layers"] = tuple(one.flatten(2).mean(2) for one in maps)
     if "map" in kinds:
-        features, found["map"] = _features_and_map(model, inputs)
-    else:
+        features, (*_, found["map"]) = _features_and_maps(model, inputs, 1)
+    if not {"layers", "map"} & kinds:
         features = model.forward_features(inputs)
     if "tokens" in kinds:  # before the hidden features, so that dropout falls as in model(inputs)
         found["tokens"] = _as_tuple(model.forward_head(features))
@@ -85,15 +90,15 @@ def axes(model: nn.Module) -> int:
     return getattr(model, "map_axes", 2)
 
 
-def _features_and_map(model: nn.Module, inputs: Inputs) -> tuple[Any, Tensor]:
-    """The final features, as ``forward_features`` gives them, and the last map."""
+def _features_and_maps(model: nn.Module, inputs: Inputs, last: int | None) -> tuple[Any, list[Tensor]]:
+    """The final features, as ``forward_features`` gives them, and so many of the last maps; None: all."""
     try:
-        features, maps = model.forward_intermediates(inputs, indices=1, norm=False, output_fmt="NCHW")
+        features, maps = model.forward_intermediates(inputs, indices=last, norm=False, output_fmt="NCHW")
     except (AttributeError, AssertionError, TypeError) as error:
         raise _without(model, "map") from error
-    if not (isinstance(maps[-1], Tensor) and maps[-1].ndim == 2 + axes(model)):
+    if not all(isinstance(one, Tensor) and one.ndim == 2 + axes(model) for one in maps):
         raise _without(model, "map")
-    return features, maps[-1]
+    return features, maps
 
 
 def _hidden(model: nn.Module, features: Any) -> Tensor:

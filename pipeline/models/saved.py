@@ -29,8 +29,8 @@ from pipeline.models import domain as domains
 from pipeline.models import lora, weights
 from pipeline.models.core import build, logits
 from pipeline.models.domain import Domain
-from pipeline.models.features import width
-from pipeline.models.strangeness import Respects
+from pipeline.models.features import observe
+from pipeline.models.strangeness import Respects, kinds
 
 WEIGHTS = "weights.safetensors"
 DOMAIN = "domain.safetensors"  # what the training inputs look like to the network
@@ -135,13 +135,15 @@ def load_domain(source: Artifact | Path, model: nn.Module, card: Mapping[str, An
 
 
 def _check_widths(domain: Domain, model: nn.Module, card: Mapping[str, Any]) -> None:
-    """Raise ValueError where a domain is of other numbers of features or frequencies than there are."""
+    """Raise ValueError where a domain is of other numbers than are measured of the inputs of a network."""
     specs = batches.specs(card)
     blank = batches.blank(specs, "cpu").make(specs)
-    features = torch.zeros(1, width(model, "hidden")) if "features" in domain else None
-    for respect, numbers in Respects(specs)(blank, features).items():
-        if respect in domain and domain[respect].width != numbers.shape[1]:
-            raise ValueError(f"it is of {domain[respect].width} {respect}, the network has {numbers.shape[1]}")
+    with torch.no_grad():
+        measured = Respects(specs)(blank, observe(model.eval(), blank, kinds(domain.gaussians)))
+    for respect, one in domain.gaussians.items():
+        expected = measured[respect].shape[1] if respect in measured else "none of it"
+        if one.width != expected:
+            raise ValueError(f"it is of {one.width} numbers of {respect}, the network has {expected}")
 
 
 def _recorded(source: Artifact | Path) -> Artifact | Path:

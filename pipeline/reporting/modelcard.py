@@ -84,8 +84,9 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
     ----------
     card : what ``model.json`` holds.
     record_like : of `facts`.
-    scores : ``test`` (``metrics.json``), ``calibration`` (``calibration.json``) and ``groups`` (rows with attribute,
-        group, subjects, value, low, high of the headline metric), each only if it is known.
+    scores : ``test`` (``metrics.json``), ``calibration`` (``calibration.json``), ``domain`` (``domain.json``) and
+        ``groups`` (rows with attribute, group, subjects, value, low, high of the headline metric), each only if it is
+        known.
     """
     scores, config = scores or {}, record_like["config"]
     recipe, task = Recipe.of(config, is_teacher="student" not in config), task_of(config)
@@ -109,6 +110,8 @@ def render(card: Mapping[str, Any], record_like: Mapping[str, Any], scores: Mapp
         who=who(task),
         spared=[MODALITIES[name] for name in task.teacher_inputs if recipe.student and name not in card["inputs"]],
         generated=record_like["dataset"] in GENERATED,
+        learned_from=card.get("learned_from", {}),
+        strange=[(PARTS[part].lower(), counts) for part, counts in (scores.get("domain") or {}).items()],
         test=scores.get("test"),
         measures=_measures(scores, task),
         groups=scores.get("groups") or (),

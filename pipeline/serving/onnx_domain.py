@@ -1,7 +1,7 @@
-"""The part of an ONNX graph that says how strange an input is: which nodes it is, and its thresholds set anew.
+"""The part of an ONNX graph that says how strange an input is: which nodes it is, and its threshold set anew.
 
 A network that was changed within its file (quantised, for one) has other features, and another share of inputs like the
-training inputs is beyond the thresholds, until these are set again.
+training inputs is beyond the threshold, until it is set again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import onnx
 
 SCOPE = "strangeness"  # how the names of its nodes begin, and before the dot of its tensors
-THRESHOLDS = f"{SCOPE}.thresholds"  # how the name of the tensor ends, float32, shape (R,), by respect
+WEIGHTS, THRESHOLD = f"{SCOPE}.weights", f"{SCOPE}.threshold"  # how the names of two tensors end
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
@@ -36,7 +36,7 @@ def nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def recalibrated(model: onnx.ModelProto, batches: Iterable[Mapping[str, np.ndarray]]) -> onnx.ModelProto:
-    """A copy of a model that has a score, its thresholds set by some inputs as training sets them.
+    """A copy of a model that has a score, its weights and its threshold set by some inputs as training sets them.
 
     Parameters
     ----------
@@ -50,15 +50,22 @@ def recalibrated(model: onnx.ModelProto, batches: Iterable[Mapping[str, np.ndarr
     measuring, changed = onnx.ModelProto(), onnx.ModelProto()
     measuring.CopyFrom(model)
     changed.CopyFrom(model)
-    (thresholds,) = (tensor for tensor in changed.graph.initializer if tensor.name.endswith(THRESHOLDS))
-    (divided,) = (node for node in model.graph.node if thresholds.name in node.input)
+    weights, threshold = (_tensor(changed.graph, name) for name in (WEIGHTS, THRESHOLD))
+    (weighted,) = (node for node in model.graph.node if weights.name in node.input)
+    (logarithms,) = (name for name in weighted.input if name != weights.name)
     del measuring.graph.output[:]
-    measuring.graph.output.append(onnx.helper.make_tensor_value_info(divided.input[0], onnx.TensorProto.FLOAT, None))
+    measuring.graph.output.append(onnx.helper.make_tensor_value_info(logarithms, onnx.TensorProto.FLOAT, None))
     session = runtime.InferenceSession(measuring.SerializeToString(), providers=["CPUExecutionProvider"])
-    distances = np.concatenate([session.run(None, dict(batch))[0] for batch in batches])
-    values = domain.thresholds(distances).astype(np.float32)
-    thresholds.CopyFrom(onnx.numpy_helper.from_array(values, thresholds.name))
+    found = np.concatenate([session.run(None, dict(batch))[0] for batch in batches])
+    for tensor, values in zip((weights, threshold), domain.calibration(np.exp(found)), strict=True):
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     return changed
+
+
+def _tensor(graph: onnx.GraphProto, ending: str) -> onnx.TensorProto:
+    """The tensor of a graph whose name ends so."""
+    (tensor,) = (one for one in graph.initializer if one.name.endswith(ending))
+    return tensor
 
 
 def _own(graph: onnx.GraphProto) -> list[onnx.NodeProto]:

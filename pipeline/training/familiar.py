@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from pipeline import models
@@ -18,7 +20,7 @@ from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.views.plan import Drawn
 from pipeline.models import domain
 from pipeline.models.domain import Domain, Moments
-from pipeline.models.strangeness import Respects, Strangeness
+from pipeline.models.strangeness import Distances, Respects
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 def learn(
     network: nn.Module, train: Samples, val: Samples, specs: Specs, batch_size: int, device: str, team: Team
 ) -> Domain | None:
-    """What the training inputs look like, with the thresholds of the validation inputs; no views are drawn.
+    """What the training inputs look like, with the threshold of the validation inputs; no views are drawn.
 
     Parameters
     ----------
@@ -36,43 +38,46 @@ def learn(
 
     Returns
     -------
-    By respect, without the features where the network has no pooled ones; None where it reads no pictures or its
-    features are no numbers. The log says which.
+    None where the network reads no pictures or its features are no numbers, which the log says.
     """
     unpictured = [name for name in specs if not batches.MODALITIES[name].pictured]
     if unpictured:
         log.info("what is unlike the training inputs is not flagged: it is told of pictures, not of %s", unpictured[0])
         return None
-    pooled = _has_features(network)
-    respects = Respects(specs).to(device)
+    measure = partial(_measured, network, _observable(network, specs, device), Respects(specs).to(device))
 
     def measured(samples: Samples) -> Iterator[dict[str, Tensor]]:
-        return _measured(network if pooled else None, respects, samples, specs, batch_size, device, team)
+        return measure(samples, specs, batch_size, device, team)
 
     try:
         moments: dict[str, Moments] = defaultdict(Moments)
         for numbers in measured(train):
-            for name, values in numbers.items():
-                moments[name].add(values.cpu().numpy())
-        around = {name: domain.fit(one) for name, one in moments.items()}
+            for respect, values in numbers.items():
+                moments[respect].add(values.cpu().numpy())
+        around = {respect: domain.fit(one) for respect, one in moments.items()}
     except ConfigError as error:
         log.info("what is unlike the training inputs is not flagged: %s", error)
         return None
-    judge = Strangeness(around, specs).to(device)
-    return domain.with_thresholds(around, np.concatenate([judge.distances(one).cpu() for one in measured(val)]))
+    distances = Distances(around).to(device)
+    return domain.calibrated(around, np.concatenate([distances(one).cpu() for one in measured(val)]))
 
 
-def _has_features(network: nn.Module) -> bool:
-    """Whether a network has pooled features; of one without, the log says so."""
-    try:
-        return bool(models.width(network, "hidden"))
-    except ConfigError as error:
-        log.info("what is unlike the training inputs is told by its look alone: %s", error)
-        return False
+def _observable(network: nn.Module, specs: Specs, device: str) -> tuple[str, ...]:
+    """Which of the features that count a network has; of those that it has not, the log says so."""
+    blank, kinds = batches.blank(specs, device).make(specs), []
+    for kind in ("hidden", "layers"):
+        try:
+            with torch.no_grad():
+                models.observe(network.eval(), blank, [kind])
+            kinds.append(kind)
+        except ConfigError as error:
+            log.info("what is unlike the training inputs is told without its %s: %s", kind, error)
+    return tuple(kinds)
 
 
 def _measured(
-    network: nn.Module | None,
+    network: nn.Module,
+    kinds: Sequence[str],
     respects: Respects,
     samples: Samples,
     specs: Specs,
@@ -87,5 +92,6 @@ def _measured(
     streamed = batches.stream(read, [(team.mine(rows), Drawn()) for rows in whole], device)
     for rows, batch in zip(whole, streamed, strict=True):
         inputs = batch.make(specs)
-        features = None if network is None else models.outputs(network, inputs, ["hidden"])["hidden"]
-        yield {name: team.whole(values, len(rows)) for name, values in respects(inputs, features).items()}
+        with torch.no_grad():
+            observed = models.observe(network.eval(), inputs, kinds)
+        yield {respect: team.whole(values, len(rows)) for respect, values in respects(inputs, observed).items()}

@@ -21,6 +21,7 @@ from tests.helpers import specials
 from tests.helpers.domains import knowing, pictures
 from tests.helpers.networks import saved
 
+NINE = domain.Gaussian(*(np.ones(shape, np.float32) for shape in (9, (1, 9), 1, 1, 1)))
 OWNER = {"fingerprint": "0123456789abcdef" * 4}
 
 
@@ -52,7 +53,7 @@ def test_it_comes_back_as_it_was_and_is_small(folder):
     network, card = models.load_model(folder)
     again = models.load_domain(folder, network, card)
     stored = load_file(folder / DOMAIN)
-    assert {name.partition("/")[0] for name in stored} == {"features", "look"}
+    assert {name.partition("/")[0] for name in stored} == {"threshold", "features", "layer0", "look"}
     for name, array in stored.items():
         np.testing.assert_array_equal(domain.arrays_of(again)[name], array)
     assert card["domain"]["sha256"] == hashlib.sha256((folder / DOMAIN).read_bytes()).hexdigest()
@@ -69,10 +70,11 @@ def test_a_network_without_one_has_none_and_saved_again_does_not_name_another(fo
 
 
 def test_one_of_version_0_7_knows_the_features_alone(folder):
-    arrays = {name.partition("/")[2]: array for name, array in load_file(folder / DOMAIN).items() if "features" in name}
-    put(folder, save(arrays, metadata=OWNER), width=24)
+    kept = {name.partition("/")[2]: array for name, array in load_file(folder / DOMAIN).items() if "features" in name}
+    kept["threshold"] = kept.pop("weight")
+    put(folder, save(kept, metadata=OWNER), width=24)
     network, card = models.load_model(folder)
-    assert list(models.load_domain(folder, network, card)) == ["features"]
+    assert list(models.load_domain(folder, network, card).gaussians) == ["features"]
     assert Network(folder, "cpu").read({"rgb": pictures(3)})[1].shape == (3,)
 
 
@@ -110,11 +112,15 @@ def test_another_networks_is_named(folder):
         ({"look/surprise": np.zeros(1, np.float32)}, "it holds"),
         (
             {"features/mean": np.zeros(9, np.float32), "features/directions": np.zeros((23, 9), np.float32)},
-            "of 9 features, the network has 24",
+            "of 9 numbers of features, the network has 24",
         ),
         (
             {"look/mean": np.zeros(9, np.float32), "look/directions": np.zeros((32, 9), np.float32)},
-            "of 9 look, the network has 63",
+            "of 9 numbers of look, the network has 63",
+        ),
+        (
+            {f"layer1/{name}": array for name, array in vars(NINE).items()},
+            "of 9 numbers of layer1, the network has none of it",
         ),
     ],
 )

@@ -46,6 +46,22 @@ def test_a_student_without_scores(facts):
     assert "not clinical evidence" in found["Limits and ethics"]
 
 
+def test_what_it_has_not_seen_and_how_it_tells(facts):
+    run, known = facts[NAMES[0]]
+    fakes_alone = sections(modelcard.render(run.card, known))["What it has not seen"]
+    assert "- It cannot tell what is unlike its training faces.\n" in fakes_alone
+    card = {**run.card, "domain": {"sha256": "0" * 64}, "learned_from": {"dataset": "synpain", "rendered": True}}
+    scores = {"domain": {"val": {"samples": 36, "flagged": 0}, "test": {"samples": 36, "flagged": 2}}}
+    told = sections(modelcard.render(card, known, scores))["What it has not seen"]
+    assert "- Learned from: faces that a program or a model made, none of them photographed\n" in told
+    assert f"set on the {known['parts']['val']['samples']} validation faces" in told
+    assert "- Flagged: 0 of 36 validation faces\n- Flagged: 2 of 36 test faces\n" in told
+    card["learned_from"] = {"dataset": "unbc"}
+    told = sections(modelcard.render(card, known))["What it has not seen"]
+    assert "- Learned from: faces of the form unbc, which does not say how they were taken\n" in told
+    assert "- Flagged" not in told
+
+
 @pytest.mark.parametrize(
     ("name", "title", "said"),
     [

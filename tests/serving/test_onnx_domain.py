@@ -6,7 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
+from pipeline import models
 from pipeline.config import AlignConfig
 from pipeline.models import domain
 from pipeline.serving import onnx_domain, onnx_file
@@ -39,7 +41,7 @@ def test_the_nodes_of_the_score_alone_are_named_and_found_whatever_they_are_call
     assert not [
         node.name for node in model.graph.node if node.name.startswith("strangeness/") and node.name not in names
     ]
-    assert {"Conv", "Log", "ReduceMax"} <= {name.partition("/")[2].partition("_")[0] for name in names}
+    assert {"Conv", "Log", "Exp"} <= {name.partition("/")[2].partition("_")[0] for name in names}
     alone, renamed = onnx.ModelProto(), onnx.ModelProto()
     alone.CopyFrom(model)
     kept = [node for node in model.graph.node if node.name not in names]
@@ -53,18 +55,20 @@ def test_the_nodes_of_the_score_alone_are_named_and_found_whatever_they_are_call
     assert onnx_domain.nodes(alone) == []
 
 
-def test_thresholds_are_set_anew_as_training_sets_them(exported):
+def test_weights_and_threshold_are_set_anew_as_training_sets_them(exported):
     trained, model = exported
     inputs = [trained.made({"rgb": pictures(30, seed)}) for seed in (5, 6)]
     again = onnx_domain.recalibrated(model, [{"rgb": one.numpy()} for one in inputs])
-    strangeness = trained.judged.strangeness
-    distances = np.concatenate(
-        [strangeness.distances(strangeness.respects(one, _features(trained, one))).numpy() for one in inputs]
-    )
-    share = distances / domain.thresholds(distances)
-    for one, expected in zip(inputs, (share[:30], share[30:]), strict=True):
+    strangeness, network = trained.judged.strangeness, trained.network
+    with torch.no_grad():
+        distances = [
+            strangeness.distances(strangeness.respects(one, models.observe(network, one, ("hidden", "layers"))))
+            for one in inputs
+        ]
+    weights, threshold = domain.calibration(torch.cat(distances).numpy())
+    for one, of_one in zip(inputs, distances, strict=True):
         logits, scores = asked(again, one)
-        np.testing.assert_allclose(scores, expected.max(axis=1), rtol=1e-4)
+        np.testing.assert_allclose(scores, np.exp(np.log(of_one.numpy()) @ weights) / threshold, rtol=1e-4)
         np.testing.assert_array_equal(logits, asked(model, one)[0])
     assert max(asked(again, one)[1].max() for one in inputs) == pytest.approx(1, abs=1e-3)  # the strangest of 60
 
@@ -84,9 +88,3 @@ def test_the_metadata_say_what_the_score_is(exported):
     stated = {entry.key: entry.value for entry in exported[1].metadata_props}
     assert stated["domain_threshold"] == "1"
     assert "above domain_threshold it is not like the training inputs" in stated["domain_score"]
-
-
-def _features(trained, inputs):
-    from pipeline import models
-
-    return models.outputs(trained.network, inputs, ["hidden"])["hidden"]

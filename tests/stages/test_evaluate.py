@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,14 +11,17 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from pipeline import models
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
+from pipeline.compute.distributed import ALONE
 from pipeline.config import Architecture, DistillConfig, EvaluateConfig, LabelsConfig, TeacherConfig
 from pipeline.distillation import labels as label_store
 from pipeline.errors import ArtifactError
 from pipeline.evaluation import calibration, embedding, predictions, subgroups, thresholds
 from pipeline.evaluation.question import Question
 from pipeline.inputs import batches
+from pipeline.inputs.batches import Samples
+from pipeline.serving import engines
 from pipeline.tasks import PAIN, TASKS
-from pipeline.training import supervised
+from pipeline.training import familiar, supervised
 from stages import evaluate
 from tests.fakes.classify import Fakes
 from tests.fakes.multilabel import FrameFakes
@@ -220,6 +224,43 @@ def test_the_card_beside_an_evaluation_has_the_test_figures(fakes):
     for attribute in subgroups.groupings(tested):
         for group in tested[attribute].unique():
             assert f"| {attribute.replace('_', ' ')}: {group} |" in card
+
+
+def test_validation_and_test_faces_that_are_strange_to_the_network_are_counted_on_its_card_too(fakes):
+    def run(config, work, inputs, split, **_):
+        model = models.build(TINY, PAIN.outputs, seed=3)
+        columns, assigned = arrays.open_inputs(inputs), arrays.read_table(split.file("split.csv"))
+        seen = [assigned.loc[assigned["part"] == part, "sample_id"].tolist() for part in ("train", "val")]
+        train, val = (Samples({"rgb": columns["rgb"]}, columns.rows(ids), ids) for ids in seen)
+        card = models.describe(model, TINY, PAIN.outputs)
+        around = familiar.learn(model.eval(), train, val, batches.specs(card), 16, "cpu", ALONE)
+        around = dataclasses.replace(around, threshold=around.threshold * np.float32(0.9))
+        models.save_model(work.path, model, card, work.fingerprint, around)
+        return {"best": {"epoch": 1, "val_loss": 0.5, "val_balanced_accuracy": 0.75}}
+
+    config = DistillConfig(task=PAIN, teacher="none", architecture=TINY)
+    node = Node("distill", "distill-none", 1, config, fakes.data, run)
+    artifact, frame, _ = evaluated(fakes, node)
+    counted = json.loads(artifact.file("domain.json").read_text())
+    (model,), columns = fakes.store.build(node), arrays.open_inputs(fakes.store.build(fakes.inputs)[0])
+    engine = engines.load(model, "cpu")
+    for part in ("val", "test"):
+        ids = frame.loc[frame["part"] == part, "sample_id"].tolist()
+        asked = Samples({"rgb": columns["rgb"]}, columns.rows(ids), ids)
+        (batch,) = batches.identity(asked, np.arange(len(ids)), len(ids), "cpu")
+        scores = engine.read(batch.make(batches.specs(engine.card)))[1]
+        assert counted[part] == {"samples": len(ids), "flagged": (scores > 1).sum()}
+    assert counted["val"]["flagged"] > 0
+    card = artifact.file("MODEL_CARD.md").read_text()
+    for part, name in (("val", "validation"), ("test", "test")):
+        assert f"- Flagged: {counted[part]['flagged']} of {counted[part]['samples']} {name} faces\n" in card
+    assert f"so that about one in {counted['val']['samples'] + 1} like them is flagged" in card
+
+
+def test_a_network_that_cannot_tell_what_is_strange_says_so(fakes):
+    artifact, _, _ = evaluated(fakes, network(fakes, teacher="none"))
+    assert not (artifact.path / "domain.json").exists()
+    assert "cannot tell what is unlike its training faces" in artifact.file("MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize("stage", ["distill", "train_teacher"])

@@ -80,7 +80,7 @@ def test_each_process_of_a_team_reads_its_slice_alone(model):
     whole = [
         values
         for part in parts
-        for numbers in familiar._measured(network, respects, part, specs, 16, "cpu", ALONE)
+        for numbers in familiar._measured(network, ("hidden", "layers"), respects, part, specs, 16, "cpu", ALONE)
         for values in numbers.values()
     ]
     together = familiar.learn(network, *parts, specs, 16, "cpu", Halves(whole))
