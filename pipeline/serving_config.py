@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import importlib.util
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
+from pipeline.config import DistillConfig, TeacherConfig, TrainingConfig
 from pipeline.fields import (
     MOST_EPOCHS,
     MOST_PICTURES,
@@ -18,11 +20,11 @@ from pipeline.fields import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.config import DistillConfig
     from pipeline.tasks import Task
 
 # By what it is for, the packages that compressing needs beside those of the rest.
 PACKAGES = {"int8": ("onnx", "onnxruntime", "onnxscript"), "prune": ("torch_pruning",)}
+OWN_ANSWERS = "soft"  # the loss, which every kind of task has, that brings a pruned teacher back to what it said
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,21 @@ class BenchmarkConfig:
     timing_s: float = option(
         0.5, "Seconds of repeated passes for each latency, at least.", affects=False, above=0, most=3600.0
     )
+
+
+def lacking(config: CompressConfig) -> list[str]:
+    """Packages that compressing needs and that are not installed."""
+    needed = [*PACKAGES["int8"], *(PACKAGES["prune"] if config.prune else ())]
+    return [name.replace("_", "-") for name in needed if importlib.util.find_spec(name) is None]
+
+
+def relearning(model: TeacherConfig | DistillConfig, config: CompressConfig) -> DistillConfig:
+    """How a pruned network learns again: as it did, but from caches alone, and a teacher from its own answers."""
+    if isinstance(model, TeacherConfig):
+        shared = {field.name: getattr(model, field.name) for field in fields(TrainingConfig)}
+        own = {"student": model.teacher, "teacher": model.teacher, "architecture": model.architecture}
+        relearns = DistillConfig(**shared, **own, loss=OWN_ANSWERS)
+    else:
+        relearns = replace(model, views=1, mix="none", online=False) if model.online else model
+    epochs, rate = config.finetune_epochs or model.epochs, config.finetune_rate or model.learning_rate
+    return replace(relearns, epochs=epochs, learning_rate=rate, device=config.device, nproc=1)

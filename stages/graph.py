@@ -6,11 +6,11 @@ costs a hash; nothing runs until ``ArtifactStore.build`` is given it.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -35,7 +35,7 @@ from pipeline.config import (
 )
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.presets import Preset
-from pipeline.serving_config import PACKAGES, CompressConfig
+from pipeline.serving_config import lacking, relearning
 from pipeline.tasks import DEFAULT
 from pipeline.tasks.objective import (
     canonical,
@@ -47,7 +47,6 @@ from pipeline.tasks.objective import (
 )
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
-OWN_ANSWERS = "soft"  # the loss, which every kind of task has, that brings a pruned teacher back to what it said
 GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
 
 
@@ -275,7 +274,7 @@ class Graph:
         if not (config.int8 or config.prune):
             raise ConfigError("INT8=0 PRUNE=0 leaves nothing to be done. For a file in float32: make export")
         if config.prune:
-            relearns = _relearning(model.config, config)
+            relearns = relearning(model.config, config)
             labels = {f"labels_{role}": node for role, node in self._relearned(model, relearns).items()}
             config = replace(config, trained=relearns)
         else:  # nothing is trained
@@ -340,9 +339,9 @@ class Graph:
             inputs |= {other.split.slug: other.split, **other.reported(selection)}
         config = self.preset.report
         if config.benchmark:
-            lacking = _lacking(self.preset.compress)
-            config = replace(config, lacking=", ".join(lacking))  # it says so then, and is another report
-            if not lacking:
+            missing = lacking(self.preset.compress)
+            config = replace(config, lacking=", ".join(missing))  # it says so then, and is another report
+            if not missing:
                 student = self.student_of(selection)
                 inputs |= {f"benchmark-{student.slug}": self.benchmark(student)}
         return self._node("report", self._slug("report", end=self.preset.split.study), config, **inputs)
@@ -353,24 +352,6 @@ class Graph:
         guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, networks, config)}
         config = replace(config, architecture=architecture)
         return self._node("pretrain", f"pretrained-{architecture.label}", config, **guide)
-
-
-def _lacking(config: CompressConfig) -> list[str]:
-    """Packages that compressing needs and that are not installed."""
-    needed = [*PACKAGES["int8"], *(PACKAGES["prune"] if config.prune else ())]
-    return [name.replace("_", "-") for name in needed if importlib.util.find_spec(name) is None]
-
-
-def _relearning(model: TeacherConfig | DistillConfig, config: CompressConfig) -> DistillConfig:
-    """How a pruned network learns again: as it did, but from caches alone, and a teacher from its own answers."""
-    if isinstance(model, TeacherConfig):
-        shared = {field.name: getattr(model, field.name) for field in fields(TrainingConfig)}
-        own = {"student": model.teacher, "teacher": model.teacher, "architecture": model.architecture}
-        relearns = DistillConfig(**shared, **own, loss=OWN_ANSWERS)
-    else:
-        relearns = replace(model, views=1, mix="none", online=False) if model.online else model
-    epochs, rate = config.finetune_epochs or model.epochs, config.finetune_rate or model.learning_rate
-    return replace(relearns, epochs=epochs, learning_rate=rate, device=config.device, nproc=1)
 
 
 def _check(config: DistillConfig) -> None:
