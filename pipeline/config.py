@@ -427,6 +427,8 @@ class ReportConfig:
     confidence: float = option(0.95, "Confidence level of the intervals.", above=0, below=1)
     seed: int = seed("Seed of the bootstrap.")
     examples: int = option(12, "Sample faces shown right and wrong, each.", least=0, most=1000)
+    benchmark: bool = option(False, "Compress one student, the first with a teacher, and show what that is worth.")
+    lacking: str = field(default="")  # packages without which that cannot be; the graph says which
 
 
 @dataclass(frozen=True)

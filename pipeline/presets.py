@@ -27,6 +27,7 @@ from pipeline.config import (
     WindowConfig,
     role_and_network,
 )
+from pipeline.serving_config import BenchmarkConfig, CompressConfig
 from pipeline.tasks import PAIN, Task
 
 
@@ -55,6 +56,8 @@ class Preset:
     teacher_labels: LabelsConfig = field(default_factory=LabelsConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    compress: CompressConfig = field(default_factory=CompressConfig)
+    benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     teachers: tuple[str, ...] = ("resnet", "swin")
     students: tuple[str, ...] = ("deit",)
@@ -106,6 +109,7 @@ DEMO = Preset(
     teacher_labels=LabelsConfig(precision="auto"),
     distill=DistillConfig(**DEMO_SCHEDULE),
     evaluate=EvaluateConfig(precision="auto"),
+    report=ReportConfig(benchmark=True),
     views=(1, DEMO_SCHEDULE["epochs"]),
 )
 

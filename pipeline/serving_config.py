@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib.util
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
 
-from pipeline.fields import MOST_PICTURES, MOST_SECONDS, MOST_VIDEO_S, option
+from pipeline.config import DistillConfig, TeacherConfig, TrainingConfig
+from pipeline.fields import (
+    MOST_EPOCHS,
+    MOST_PICTURES,
+    MOST_RATE,
+    MOST_REPLICATES,
+    MOST_SECONDS,
+    MOST_VIDEO_S,
+    device,
+    option,
+    seed,
+)
+
+if TYPE_CHECKING:
+    from pipeline.tasks import Task
+
+# By what it is for, the packages that compressing needs beside those of the rest.
+PACKAGES = {"int8": ("onnx", "onnxruntime", "onnxscript"), "prune": ("torch_pruning",)}
+OWN_ANSWERS = "soft"  # the loss, which every kind of task has, that brings a pruned teacher back to what it said
 
 
 @dataclass(frozen=True)
@@ -25,3 +45,59 @@ class PredictConfig:
     smooth: float = option(
         0.0, "Videos: add columns smooth_…, means over so many seconds of a face; 0: none.", least=0, most=MOST_SECONDS
     )
+
+
+@dataclass(frozen=True)
+class CompressConfig:
+    int8: bool = option(True, "Make int8 forms, calibrated on training inputs.")
+    prune: float = option(
+        0.4, "Make pruned forms: share of the channels that go; 0: none, and no such form.", least=0, most=0.95
+    )
+    finetune_epochs: int = option(
+        0,
+        "Passes over the training samples after pruning; 0: as many as in its training.",
+        least=0,
+        most=MOST_EPOCHS,
+    )
+    finetune_rate: float = option(
+        0.0, "Highest learning rate after pruning; 0: that of its training.", least=0, most=MOST_RATE
+    )
+    calibration: int = option(128, "Training inputs that int8 takes its ranges from.", least=2, most=MOST_PICTURES)
+    harm: float = option(
+        0.01,
+        "How far int8 may move the outputs, as a share of their variance, before operators are left out.",
+        least=0,
+        most=1,
+    )
+    reduce_range: bool = option(False, "Int8 weights of 7 bits, for processors without VNNI, where sums overflow.")
+    trained: DistillConfig | None = field(default=None)  # how a pruned network learns again; the graph says which
+    device: str = device()
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    task: Task | None = field(default=None)  # the graph says which
+    replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1, most=MOST_REPLICATES)
+    confidence: float = option(0.95, "Confidence level of the intervals.", above=0, below=1)
+    seed: int = seed("Seed of the bootstrap.")
+    timing_s: float = option(
+        0.5, "Seconds of repeated passes for each latency, at least.", affects=False, above=0, most=3600.0
+    )
+
+
+def lacking(config: CompressConfig) -> list[str]:
+    """Packages that compressing needs and that are not installed."""
+    needed = [*PACKAGES["int8"], *(PACKAGES["prune"] if config.prune else ())]
+    return [name.replace("_", "-") for name in needed if importlib.util.find_spec(name) is None]
+
+
+def relearning(model: TeacherConfig | DistillConfig, config: CompressConfig) -> DistillConfig:
+    """How a pruned network learns again: as it did, but from caches alone, and a teacher from its own answers."""
+    if isinstance(model, TeacherConfig):
+        shared = {field.name: getattr(model, field.name) for field in fields(TrainingConfig)}
+        own = {"student": model.teacher, "teacher": model.teacher, "architecture": model.architecture}
+        relearns = DistillConfig(**shared, **own, loss=OWN_ANSWERS)
+    else:
+        relearns = replace(model, views=1, mix="none", online=False) if model.online else model
+    epochs, rate = config.finetune_epochs or model.epochs, config.finetune_rate or model.learning_rate
+    return replace(relearns, epochs=epochs, learning_rate=rate, device=config.device, nproc=1)

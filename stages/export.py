@@ -35,6 +35,7 @@ FORMATS = {
 DEFAULT = "onnx"
 NOISE = 7  # inputs of seeded noise that every file is asked
 TESTED = 64  # test inputs of the cache at most
+AGAIN = "Nothing was left of it; choose another format: FORMAT="
 BATCHES = (1, 5)  # samples in the first batch that a file is asked, and at most in the others
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def run(model: Path, names: Sequence[str], out: Path) -> Path:
     """
     check_names(names)
     from pipeline.artifacts import results, uses
-    from pipeline.serving import onnx_file, place
+    from pipeline.serving import onnx_file, place, writing
     from pipeline.serving.formats import FORMATS as WRITTEN
     from pipeline.serving.formats import Trained
 
@@ -78,7 +79,7 @@ def run(model: Path, names: Sequence[str], out: Path) -> Path:
     with results.filling(out):
         for name, form in formats.items():
             with _replaced(out / form.file) as draft:
-                parity = _written(trained, form, draft, asked, expected)
+                parity = writing.written(trained, form, draft, asked, expected, AGAIN)
             rows.append(_row(name, out / form.file, parity))
             log.info("%s: outputs differ by at most %.2g", form.file, parity.difference)
         stated = {"model": model.absolute().name, "files": rows}
@@ -179,41 +180,6 @@ def _replaced(place: Path) -> Iterator[Path]:
         draft.replace(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _written(
-    trained: Trained,
-    form: Format,
-    draft: Path,
-    asked: Sequence[Inputs],
-    expected: Sequence[tuple[np.ndarray, np.ndarray | None]],
-) -> Parity:
-    """Write a draft, run it, and compare.
-
-    Raises
-    ------
-    ArtifactError : it does not answer as the network does, or cannot be written or run at all.
-    """
-    import numpy as np
-
-    from pipeline.serving import parity
-
-    again = "Nothing was left of it; choose another format: FORMAT="
-    try:
-        form.write(trained, draft)
-        ask = form.load(draft)
-        answers = [ask(inputs) for inputs in asked]
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # exporters raise whatever a network leads them to
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ArtifactError(f"{form.file} cannot be made of this network: {reason}. {again}") from error
-    (logits, scores), (given, judged) = (zip(*both, strict=True) for both in (expected, answers))
-    pair = None if judged[0] is None else (np.concatenate(scores), np.concatenate(judged))
-    alike = parity.compared(np.concatenate(logits), np.concatenate(given), trained.card, pair)
-    if not alike.holds:
-        raise ArtifactError(f"{form.file} does not answer as the network does: {alike.fault}. {again}")
-    return alike
 
 
 def _row(name: str, place: Path, parity: Parity) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from pipeline.config import (
 )
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.presets import Preset
+from pipeline.serving_config import lacking, relearning
 from pipeline.tasks import DEFAULT
 from pipeline.tasks.objective import (
     canonical,
@@ -267,6 +268,40 @@ class Graph:
         cached = {name.partition("_")[2]: node for name, node in model.inputs.items() if name.startswith("labels_")}
         return cached or {role: self.labels(name) for role, name in roles(model.config.teacher).items()}
 
+    def compressed(self, model: Node) -> Node:
+        """The compressed forms of a teacher or student; pruned, it learns again from its labels."""
+        config, labels = self.preset.compress, {}
+        if not (config.int8 or config.prune):
+            raise ConfigError("INT8=0 PRUNE=0 leaves nothing to be done. For a file in float32: make export")
+        if config.prune:
+            relearns = relearning(model.config, config)
+            labels = {f"labels_{role}": node for role, node in self._relearned(model, relearns).items()}
+            config = replace(config, trained=relearns)
+        else:  # nothing is trained
+            config = replace(config, finetune_epochs=0, finetune_rate=0.0)
+        return self._node("compress", f"compressed-{model.slug}", config, model=model, **labels)
+
+    def _relearned(self, model: Node, config: DistillConfig) -> dict[str, Node]:
+        """By role, the cached labels that a pruned network learns from, with the features that its loss reads."""
+        if config.teacher == NO_TEACHER:
+            return {}
+        cached = self.labels_of(model)
+        if all(name in model.inputs for name in (f"labels_{role}" for role in cached)):
+            return cached
+        return {
+            role: self.labels(name, 1, 0, features(config.loss, role)) for role, name in roles(config.teacher).items()
+        }
+
+    def benchmark(self, model: Node) -> Node:
+        """What the compressed forms of a model are worth beside it."""
+        read = {"model": model, "evaluation": self.evaluation(model), "compressed": self.compressed(model)}
+        return self._node("benchmark", f"benchmark-{model.slug}", **read)
+
+    def student_of(self, selection: Selection) -> Node:
+        """The first selected student with a teacher, or the first of all."""
+        students = self.runs(selection)
+        return next((node for node in students if node.config.teacher != NO_TEACHER), students[0])
+
     def runs(self, selection: Selection) -> list[Node]:
         """Every selected student; seed by seed, so that what is there of an unfinished grid is balanced."""
         recipes = selection.recipes(self.preset.distill.epochs, self.preset.distill.truth_loss)
@@ -302,7 +337,14 @@ class Graph:
         inputs = self.reported(selection)
         for other in also:
             inputs |= {other.split.slug: other.split, **other.reported(selection)}
-        return self._node("report", self._slug("report", end=self.preset.split.study), **inputs)
+        config = self.preset.report
+        if config.benchmark:
+            missing = lacking(self.preset.compress)
+            config = replace(config, lacking=", ".join(missing))  # it says so then, and is another report
+            if not missing:
+                student = self.student_of(selection)
+                inputs |= {f"benchmark-{student.slug}": self.benchmark(student)}
+        return self._node("report", self._slug("report", end=self.preset.split.study), config, **inputs)
 
     def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
         """A member of a family, pretrained from random weights; a ResNet leads the transformers."""

@@ -28,11 +28,12 @@ from stages.graph import Selection, upstream
 # The options of a stage that feeds the command's own stage carry its name: `distill --teacher-epochs`.
 PREFIXES = {"split": "split_", "train_teacher": "teacher_", "teacher_labels": "labels_"}
 # One command's stages have seeds of different meaning.
-RENAMED = {("evaluate", "seed"): "bootstrap_seed", ("report", "seed"): "bootstrap_seed"}
+RENAMED = {(stage, "seed"): "bootstrap_seed" for stage in ("evaluate", "benchmark", "report")}
 # The whole study is divided so: these have one name in every command.
 RENAMED |= {("split", "cv"): "cv", ("split", "by"): "split_by", ("split", "i_know_it_leaks"): "i_know_it_leaks"}
 # Chosen by options that select models rather than by fields.
 SELECTED = {"architecture", "teacher", "student", "loss", "views", "folds", "fold", "labelled", "task", "learns"}
+SELECTED |= {"trained", "lacking"}
 # Labels and students must agree on these: one option sets both.
 SHARED = {field.name for field in dataclasses.fields(ViewsConfig)}
 # Only the command that makes the labels asks for features by name; a loss that needs some asks for them itself.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VERSION = 7
 CONFIG = ReportConfig
-INPUTS = ("samples", "split", "inputs", "evaluations")
+INPUTS = ("samples", "split", "inputs", "evaluations", "benchmarks")
 OUTPUT = "report"
 
 
@@ -27,7 +27,8 @@ def run(
     Parameters
     ----------
     artifacts : for every model its ``model-<slug>`` and its ``evaluation-<slug>``; of the cached answers that they
-        learned from, ``labels-<slug>``; the splits of further outer folds, ``split-<slug>``.
+        learned from, ``labels-<slug>``; the splits of further outer folds, ``split-<slug>``; of the student that was
+        compressed its ``benchmark-<slug>``.
     """
     from pipeline.reporting import aggregated, contents, methods, page, runs
     from pipeline.reporting.material import Material
@@ -35,9 +36,10 @@ def run(
     models = {name: artifact for name, artifact in artifacts.items() if name.startswith(("model-", "evaluation-"))}
     splits = [split, *(artifact for artifact in artifacts.values() if artifact.record["stage"] == "split")]
     caches = [artifact for artifact in artifacts.values() if artifact.record["stage"] == "teacher_labels"]
+    benchmarks = [artifact for artifact in artifacts.values() if artifact.record["stage"] == "benchmark"]
     gathered = runs.gather(models, splits)
     compared = methods.compare(gathered, config.replicates, config.confidence, config.seed)
-    material = Material(config, compared, gathered, samples, inputs, splits, list(models.values()), caches)
+    material = Material(config, compared, gathered, samples, inputs, splits, list(models.values()), caches, benchmarks)
     report = contents.collect(material)
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)

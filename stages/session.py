@@ -12,6 +12,7 @@ from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Artifact, Node
 from pipeline.config import EACH_SUBJECT
 from pipeline.errors import ConfigError, DataError
+from pipeline.serving_config import PACKAGES
 from pipeline.tasks import TASKS
 from pipeline.tasks.objective import FEATURES
 from stages import housekeeping
@@ -19,6 +20,8 @@ from stages import split as splitting
 from stages.folds import Folds, count_of
 from stages.graph import Graph
 from stages.options import MOST_RUNS, configured, listed, selection, store_for
+
+ROLES = ("student", "teacher", "both")  # of the networks that a command puts to work
 
 
 class Session:
@@ -87,6 +90,16 @@ class Session:
             raise ConfigError("TEACHER=none is the student without a teacher. Name a teacher: TEACHER=swin")
         return self.selection.real_teachers
 
+    @property
+    def first(self) -> Graph:
+        """The graph of the first fold, or of the one split."""
+        return self.graph.graphs[0]
+
+    def networks(self, role: str) -> list[Node]:
+        """The networks of a role in the first fold: one student, the selected teachers, or both."""
+        students = [self.first.student_of(self.selection)] if role != ROLES[1] else []
+        return students + ([self.first.teacher(name) for name in self.teachers] if role != ROLES[0] else [])
+
     def label_caches(self) -> list[Node]:
         """The labels of the selected teachers, views and folds, with the features that are asked for."""
         chosen, features = self.selection, self.preset.teacher_labels.features
@@ -110,6 +123,7 @@ class Session:
         """
         pending = self.store.pending(*nodes)
         self._check_names(pending)
+        self._check_compressible(pending)
         if any(getattr(node.config, "task", None) for node in pending):
             self._check_target()
         self._check_budgets(pending)
@@ -127,6 +141,20 @@ class Session:
 
             for name in sorted(names):
                 check_name(name, (*self.preset.teacher_networks, *self.preset.student_networks))
+
+    def _check_compressible(self, pending: list[Node]) -> None:
+        """Refuse what cannot be pruned, and say what is not installed, before the networks are trained."""
+        nodes = [node for node in pending if node.stage == "compress"]
+        if not nodes:
+            return
+        from pipeline.models import pruning  # imports timm
+        from pipeline.serving import onnx_file
+
+        onnx_file.needed(*PACKAGES["int8"])
+        task, untrained = self.preset.task, {node.folder_name for node in pending}
+        for node in nodes:
+            if node.config.prune and node.inputs["model"].folder_name in untrained:
+                pruning.check(node.config.trained.architecture, task.numbers, node.config.prune)
 
     def _check_target(self) -> None:
         """Refuse a task that the dataset says nothing of, or numbers outside its bounds, before inputs are prepared."""

@@ -10,9 +10,9 @@ import click
 
 from pipeline.config import AlignConfig
 from pipeline.serving_config import PredictConfig
-from stages import distill, export, housekeeping, params, predict
-from stages.options import asked, common_options, configured, field_options, listed, store_for
-from stages.session import Session
+from stages import benchmark, compress, distill, export, housekeeping, params, predict
+from stages.options import asked, common_options, config_options, configured, field_options, listed, store_for
+from stages.session import ROLES, Session
 
 FIELDS = {field.name: field for field in dataclasses.fields(AlignConfig)}
 DEVICE = click.option(
@@ -22,6 +22,14 @@ STUDENTS_OF = click.option(
     "--data",
     type=params.of(FIELDS["data"]),
     help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
+)
+
+ROLE = click.option(
+    "--role",
+    type=params.OneOf(ROLES),
+    default=ROLES[0],
+    show_default=True,
+    help="Which networks: the first selected student with a teacher, the selected teachers, or both.",
 )
 
 
@@ -85,6 +93,27 @@ def export_command(model: Path | None, formats: str, out: Path, device: str, **v
     click.echo(housekeeping.shown(written))
 
 
+@click.command("compress")
+@config_options("compress", models="students")
+@ROLE
+def compress_command(role: str, **values: Any) -> None:
+    """Make a network smaller: pruned and trained again from the caches, in int8, or both."""
+    session = Session("compress", values)
+    for artifact in session.make(*map(session.first.compressed, session.networks(role))):
+        for row in artifact.summary["files"]:
+            click.echo(compress.told(row))
+
+
+@click.command("benchmark-student")
+@config_options("benchmark", models="students")
+@ROLE
+def benchmark_command(role: str, **values: Any) -> None:
+    """Size, speed and accuracy of a network and of its compressed forms, in one table."""
+    session = Session("benchmark", values)
+    for artifact in session.make(*map(session.first.benchmark, session.networks(role))):
+        click.echo(benchmark.table(artifact))
+
+
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
@@ -95,4 +124,4 @@ def _newest_student(values: dict[str, Any]) -> Path:
     return session.build(session.graph.runs(session.selection)[0])[0].path
 
 
-COMMANDS = (predict_command, export_command)
+COMMANDS = (predict_command, export_command, compress_command, benchmark_command)

@@ -34,6 +34,7 @@ Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
 Count = Annotated[int, Meta(ge=0)]
 Side = Annotated[int, Meta(ge=1, le=4096)]  # pixels
 Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Deviation = Annotated[float, Meta(ge=1e-6, le=1e6)]
 # No pattern here: freeing the union of a text with a pattern and a list, msgspec 0.22 corrupts memory.
 Scalar = bool | Annotated[int, Meta(ge=-(10**6), le=10**6)] | Number | Annotated[str, Meta(max_length=200)] | None
@@ -180,6 +181,18 @@ class Origin(Struct, frozen=True, forbid_unknown_fields=True):
     rendered: bool | UnsetType = UNSET
 
 
+class Compressed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was done to a network after its training: what pruning took, and what int8 left in float32 and why."""
+
+    parent: Digest  # of the network that it was
+    pruned_channels: Share | UnsetType = UNSET
+    pruned_parameters: Share | UnsetType = UNSET
+    int8_operators: Count | UnsetType = UNSET
+    left_out: Annotated[tuple[Name, ...], Meta(max_length=10_000)] | UnsetType = UNSET
+    harm: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+    reduce_range: bool | UnsetType = UNSET
+
+
 class Card(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a card may say; what only some trainings know may be missing."""
 
@@ -196,6 +209,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     checksum: Digest  # of the card without it
     domain: Domain | UnsetType = UNSET
     learned_from: Origin | UnsetType = UNSET
+    compressed: Compressed | UnsetType = UNSET
     task: Question | UnsetType = UNSET
     prepare: Prepare | UnsetType = UNSET
     loss: Text | UnsetType = UNSET

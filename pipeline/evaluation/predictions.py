@@ -25,6 +25,8 @@ _NOT_ATTRIBUTES = {"sample_id", "subject_id", "part", "label", "hard_negative", 
 _NOT_ATTRIBUTES |= {"predicted", "teacher_predicted", "fold", "sequence"}
 _MADE_HERE = ("label_", "logit_", "prob_", "value_", "predicted_", "teacher_predicted_", "teacher_value_", "warp_")
 
+_ANSWERED = ("logit_", "prob_", "value_", "predicted", "teacher_")  # how the columns of a model's answers begin
+
 
 def samples_table(
     samples: pd.DataFrame,
@@ -67,6 +69,11 @@ def samples_table(
         table["detected"] = table["sample_id"].map(detected).astype(int)
     further = [name for name in ("source", "sequence", *WARP, *attributes) if name in samples]
     return pd.concat([table, samples[further]], axis=1).reset_index(drop=True)
+
+
+def unanswered(frame: pd.DataFrame) -> pd.DataFrame:
+    """A predictions table without the answers: what `samples_table` gave of its samples."""
+    return frame[[name for name in frame.columns if name != "prob" and not name.startswith(_ANSWERED)]]
 
 
 def attributes(frame: pd.DataFrame) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
+
+from pipeline.compute import processor
 
 
 def measure(
@@ -50,7 +51,7 @@ def measure(
         "latency_p90_ms": round(float(np.quantile(times_ms, 0.9)), 3),
         "device": "cpu",
         "threads": 1,
-        "processor": _processor(),
+        "processor": processor.name(),
         **({"megabytes": round(weights.stat().st_size / 1e6, 3)} if weights else {}),
     }
 
@@ -68,13 +69,3 @@ def count_flops(model: nn.Module, sample: Tensor | dict[str, Tensor]) -> int:
     with torch.inference_mode(False), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         functional_call(model, shapes, (meta,))
     return counter.get_total_flops()
-
-
-def _processor() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -127,7 +127,9 @@ def reproduce(material: Material) -> Section:
         tables=[tables.provenance(artifacts)],
         preset=preset.name,
         changes=changes,
-        commands=again.commands(material.samples, material.runs, preset, material.splits[0].config),
+        commands=again.commands(
+            material.samples, material.runs, preset, material.splits[0].config, material.config.benchmark
+        ),
         packages=material.runs[0].evaluation.record["packages"],
         configs=_settings(artifacts),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,6 +66,7 @@ class Material:
     splits : the one split, or that of each outer fold.
     models : the models and their evaluations.
     caches : the teachers' cached answers.
+    benchmarks : of compressed forms; one, or none.
     """
 
     config: ReportConfig
@@ -76,6 +77,7 @@ class Material:
     splits: list[Artifact]
     models: list[Artifact]
     caches: list[Artifact]
+    benchmarks: Sequence[Artifact] = ()
 
     @property
     def task(self) -> Task:
@@ -100,7 +102,7 @@ class Material:
     @property
     def artifacts(self) -> list[Artifact]:
         """All that went into the report."""
-        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models]
+        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models, *self.benchmarks]
 
     @cached_property
     def shown(self) -> list[Method]:

@@ -47,12 +47,19 @@ def closest_preset(artifacts: list[Artifact], task: Task) -> tuple[Preset, list[
     return best, changes[best.name]
 
 
-def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[str, Any] | None = None) -> list[str]:
+def commands(
+    samples: Artifact,
+    runs: list[Run],
+    preset: Preset,
+    split: Mapping[str, Any] | None = None,
+    benchmark: bool | None = None,
+) -> list[str]:
     """The command that makes this report, and the one that shows what it would do.
 
     Parameters
     ----------
     split : config of the split, or of any outer fold; None where it is the preset's.
+    benchmark : whether the report asks for compressed forms; None where it is as the preset has it.
     """
     words = ["make", "report"]
     words += [f"TASK={preset.task.name}"] if preset.task.name != DEFAULT else []
@@ -74,6 +81,7 @@ def commands(samples: Artifact, runs: list[Run], preset: Preset, split: Mapping[
         "LABELLED", [f"{run.recipe.labelled:g}" for run in students], tuple(f"{n:g}" for n in preset.labelled)
     )
     words += _unless("SEED", [str(run.seed) for run in students], tuple(map(str, preset.seeds)))
+    words += [] if benchmark in (None, preset.report.benchmark) else [f"BENCHMARK={int(benchmark)}"]
     return [" ".join(words), " ".join(["make", "plan", *words[2:]])]
 
 

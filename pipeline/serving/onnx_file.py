@@ -173,12 +173,27 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             graphs += attribute.graphs
 
 
+def options(threads: int = 0) -> Any:
+    """How ONNX Runtime runs a network: silently, each operator on so many threads; 0: as many as torch has.
+
+    Raises
+    ------
+    MissingDependencyError : onnxruntime is not installed.
+    """
+    (runtime,) = needed("onnxruntime")
+    made = runtime.SessionOptions()
+    made.log_severity_level = 4
+    made.intra_op_num_threads, made.inter_op_num_threads = threads or torch.get_num_threads(), 1
+    return made
+
+
 class OnnxEngine:
     """The network of an exported file, run by ONNX Runtime on the CPU.
 
     Parameters
     ----------
     path : of the file.
+    threads : as of ``options``.
 
     Attributes
     ----------
@@ -193,15 +208,12 @@ class OnnxEngine:
 
     device = "cpu"
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, threads: int = 0):
         (runtime,) = needed("onnxruntime")
         whole, self.card = _read(path)
-        self._path, options = path, runtime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-        specs = batches.specs(self.card)
+        self._path, specs = path, batches.specs(self.card)
         try:
-            self._session = runtime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(whole, options(threads), providers=["CPUExecutionProvider"])
             names = [one.name for one in self._session.get_inputs()]
             if names != list(specs):
                 raise ValueError(f"it reads {', '.join(names)}, its card says {', '.join(specs)}")

@@ -65,6 +65,7 @@ def compared(
     found: np.ndarray,
     card: Mapping[str, Any],
     scores: tuple[np.ndarray, np.ndarray] | None = None,
+    share: float = BOUND,
 ) -> Parity:
     """Compare the raw outputs of a network and of what it was written as.
 
@@ -74,10 +75,11 @@ def compared(
     card : of the network, with its task.
     scores : how strange each input is to the one and to the other, shape (N,) each; None where the form has no such
         output.
+    share : of the largest output, but at least of 1, by which outputs may differ; infinite of what is another network.
     """
     a, b = expected.astype(np.float64), found.astype(np.float64)
     difference = float(np.abs(a - b).max()) if a.shape == b.shape else float("nan")
-    bound = BOUND * max(1.0, float(np.abs(a).max()))
+    bound = share * max(1.0, float(np.abs(a).max()))
     told = ANSWERS[card["task"]["kind"]](a, b, card) if difference <= bound else {}
     return Parity(len(a), difference, bound, **told, **(_of_scores(*scores) if scores else {}))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
 from pipeline.errors import ArtifactError
 
+COMPRESSED = "compress.json"  # in a folder of compressed networks
+
 
 def awaited(model: Path, exported: str = "") -> Path:
     """The place of a model, once the process that is making it has ended.
@@ -25,6 +27,12 @@ def awaited(model: Path, exported: str = "") -> Path:
     if not os.path.lexists(place) and holder(lock_of(place)):
         with hold(lock_of(place), place.name):
             pass
+    if (place / COMPRESSED).is_file():
+        files = sorted(file.name for file in place.glob(f"*{exported}")) if exported else []
+        choice = (
+            f"one of its files, {', '.join(files)}: MODEL={model / files[0]}" if files else "what they were made of"
+        )
+        raise ArtifactError(f"MODEL={model} holds compressed networks, each a file of its own. Give {choice}")
     fault = _fault(place, exported)
     if fault:
         file = f", an exported {exported} file" if exported else ""

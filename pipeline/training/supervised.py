@@ -30,6 +30,7 @@ from pipeline.errors import DataError
 from pipeline.inputs import batches, sampling
 from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.views.plan import Plan
+from pipeline.models.domain import Domain
 from pipeline.models.heads import NetworkWithHeads
 from pipeline.tasks import Task, objective
 from pipeline.training import familiar, loop
@@ -198,7 +199,7 @@ def validation(
 
 
 def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Train one network and save it with its card and history.
+    """Train one network from its first weights and save it with its card and history.
 
     Parameters
     ----------
@@ -211,16 +212,45 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
     -------
     The summary for the record.
     """
+    shapes = {name: column.shape[1:] for name, column in lesson.train.columns.items()}
+    inputs = models.reads(config.architecture, shapes, lesson.scales)
+    network = models.build(config.architecture, lesson.task.numbers, config.seed, inputs)
+    card = models.describe(network, config.architecture, lesson.task.numbers, inputs)
+    summary, domain = teach(network, batches.specs(card), config, lesson, work)
+    card |= {
+        "task": as_dict(lesson.task),
+        "loss": objective.canonical(lesson.loss),
+        "precision": devices.arithmetic(devices.pick(config.device), config.precision),
+        "best_epoch": summary["best"]["epoch"],
+        **origin,
+    }
+    if distributed.team().chief:
+        models.save_model(work.path, network, card, work.fingerprint, domain)
+        loop.finish(work.path)
+    return summary
+
+
+def teach(
+    network: nn.Module, specs: Specs, config: TrainingConfig, lesson: Lesson, work: Work
+) -> tuple[dict[str, Any], Domain | None]:
+    """Train a network as it is and learn what its training inputs look like to it; its checkpoint is left in place.
+
+    Parameters
+    ----------
+    network : changed in place; it ends with the weights of its best epoch, on the config's device.
+    specs : what it reads.
+    config, lesson, work : as of ``train``.
+
+    Returns
+    -------
+    The summary for the record, and the domain as of ``familiar.learn``.
+    """
     device, team, kind = devices.pick(config.device), distributed.team(), KINDS[lesson.task.kind]
     kind.check(lesson.train.truth, lesson.task)
     known = kind.known(lesson.train.truth)
     weights = kind.weights(config.class_weights, lesson.train.truth[known], lesson.task)
     weights = None if weights is None else weights.to(device)
-    shapes = {name: column.shape[1:] for name, column in lesson.train.columns.items()}
-    inputs = models.reads(config.architecture, shapes, lesson.scales)
-    network = models.build(config.architecture, lesson.task.numbers, config.seed, inputs)
-    card = models.describe(network, config.architecture, lesson.task.numbers, inputs)
-    specs, terms = batches.specs(card), objective.parse(lesson.loss)
+    terms = objective.parse(lesson.loss)
     of_targets = lesson.teachers.shapes() if lesson.teachers else {}
     options = LossOptions(
         lesson.temperature, weights, config.label_smoothing, partial=not known.all(), constants=lesson.constants
@@ -237,20 +267,10 @@ def train(config: TrainingConfig, lesson: Lesson, work: Work, origin: Mapping[st
         title=work.node.slug,
         team=team,
     )
-    best = progress.history[progress.best["epoch"] - 1]
     domain = familiar.learn(network, lesson.seen or lesson.train, lesson.val, specs, config.batch_size, device, team)
-    card |= {
-        "task": as_dict(lesson.task),
-        "loss": objective.canonical(lesson.loss),
-        "precision": devices.arithmetic(device, config.precision),
-        "best_epoch": best["epoch"],
-        **origin,
-    }
-    if team.chief:
-        models.save_model(work.path, network, card, work.fingerprint, domain)
-        loop.finish(work.path)
     counts = {"train": len(lesson.train), "val": len(lesson.val), "epochs": len(progress.history)}
-    return {"counts": counts, "skipped": [], "best": best}
+    best = progress.history[progress.best["epoch"] - 1]
+    return {"counts": counts, "skipped": [], "best": best}, domain
 
 
 def schedule(config: TrainingConfig, device: str) -> Schedule:

@@ -46,6 +46,15 @@ CARD = {
     "temperature": 4.0,
     "domain": {"sha256": "1" * 64, "width": 24},
     "learned_from": {"dataset": "synpain", "rendered": True},
+    "compressed": {
+        "parent": "9" * 64,
+        "pruned_channels": 0.4,
+        "pruned_parameters": 0.65,
+        "int8_operators": 38,
+        "left_out": ["node_linear_1"],
+        "harm": 0.004,
+        "reduce_range": False,
+    },
 }
 
 OF_SIGNALS = CARD | {"inputs": {"signal": {"length": 352, "channels": 2}}, "prepare": WINDOWS}

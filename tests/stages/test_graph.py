@@ -225,3 +225,19 @@ def test_every_recipe_and_its_baseline_come_at_every_budget(raw):
     assert few.inputs["labels_teacher"].fingerprint == everyone.inputs["labels_teacher"].fingerprint
     assert few.fingerprint != everyone.fingerprint == found.student(Recipe("deit", "swin"), 0).fingerprint
     assert few.fingerprint == found.student(Recipe("deit", "swin", labelled=10.0), 0).fingerprint
+
+
+def test_a_report_has_the_compressed_forms_of_one_student_where_they_are_asked_for(raw, monkeypatch):
+    asked = PRESETS["smoke"].changed({"report": {"benchmark": True}})
+    found = graph(raw, asked).report(SELECTION)
+    assert not any(name.startswith("benchmark-") for name in graph(raw).report(SELECTION).inputs)
+    assert [name for name in found.inputs if name.startswith("benchmark-")] == ["benchmark-student-deit-resnet-hard-s0"]
+    untaught = graph(raw, asked).report(Selection(("none",), ("deit",), (0,)))
+    assert "benchmark-student-deit-none-s0" in untaught.inputs
+    # Without a package the report says which, and is another one: with the package it is made anew.
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch_pruning" else name)
+    lacking = graph(raw, asked).report(SELECTION)
+    assert lacking.config.lacking == "torch-pruning"
+    assert not any(name.startswith("benchmark-") for name in lacking.inputs)
+    assert lacking.fingerprint not in (found.fingerprint, graph(raw).report(SELECTION).fingerprint)
+    assert not graph(raw, asked.changed({"compress": {"prune": 0.0}})).report(SELECTION).config.lacking
