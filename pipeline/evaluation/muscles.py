@@ -15,12 +15,14 @@ from scipy.spatial import ConvexHull, QhullError
 
 from pipeline.tasks.schemes import POINTS_68
 
+POINTS = "points68"  # the set of points, by its name in ``points.h5``
 MUSCLES = {"brow": (1, 2, 4), "eyes": (5, 6, 7, 43), "nose": (9, 10), "mouth": (12, 15, 17, 20, 25, 26, 27)}
 LEAST_UNIT = 1.0  # of intensity from 0 to 5: a trace, level A
 LEAST_OF = {43: 0.5}  # closed eyes are often coded 0 or 1
 MARGIN = 0.1  # about the points of a part, in distances of the outer corners of the eyes
 AROUND = 8  # directions in which a point is widened by the margin
 SIDE = 64  # cells of a face's side in which parts and maps are laid on each other
+COLUMNS = (*MUSCLES, *(f"area_{part}" for part in MUSCLES), "moved", "area_moved")  # of ``shares``
 COLUMN = re.compile(r"au0*(\d{1,2})", re.IGNORECASE)
 
 # The points of each part, those of one hull together: the brows with what is between them, each eye by itself.

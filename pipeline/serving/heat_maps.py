@@ -14,11 +14,11 @@ from pipeline.errors import ConfigError
 from pipeline.inputs import batches
 from pipeline.serving import colors, gradients
 from pipeline.serving.occlusion import occlusion
+from pipeline.serving_config import METHODS
 
 if TYPE_CHECKING:
     from pipeline.serving.network import Network
 
-METHODS = ("grad-cam", "rollout", "attention-gradient", "occlusion")
 PREFERRED = ("grad-cam", "attention-gradient", "occlusion")  # the first that fits
 ALL_POINTS = -1  # an output of a task of points: all of them at once
 BATCH = 16  # pictures whose gradients are held at once
