@@ -62,7 +62,11 @@ class Cached:
         """
         if sample_id not in self._store.sample_ids:
             near = difflib.get_close_matches(sample_id, self._store.sample_ids, n=3, cutoff=0.5)
-            hint = f"Did you mean {', '.join(near)}?" if near else f"See {self.samples.path / 'samples.csv'}."
+            hint = (
+                f"Did you mean {', '.join(near)}?"
+                if near
+                else "Column sample_id of samples.csv in its cache names them."
+            )
             raise DataError(f"There is no sample SAMPLE={sample_id} in {self.inputs.path}. {hint}")
         row = self._store.rows([sample_id])
         warp = self._store["warp"][row][0] if "warp" in self._store else None
