@@ -424,7 +424,7 @@ class EvaluateConfig:
 class ExplainTestsConfig:
     task: Task | None = field(default=None)  # the graph says which
     explained: int = option(
-        64, "Test samples whose answers a report explains by heat maps, of each model; 0: none.", least=0, most=10_000
+        48, "Test samples whose answers a report explains by heat maps, of each model; 0: none.", least=0, most=10_000
     )
     device: str = device()
 

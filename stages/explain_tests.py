@@ -49,18 +49,20 @@ def run(
     store = arrays.open_inputs(inputs)
     table = _drawn(config, samples, split, store)
     network = Network(model, devices.pick(config.device))
-    method, side = default_method(network), explanations.SIDE
+    method, side = default_method(network), muscles.SIDE
     outputs, true = explanations.EXPLAINED[config.task.kind](table, config.task)
-    maps, faces = [np.empty((0, side, side))], []
+    maps, where, faces = [np.empty((0, side, side))], [np.empty((0, side, side), bool)], []
     for first in range(0, len(table), BATCH):  # whole maps are as large as faces
         some = table.iloc[first : first + BATCH]
         large = _maps(network, store, some["sample_id"], outputs[first : first + BATCH], method)
         maps.append(side**2 * muscles.pooled(large, side))
         empty = np.ptp(large, axis=(1, 2)) == 0
-        faces.append(some[["sample_id", "subject_id"]].assign(empty=empty).join(_shares(large, some, samples, inputs)))
+        moving, shares = _on_muscles(large, some, samples, inputs)
+        where.append(moving)
+        faces.append(some[["sample_id", "subject_id"]].assign(empty=empty).join(shares))
     rows = pd.concat(faces, ignore_index=True) if faces else table[["sample_id", "subject_id"]].assign(empty=False)
     arrays.write_table(work.path / explanations.FACES, rows.assign(output=outputs, true=true))
-    _write_maps(work, np.concatenate(maps), table["sample_id"].tolist())
+    _write_maps(work, np.concatenate(maps), np.concatenate(where), table["sample_id"].tolist())
     counts = {"explained": len(table), "empty": int(rows["empty"].sum())}
     text = json.dumps({"method": method, **counts}, indent=1)
     (work.path / "explanation.json").write_text(text + "\n", encoding="utf-8")
@@ -95,8 +97,11 @@ def _maps(network: Network, store: Columns, sample_ids: pd.Series, outputs: np.n
     return heat_maps(network, {modality: pictures}, outputs.tolist(), method)
 
 
-def _shares(maps: np.ndarray, table: pd.DataFrame, samples: Artifact, inputs: Artifact) -> pd.DataFrame:
-    """How much of each map lies on the parts of the face; without columns where their points are not known."""
+def _on_muscles(
+    maps: np.ndarray, table: pd.DataFrame, samples: Artifact, inputs: Artifact
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Where muscles moved, and how much of each map lies there; nowhere and no columns where points are not known."""
+    import numpy as np
     import pandas as pd
 
     from pipeline.artifacts import arrays
@@ -105,18 +110,20 @@ def _shares(maps: np.ndarray, table: pd.DataFrame, samples: Artifact, inputs: Ar
 
     points = sample_table.points_of_inputs(samples, inputs, muscles.POINTS, table["sample_id"])
     if points is None:
-        return pd.DataFrame(index=table.index)
-    known = arrays.read_table(samples.file("samples.csv")).set_index("sample_id")
-    return muscles.shares(maps, points, known.loc[table["sample_id"]]).set_index(table.index)
+        return np.zeros((len(table), muscles.SIDE, muscles.SIDE), bool), pd.DataFrame(index=table.index)
+    known = arrays.read_table(samples.file("samples.csv")).set_index("sample_id").loc[table["sample_id"]]
+    moving = muscles.moving(muscles.parts(points), known)
+    return moving, muscles.shares(maps, points, known).set_index(table.index)
 
 
-def _write_maps(work: Work, maps: np.ndarray, sample_ids: list[str]) -> None:
+def _write_maps(work: Work, maps: np.ndarray, moved: np.ndarray, sample_ids: list[str]) -> None:
     import numpy as np
 
     from pipeline.artifacts import arrays
     from pipeline.evaluation import explanations
 
-    columns = {"maps": maps.astype(np.float16), "sample_id": arrays.sample_id_column(sample_ids)}
+    columns = {"maps": maps.astype(np.float16), "moved": moved.astype(np.uint8)}
+    columns["sample_id"] = arrays.sample_id_column(sample_ids)
     layout = {name: (column.shape, column.dtype) for name, column in columns.items()}
     writer = arrays.open_writer(work.path / explanations.MAPS, "maps", work.fingerprint, layout, {})
     for rows in writer.pending():

@@ -10,9 +10,10 @@ import pandas as pd
 from pipeline.evaluation.muscles import pooled
 from pipeline.tasks import Task
 
-MAPS = "maps.h5"  # columns ``maps``, float16, (n, SIDE, SIDE), times SIDE² so that their mean is 1, and ``sample_id``
+# Columns ``maps``, float16, (n, side, side) with the side of ``muscles``, times its square so that their mean is 1;
+# ``moved``, uint8, of the same shape, 1 where muscles moved; and ``sample_id``.
+MAPS = "maps.h5"
 FACES = "faces.csv"  # a row each: sample_id, output, whether it is true, whether the map is empty, shares of muscles
-SIDE = 32
 NOTHING = 1e-9  # of a map's own size: what rounding leaves of one that is the same everywhere
 COMPARED = 8  # cells of a side in which two maps are compared: networks' own grids have 4 to 14
 
@@ -66,18 +67,31 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.where(lengths > NOTHING * sizes, (a * b).sum(axis=1) / lengths, np.nan)
 
 
-def others(folds: np.ndarray) -> np.ndarray:
-    """For each sample the place of another one that the same networks answered for, half of them away, int (N,).
+def others(folds: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """For each sample the place of another one like it, half of these away, int (N,); its own where there is none.
 
     Parameters
     ----------
-    folds : shape (N,), by whose networks each is answered.
+    folds : shape (N,), by whose networks each is answered: the same ones answer for the other.
+    true : bool, shape (N,), whether what is explained is to be seen: it is in the other, too.
     """
-    places = np.empty(len(folds), int)
-    for fold in np.unique(folds):
-        own = np.flatnonzero(folds == fold)
+    places, groups = np.arange(len(folds)), 2 * np.asarray(folds, int) + np.asarray(true, bool)
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
         places[own] = np.roll(own, len(own) // 2)
     return places
+
+
+def on_parts(maps: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """The share of each map on the parts that moved, float64 (N,), NaN where none did.
+
+    Parameters
+    ----------
+    maps : float, shape (N, side, side).
+    moved : of the same shape, 1 where muscles moved.
+    """
+    there = (maps * moved).sum(axis=(1, 2), dtype=np.float64)
+    return np.where(moved.any(axis=(1, 2)), there / maps.sum(axis=(1, 2), dtype=np.float64), np.nan)
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import pandas as pd
 from pipeline.artifacts.arrays import read_table
 from pipeline.artifacts.columns import Columns
 from pipeline.artifacts.store import Artifact
-from pipeline.evaluation import bootstrap, explanations, muscles
+from pipeline.evaluation import bootstrap, explanations
 from pipeline.reporting import overlays
 from pipeline.reporting.cells import Cell, Table, figure, percent, points, words
 from pipeline.reporting.material import Material, Section, section
@@ -30,14 +29,16 @@ class Maps:
     ----------
     method : whose.
     faces : a row for each explained sample, in an order that all methods share: ``sample_id``, ``subject_id``,
-        ``output``, ``true``, ``fold``, and the means over seeds of ``empty`` and of what `muscles.shares` gives.
+        ``output``, ``true``, ``fold``, and the mean over seeds of ``empty``.
     maps : float32, shape (runs, N, side, side).
+    moved : uint8, shape (N, side, side), 1 where muscles moved.
     explained_by : the method that made them.
     """
 
     method: Method
     faces: pd.DataFrame
     maps: np.ndarray
+    moved: np.ndarray
     explained_by: str
 
     @classmethod
@@ -48,34 +49,42 @@ class Maps:
         ----------
         by_model : explanations by the fingerprint of their model.
         """
-        runs, made, by = [], [], set()
-        for run in method.runs:
-            frames, maps = [], []
-            for one in run.folds:
-                explanation = by_model[one.model.fingerprint]
-                rows = read_table(explanation.file(explanations.FACES)).assign(fold=one.fold)
-                stored = Columns(explanation.file(explanations.MAPS), "maps", explanation.fingerprint)
-                frames.append(rows)
-                maps.append(stored["maps"][stored.rows(rows["sample_id"])].astype(np.float32))
-                by.add(json.loads(explanation.file("explanation.json").read_text(encoding="utf-8"))["method"])
-            runs.append(pd.concat(frames, ignore_index=True))
-            made.append(np.concatenate(maps))
-        measured = [name for name in ("empty", *muscles.COLUMNS) if name in runs[0]]
-        means = np.mean([frame[measured].to_numpy(float) for frame in runs], axis=0)
-        faces = runs[0].drop(columns=measured).join(pd.DataFrame(means, columns=measured))
-        return cls(method, faces, np.stack(made), " and ".join(sorted(by)))
-
-    @property
-    def on_muscles(self) -> np.ndarray | None:
-        """The share of each map on muscles that moved, of faces that show what is explained; NaN of others."""
-        if "moved" not in self.faces or self.faces["moved"].isna().all():
-            return None
-        return self.faces["moved"].where(self.faces["true"].astype(bool)).to_numpy()
+        runs = [[_read(by_model[one.model.fingerprint], one.fold) for one in run.folds] for run in method.runs]
+        faces = pd.concat([faces for faces, *_ in runs[0]], ignore_index=True)
+        empty = np.mean([np.concatenate([faces["empty"] for faces, *_ in run]) for run in runs], axis=0)
+        maps = np.stack([np.concatenate([maps for _, maps, _, _ in run]) for run in runs])
+        ways = sorted({way for run in runs for *_, way in run})
+        moved = np.concatenate([moved for _, _, moved, _ in runs[0]])
+        return cls(method, faces.assign(empty=empty), maps, moved, " and ".join(ways))
 
     @cached_property
+    def others(self) -> np.ndarray:
+        """For each sample the place of another one like it."""
+        return explanations.others(self.faces["fold"].to_numpy(), self.faces["true"].to_numpy())
+
+    def on_muscles(self, places: np.ndarray | None = None) -> np.ndarray:
+        """The share of maps on muscles that moved, of samples that show what is explained; NaN of others.
+
+        Parameters
+        ----------
+        places : whose maps are laid on the samples; by default their own.
+        """
+        maps = self.maps if places is None else self.maps[:, places]
+        shares = np.mean([explanations.on_parts(one, self.moved) for one in maps], axis=0)
+        return np.where(self.faces["true"].to_numpy(bool), shares, np.nan)
+
+    @property
     def area(self) -> np.ndarray:
-        """The share of the face that those muscles cover, where ``on_muscles`` has a value."""
-        return self.faces["area_moved"].where(np.isfinite(self.on_muscles)).to_numpy()
+        """The share of the picture that those muscles cover, where ``on_muscles`` has a value."""
+        return np.where(np.isfinite(self.on_muscles()), self.moved.mean(axis=(1, 2)), np.nan)
+
+
+def _read(explanation: Artifact, fold: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, str]:
+    """What one network's explanation holds: faces, maps, where muscles moved, and the method."""
+    faces = read_table(explanation.file(explanations.FACES)).assign(fold=fold)
+    stored = Columns(explanation.file(explanations.MAPS), "maps", explanation.fingerprint)
+    rows = stored.rows(faces["sample_id"])
+    return faces, stored["maps"][rows].astype(np.float32), stored["moved"][rows], explanation.summary["method"]
 
 
 def heat_maps(material: Material) -> Section | None:
@@ -134,34 +143,36 @@ class _Every:
 
 
 def _on_muscles(every: _Every) -> Table | None:
-    """How much of the maps lies on muscles that moved, beside the share of the face that these cover."""
+    """How much of the maps lies on muscles that moved, beside what would without looking at the face."""
     shown, numbers, task = [], [], every.task
     for maps in every.maps.values():
-        if maps.on_muscles is None:
+        own, teacher = maps.on_muscles(), every.teacher(maps.method)
+        if np.isnan(own).all():
             return None
-        teacher = every.teacher(maps.method)
-        share, area = every.rows(maps.on_muscles), every.rows(maps.area)
-        rows = {"share": share, "area": area, "more": share - area}
+        share, elsewhere = every.rows(own), every.rows(maps.on_muscles(maps.others))
+        rows = {"share": share, "area": every.rows(maps.area), "elsewhere": elsewhere, "more": share - elsewhere}
         if teacher is not None:
-            rows["than_teacher"] = share - every.rows(teacher.on_muscles)
+            rows["than_teacher"] = share - every.rows(teacher.on_muscles())
         made = {name: every.estimate(values) for name, values in rows.items()}
         shown.append(
             {
                 "Model": maps.method.title,
                 "Map by": maps.explained_by,
                 "On muscles that moved, %": percent(made["share"]),
-                "Their share of the face, %": percent(made["area"]),
+                "Their share of the picture, %": percent(made["area"]),
+                "Of its map of another face, %": percent(made["elsewhere"]),
                 "More than that, points": points(made["more"]),
                 "More than its teacher’s map, points": points(made["than_teacher"]) if teacher else Cell("–"),
                 "Empty maps": f"{maps.faces['empty'].sum():g} of {len(maps.faces)}",
             }
         )
-        facts = identity(maps.method) | {"faces": int(np.isfinite(maps.on_muscles).sum()), "map_by": maps.explained_by}
+        facts = identity(maps.method) | {"faces": int(np.isfinite(own).sum()), "map_by": maps.explained_by}
         numbers += [facts | {"measure": name} | numbers_of(estimate) for name, estimate in made.items()]
     caption = (
         f"Share of the maps on the parts of the face whose muscles moved, on {numbers[0]['faces']} test {task.samples} "
         f"that show what is explained and in which some did, with {level(every.methods)} intervals over {units(task)}; "
-        "students as means over seeds."
+        "students as means over seeds. A map of another such face, laid on this one, says how much would lie there if "
+        "the network always looked at the same place."
     )
     return Table("on-muscles", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
@@ -201,7 +212,7 @@ def _correlations(every: _Every, student: Maps, teacher: Maps, alone: Method | N
     """Mean correlations with the teacher's maps, on the samples and on every resample, each (1 + replicates,)."""
     (taught,) = teacher.maps
     same = _with(student, taught)
-    values = {"same": same, "elsewhere": _with(student, taught[explanations.others(every.faces["fold"].to_numpy())])}
+    values = {"same": same, "elsewhere": _with(student, taught[student.others])}
     if alone is not None:
         values["untaught"] = untaught = _with(every.maps[alone.recipe], taught)
         values["more_than_untaught"] = same - untaught

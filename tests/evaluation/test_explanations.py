@@ -52,12 +52,16 @@ def test_maps_agree_as_their_coarse_cells_correlate():
     assert np.isnan(given[2])  # a map with nothing in it agrees with none
 
 
-def test_another_sample_is_one_of_the_same_networks():
-    folds = np.array([0, 0, 1, 0, 1, 0])
-    places = explanations.others(folds)
-    assert (folds[places] == folds).all()
-    assert (places != np.arange(6)).all()
-    assert sorted(places) == list(range(6))
+def test_another_sample_is_alike_and_of_the_same_networks():
+    folds, true = np.array([0, 0, 1, 0, 1, 0, 1]), np.array([1, 0, 1, 1, 1, 0, 0], bool)
+    places = explanations.others(folds, true)
+    assert places.tolist() == [3, 5, 4, 0, 2, 1, 6]  # of the last there is no other
+
+
+def test_the_share_on_what_moved_is_of_the_whole_map():
+    maps = np.array([[[1.0, 3.0], [0.0, 4.0]]] * 2)
+    moved = np.array([[[0, 1], [1, 0]], [[0, 0], [0, 0]]])
+    np.testing.assert_allclose(explanations.on_parts(maps, moved), [3 / 8, np.nan])
 
 
 def test_the_mean_of_a_resample_is_over_the_samples_that_have_a_value():

@@ -11,10 +11,10 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
 from pipeline.config import ExplainTestsConfig
 from pipeline.evaluation import explanations
+from pipeline.evaluation.muscles import SIDE
 from tests.fakes.classify import Fakes
 
-ON_MUSCLES = {"train_teacher": 0.6, "distill": 0.4}  # share of the maps, by the stage of the model
-AREA = 0.25
+MOVED = slice(8, 24)  # rows and columns of the middle, a quarter of the face
 WAYS = {"train_teacher": "grad-cam", "distill": "attention-gradient"}
 
 
@@ -35,10 +35,11 @@ def explanation(fakes: Fakes, model: Node, explained: int = 12, muscles: bool = 
         task = fakes.task
         output = np.full(len(test), task.positive_output) if len(task.outputs) == 2 else labels
         faces = test[["sample_id", "subject_id"]].assign(empty=False, output=output, true=output == labels)
+        moved = np.zeros((len(test), SIDE, SIDE), np.uint8)
         if muscles:
-            faces = faces.assign(moved=ON_MUSCLES[model.stage], area_moved=AREA)
+            moved[:, MOVED, MOVED] = 1
         arrays.write_table(work.path / explanations.FACES, faces)
-        _write(work, _maps(model, len(test)), test["sample_id"].tolist())
+        _write(work, _maps(model, len(test)), moved, test["sample_id"].tolist())
         text = json.dumps({"method": WAYS[model.stage], "explained": len(test), "empty": 0})
         (work.path / "explanation.json").write_text(text)
         return {"counts": {"explained": len(test), "empty": 0}, "skipped": [], "method": WAYS[model.stage]}
@@ -50,14 +51,14 @@ def explanation(fakes: Fakes, model: Node, explained: int = 12, muscles: bool = 
 def _maps(model: Node, count: int) -> np.ndarray:
     """The teacher's spot in each face; of students without a teacher another one."""
     spots = np.random.default_rng(5).integers(4, 28, (2, count, 2))[int(model.config.teacher == "none")]
-    grid = np.stack(np.mgrid[: explanations.SIDE, : explanations.SIDE], axis=-1)
+    grid = np.stack(np.mgrid[:SIDE, :SIDE], axis=-1)
     distance = ((grid - spots[:, None, None]) ** 2).sum(-1)  # (n, side, side)
     maps = np.exp(-distance / 40) + 0.02 * np.random.default_rng(len(model.slug)).random(distance.shape)
     return (maps / maps.mean((1, 2), keepdims=True)).astype(np.float16)
 
 
-def _write(work, maps: np.ndarray, sample_ids: list[str]) -> None:
-    columns = {"maps": maps, "sample_id": arrays.sample_id_column(sample_ids)}
+def _write(work, maps: np.ndarray, moved: np.ndarray, sample_ids: list[str]) -> None:
+    columns = {"maps": maps, "moved": moved, "sample_id": arrays.sample_id_column(sample_ids)}
     layout = {name: (column.shape, column.dtype) for name, column in columns.items()}
     writer = arrays.open_writer(work.path / explanations.MAPS, "maps", work.fingerprint, layout, {})
     for rows in writer.pending():

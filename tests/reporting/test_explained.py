@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.evaluation.explanations import SIDE
+from pipeline.artifacts.columns import Columns
+from pipeline.evaluation.muscles import SIDE
 from pipeline.reporting import explained, overlays, page
-from tests.fakes.explained import AREA, ON_MUSCLES, explanation
+from tests.fakes.explained import MOVED, explanation
 from tests.reporting.conftest import visible
 
 
@@ -44,14 +45,28 @@ def test_without_explanations_there_is_no_section(material):
     assert explained.heat_maps(material) is None
 
 
-def test_shares_stand_beside_the_area_and_the_teachers(section, mapped):
+def test_shares_stand_beside_the_area_and_what_lies_there_without_looking(section, mapped):
     table = section.tables["on-muscles"]
     assert table.shown["Model"].tolist() == [method.title for method in mapped.shown]
+    shares = {method.title: estimates(table, method.title) for method in mapped.shown}
     for method in mapped.shown:
-        values = estimates(table, method.title)
-        share = ON_MUSCLES["train_teacher" if method.is_teacher else "distill"]
-        assert values[["share", "area", "more"]].tolist() == pytest.approx([share, AREA, share - AREA])
-        assert values.get("than_teacher", np.nan) == pytest.approx(-0.2 if method.is_taught else np.nan, nan_ok=True)
+        values = shares[method.title]
+        assert values["area"] == pytest.approx(0.25)
+        assert values["more"] == pytest.approx(values["share"] - values["elsewhere"])
+        if method.is_taught:
+            teacher = next(m for m in mapped.shown if m.is_teacher and m.teacher == method.teacher)
+            assert values["than_teacher"] == pytest.approx(values["share"] - shares[teacher.title]["share"])
+        else:
+            assert "than_teacher" not in values
+
+
+def test_a_share_is_that_of_the_maps_on_the_faces(section, fakes):
+    (artifact,) = fakes.store.build(explanation(fakes, fakes.model("swin")))
+    stored = Columns(artifact.file("maps.h5"), "maps", artifact.fingerprint)
+    true = explained.read_table(artifact.file("faces.csv"))["true"].to_numpy()
+    maps = stored["maps"][:].astype(float)[true]
+    expected = (maps[:, MOVED, MOVED].sum((1, 2)) / maps.sum((1, 2))).mean()
+    assert estimates(section.tables["on-muscles"], "Swin teacher")["share"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_shares_are_of_faces_that_show_what_is_explained(section, fakes):

@@ -11,7 +11,7 @@ from pipeline.artifacts import arrays
 from pipeline.artifacts.columns import Columns
 from pipeline.config import Architecture
 from pipeline.evaluation import explanations, muscles
-from pipeline.evaluation.explanations import SIDE
+from pipeline.evaluation.muscles import SIDE
 from tests.helpers.explained import EXPRESSION, Explained
 from tests.helpers.networks import TINY
 
