@@ -1,13 +1,12 @@
 """Explain the answers to some test samples by heat maps, the same samples for every model.
 
-Writes ``maps.h5`` (the maps), ``faces.csv`` (a row each: what is explained, whether it is true, and, where 68 points
-and action units are known, how much of the map lies on the parts of the face whose muscles moved) and
-``explanation.json`` (the method, and how many maps have nothing in them).
+Writes ``maps.h5`` (the maps, and where muscles moved) and ``faces.csv`` (a row each: what is explained, whether it is
+true, and, where 68 points and action units are known, how much of the map lies on the parts of the face whose muscles
+moved). The record says the method, and how many maps have nothing in them.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import ExplainTestsConfig
@@ -64,8 +63,6 @@ def run(
     arrays.write_table(work.path / explanations.FACES, rows.assign(output=outputs, true=true))
     _write_maps(work, np.concatenate(maps), np.concatenate(where), table["sample_id"].tolist())
     counts = {"explained": len(table), "empty": int(rows["empty"].sum())}
-    text = json.dumps({"method": method, **counts}, indent=1)
-    (work.path / "explanation.json").write_text(text + "\n", encoding="utf-8")
     return {"counts": counts, "skipped": [], "method": method}
 
 

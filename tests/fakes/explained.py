@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-import pandas as pd
 
 from pipeline.artifacts import arrays
 from pipeline.artifacts.store import Node
 from pipeline.config import ExplainTestsConfig
-from pipeline.evaluation import explanations
+from pipeline.evaluation import explanations, predictions
 from pipeline.evaluation.muscles import SIDE
 from tests.fakes.classify import Fakes
 
@@ -29,19 +26,16 @@ def explanation(fakes: Fakes, model: Node, explained: int = 12, muscles: bool = 
 
     def run(config, work, **inputs) -> dict:
         split = arrays.read_table(inputs["split"].file("split.csv"))
-        detected = fakes.table["sample_id"][fakes.detected]
-        test = split[(split["part"] == "test") & split["sample_id"].isin(detected)].head(explained)
-        labels = pd.Series(fakes.label, fakes.table["sample_id"]).loc[test["sample_id"]].to_numpy()
-        task = fakes.task
-        output = np.full(len(test), task.positive_output) if len(task.outputs) == 2 else labels
-        faces = test[["sample_id", "subject_id"]].assign(empty=False, output=output, true=output == labels)
+        every = predictions.samples_table(fakes.table, split, None, fakes.task)
+        found = every["sample_id"].isin(fakes.table.loc[fakes.detected, "sample_id"])
+        test = every[(every["part"] == "test") & found].head(explained)
+        output, true = explanations.EXPLAINED[fakes.task.kind](test, fakes.task)
+        faces = test[["sample_id", "subject_id"]].assign(empty=False, output=output, true=true)
         moved = np.zeros((len(test), SIDE, SIDE), np.uint8)
         if muscles:
             moved[:, MOVED, MOVED] = 1
         arrays.write_table(work.path / explanations.FACES, faces)
         _write(work, _maps(model, len(test)), moved, test["sample_id"].tolist())
-        text = json.dumps({"method": WAYS[model.stage], "explained": len(test), "empty": 0})
-        (work.path / "explanation.json").write_text(text)
         return {"counts": {"explained": len(test), "empty": 0}, "skipped": [], "method": WAYS[model.stage]}
 
     config = ExplainTestsConfig(fakes.task, explained)

@@ -11,7 +11,8 @@ from pipeline.artifacts.columns import Columns
 from pipeline.evaluation.muscles import SIDE
 from pipeline.reporting import explained, overlays, page
 from tests.fakes.explained import MOVED, explanation
-from tests.reporting.conftest import visible
+from tests.fakes.regress import NumberFakes
+from tests.reporting.conftest import gathered, material_of, visible
 
 
 def with_maps(fakes, material, models, **options):
@@ -129,3 +130,23 @@ def test_an_overlay_is_strongest_where_the_map_is_hottest():
     assert np.array_equal(over[40:], image[40:])
     assert np.abs(over[:6, :6].astype(int) - (0.4 * 100 + 0.6 * np.array([253, 231, 37]))).max() <= 1
     assert np.array_equal(overlays.overlay(image, np.ones((SIDE, SIDE))), image)
+
+
+def test_of_numbers_it_is_what_makes_them_larger(tmp_path):
+    fakes = NumberFakes(tmp_path, subjects=60, size=24)
+    models = fakes.models(seeds=1)
+    material = with_maps(fakes, material_of(fakes, gathered(fakes, models)), models)
+    section = explained.heat_maps(material)
+    assert "speak for a larger pspi" in shown(section, material)
+    answers = {which: section.words[which] for which in ("wrong", "right")}
+    errors = {
+        which: [abs(float(row.truth.split()[-1]) - float(row.maps[1][2])) for row in rows]
+        for which, rows in answers.items()
+    }
+    assert min(errors["wrong"]) > max(errors["right"])
+
+
+def test_a_method_that_is_not_wholly_explained_is_left_out(fakes, mapped):
+    fewer = replace(mapped, explanations=mapped.explanations[1:])  # without the first teacher
+    table = explained.heat_maps(fewer).tables["on-muscles"]
+    assert set(table.shown["Model"]) == {method.title for method in mapped.shown} - {"ResNet teacher"}
