@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,6 @@ from pipeline.artifacts.store import Artifact
 from pipeline.errors import ConfigError, DataError
 from pipeline.evaluation import muscles
 from pipeline.inputs import sample_table
-from pipeline.serving.network import Network
 from pipeline.serving.place import beside
 
 
@@ -33,21 +34,26 @@ class Cached:
     modality: str
 
     @classmethod
-    def beside(cls, model: Path, network: Network) -> Cached:
+    def beside(cls, model: Path, card: Mapping[str, Any], modality: str) -> Cached:
         """Those that lie in the same cache as a model.
+
+        Parameters
+        ----------
+        card : the model's.
+        modality : that it reads.
 
         Raises
         ------
         ConfigError : it lies in none, or the cache no longer has them.
         """
-        inputs = beside(model, network.card.get("inputs_fingerprint", "")) if model.is_dir() else None
+        inputs = beside(model, card.get("inputs_fingerprint", "")) if model.is_dir() else None
         samples = beside(model, inputs.record["inputs"]["samples"]) if inputs else None
         if samples is None:
             raise ConfigError(
                 f"SAMPLE= names a sample of the cache that a model lies in, and MODEL={model} does not lie beside what "
                 "it was trained on. Give a model of a cache, MODEL=cache/<dataset>/student-…, or pictures: INPUT="
             )
-        return cls(inputs, samples, network.reads[0])
+        return cls(inputs, samples, modality)
 
     @cached_property
     def _store(self) -> Columns:

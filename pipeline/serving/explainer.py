@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError
 from pipeline.serving.annotate import PAD, font_of
 from pipeline.serving.answers import Answer, shown
 from pipeline.serving.colors import STRIP, letters
-from pipeline.serving.heat_maps import ALL_POINTS, default_method, fitting, heat_maps, overlay
+from pipeline.serving.heat_maps import ALL_POINTS, check_methods, default_method, fitting, heat_maps, overlay
 from pipeline.serving.network import Network
 
 LEAST_SIDE = 192  # pixels of a face in the picture; a smaller one is enlarged, so that there is room to write
@@ -77,13 +77,9 @@ class Explainer:
     """
 
     def __init__(self, network: Network, method: str, output: str):
-        fits = fitting(network)
-        self.methods: Sequence[str] = {"auto": (default_method(network),), "all": fits}.get(method, (method,))
-        if not set(self.methods) <= set(fits):
-            raise ConfigError(
-                f"METHOD={method} does not fit {network.card['architecture']}, of a task of kind "
-                f"{network.task['kind']}. Choose what fits: METHOD={' or '.join(fits)}"
-            )
+        several = {"auto": lambda: (default_method(network),), "all": lambda: fitting(network)}
+        self.methods: Sequence[str] = several.get(method, lambda: (method,))()
+        check_methods(network, self.methods)
         names = network.task["outputs"]
         if output and output not in names:
             raise ConfigError(f"OUTPUT={output} is none of what the model answers. Choose one: {', '.join(names)}")

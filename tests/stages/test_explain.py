@@ -133,6 +133,8 @@ def test_signals_are_not_explained(pictures, tmp_path):
     model = saved_of_signals(tmp_path / "model", TASKS["skin-conductance"], WindowConfig(), 25.6, 141)
     with pytest.raises(ConfigError, match=r"reads signal; explain explains pictures of one camera"):
         explained(pictures, model, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"reads signal; `explain` explains pictures of one camera"):
+        explain.run(None, "one", model, tmp_path / "out", "cpu")
 
 
 def test_videos_are_not_explained(model, tmp_path):
