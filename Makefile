@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export compress benchmark-student status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export explain compress benchmark-student status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -58,11 +58,12 @@ Each target first makes what it needs; what is fresh is reused.
   distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
-  report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
+  report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES EXPLAINED
   predict          recognise it in pictures, videos, of a camera, in signals   INPUT OUT MODEL STRIDE RESUME
   export           a trained network as ONNX, for timm or for torch, compared   MODEL FORMAT OUT
   compress         a smaller network: pruned, in int8, or both   INT8 PRUNE ROLE HARM REDUCE_RANGE
   benchmark-student  size, speed, accuracy of a network and its compressed forms   ROLE TIMING_S
+  explain          heat maps: which parts of a face an answer rests on   INPUT SAMPLE METHOD OUTPUT MODEL
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES
@@ -184,6 +185,6 @@ bench-gpu: $(environment)
 	$(python) -m tests.benchmarks.gpu
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage predictions
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage predictions explained
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "cache/ is kept: make gc removes what nobody needs, rm -r cache/<dataset> everything."

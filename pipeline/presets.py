@@ -18,6 +18,7 @@ from pipeline.config import (
     Architecture,
     DistillConfig,
     EvaluateConfig,
+    ExplainTestsConfig,
     IndexConfig,
     LabelsConfig,
     ReportConfig,
@@ -58,6 +59,7 @@ class Preset:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     compress: CompressConfig = field(default_factory=CompressConfig)
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
+    explain_tests: ExplainTestsConfig = field(default_factory=ExplainTestsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     teachers: tuple[str, ...] = ("resnet", "swin")
     students: tuple[str, ...] = ("deit",)
@@ -137,6 +139,7 @@ SMOKE = Preset(
     train_teacher=TeacherConfig(**SMOKE_SCHEDULE),
     distill=DistillConfig(**SMOKE_SCHEDULE),
     evaluate=EvaluateConfig(replicates=200),
+    explain_tests=ExplainTestsConfig(explained=4),
     report=ReportConfig(replicates=200, examples=4),
     seeds=(0,),
 )

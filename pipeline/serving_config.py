@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PACKAGES = {"int8": ("onnx", "onnxruntime", "onnxscript"), "prune": ("torch_pruning",)}
 OWN_ANSWERS = "soft"  # the loss, which every kind of task has, that brings a pruned teacher back to what it said
 
+METHODS = ("grad-cam", "rollout", "attention-gradient", "occlusion")  # of heat maps
+
 
 @dataclass(frozen=True)
 class PredictConfig:
@@ -101,3 +103,14 @@ def relearning(model: TeacherConfig | DistillConfig, config: CompressConfig) -> 
         relearns = replace(model, views=1, mix="none", online=False) if model.online else model
     epochs, rate = config.finetune_epochs or model.epochs, config.finetune_rate or model.learning_rate
     return replace(relearns, epochs=epochs, learning_rate=rate, device=config.device, nproc=1)
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    method: str = option(
+        "auto",
+        "Of the heat maps: auto takes the first that fits of grad-cam, attention-gradient and occlusion; all: every "
+        "one that fits, side by side.",
+        choices=("auto", *METHODS, "all"),
+    )
+    output: str = option("", "The class, label, number or point that is explained; by default what is answered.")

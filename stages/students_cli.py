@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from pipeline.config import AlignConfig
-from pipeline.serving_config import PredictConfig
-from stages import benchmark, compress, distill, export, housekeeping, params, predict
+from pipeline.serving_config import ExplainConfig, PredictConfig
+from stages import benchmark, compress, distill, explain, export, housekeeping, params, predict
 from stages.options import asked, common_options, config_options, configured, field_options, listed, store_for
 from stages.session import ROLES, Session
 
@@ -114,6 +114,46 @@ def benchmark_command(role: str, **values: Any) -> None:
         click.echo(benchmark.table(artifact))
 
 
+@click.command("explain")
+@click.option(
+    "--input",
+    "source",
+    type=params.Place(),
+    help="Picture, folder, pattern, or list of paths (.txt); or give SAMPLE.",
+)
+@click.option(
+    "--sample",
+    type=params.Text(),
+    default="",
+    help="A sample_id of the cache that the model lies in, in place of INPUT.",
+)
+@click.option(
+    "--out",
+    type=params.Place(),
+    default=Path("explained"),
+    show_default=True,
+    help="Folder of the table and the overlays.",
+)
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a trained model, or an ONNX file that export wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
+)
+@DEVICE
+@field_options(ExplainConfig)
+@common_options
+@STUDENTS_OF
+def explain_command(
+    source: Path | None, sample: str, out: Path, model: Path | None, device: str, **values: Any
+) -> None:
+    """Show by heat maps which parts of a face or a frame an answer rests on."""
+    config = ExplainConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(ExplainConfig)})
+    explain.check_asked(source, sample)
+    model = model or _newest_student(values | {"device": device})
+    click.echo(housekeeping.shown(explain.run(source, sample, model, out, device, config)))
+
+
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
@@ -124,4 +164,4 @@ def _newest_student(values: dict[str, Any]) -> Path:
     return session.build(session.graph.runs(session.selection)[0])[0].path
 
 
-COMMANDS = (predict_command, export_command, compress_command, benchmark_command)
+COMMANDS = (predict_command, export_command, explain_command, compress_command, benchmark_command)

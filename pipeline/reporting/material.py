@@ -67,6 +67,7 @@ class Material:
     models : the models and their evaluations.
     caches : the teachers' cached answers.
     benchmarks : of compressed forms; one, or none.
+    explanations : heat maps of the models.
     """
 
     config: ReportConfig
@@ -78,6 +79,7 @@ class Material:
     models: list[Artifact]
     caches: list[Artifact]
     benchmarks: Sequence[Artifact] = ()
+    explanations: Sequence[Artifact] = ()
 
     @property
     def task(self) -> Task:
@@ -102,7 +104,8 @@ class Material:
     @property
     def artifacts(self) -> list[Artifact]:
         """All that went into the report."""
-        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models, *self.benchmarks]
+        also = (*self.benchmarks, *self.explanations)
+        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models, *also]
 
     @cached_property
     def shown(self) -> list[Method]:

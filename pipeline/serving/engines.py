@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline import models
 from pipeline.artifacts import cards
@@ -29,11 +29,13 @@ class Engine(Protocol):
     card : of the network.
     device : where its inputs lie.
     unflagged : why it cannot tell what is unlike its training inputs, and what to do; empty where it can.
+    module : the network, where it is one of torch, for whoever looks into it; else None.
     """
 
     card: dict[str, Any]
     device: str
     unflagged: str
+    module: nn.Module | None
 
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs, float32, shape (B, C), of a batch as ``models.logits`` takes it, and how strange each input is.
@@ -58,14 +60,14 @@ class TorchEngine:
     def __init__(self, model: Artifact | Path, device: str):
         network, self.card = models.load_model(model)
         domain = models.load_domain(model, network, self.card)
-        self.device, self._network = device, network.to(device)
+        self.device, self.module = device, network.to(device)
         self._judged = Judged(network, domain, batches.specs(self.card)).eval().to(device) if domain else None
         self.unflagged = "" if domain else onnx_file.UNKNOWING
 
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs of a batch, and how strange its inputs are, as of ``Engine``."""
         if self._judged is None:
-            return models.logits(self._network, inputs).cpu().numpy(), None
+            return models.logits(self.module, inputs).cpu().numpy(), None
         with torch.inference_mode():
             logits, scores = self._judged(inputs)
         return logits.cpu().numpy(), scores.cpu().numpy()

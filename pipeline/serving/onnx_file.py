@@ -199,6 +199,7 @@ class OnnxEngine:
     ----------
     card : of the network.
     device : where its inputs lie.
+    module : as of ``engines.Engine``.
 
     Raises
     ------
@@ -206,7 +207,7 @@ class OnnxEngine:
     MissingDependencyError : onnx or onnxruntime is not installed.
     """
 
-    device = "cpu"
+    device, module = "cpu", None
 
     def __init__(self, path: Path, threads: int = 0):
         (runtime,) = needed("onnxruntime")

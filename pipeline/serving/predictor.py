@@ -162,7 +162,7 @@ class Predictor:
         """
         with self._spent("detect"):
             image, faces = self.aligner.faces(path)
-        return image, self._answered(image, faces)
+        return image, self.answered(image, faces)
 
     def look(self, image: np.ndarray, near: Sequence[Sequence[float]] | None = None) -> list[FacePrediction]:
         """What the network says of every face of a frame, from left to right.
@@ -174,7 +174,7 @@ class Predictor:
         """
         with self._spent("detect"):
             faces = self.aligner.frame(Image.fromarray(image), near)
-        return self._answered(image, faces)
+        return self.answered(image, faces)
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:
         """What the network answers to aligned faces: float32, shape (faces, C)."""
@@ -187,7 +187,8 @@ class Predictor:
         with self._spent("network"):
             return self.network.read({"rgb": stacked})
 
-    def _answered(self, image: np.ndarray, faces: list[AlignedFace]) -> list[FacePrediction]:
+    def answered(self, image: np.ndarray, faces: list[AlignedFace]) -> list[FacePrediction]:
+        """What the network says of aligned faces of a picture, uint8, shape (height, width, 3)."""
         logits, scores = self.read(faces)
         answers = self.network.answers(logits, np.array([face.warp for face in faces]), scores)
         return [

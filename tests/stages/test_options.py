@@ -42,6 +42,8 @@ TEXTS = {
     "out": ("results",),
     "source": ("data/demo/pain",),
     "model": ("data/demo/weights",),
+    "sample": ("1000000033_NoPain_Man_Young.jpg#right",),
+    "output": ("pain", "p30"),
     "formats": ("onnx", "timm,torchscript,pt2"),
 }
 PREFIXES = ("teacher_", "labels_", "split_")
