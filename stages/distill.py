@@ -49,7 +49,7 @@ def run(
     from pipeline.artifacts import arrays
     from pipeline.compute import distributed
     from pipeline.inputs import prepared, sample_table
-    from pipeline.inputs.views.plan import Plan
+    from pipeline.inputs.views.plan import Plan, broken_look
     from pipeline.reporting import runs
     from pipeline.training import supervised
 
@@ -64,11 +64,12 @@ def run(
     by_role = _targets(config, inputs, teachers, train)
     learned, budget = _labelled(config, train, assigned)
     prepare = prepared.entry(inputs)
+    strong = broken_look(config.views_strength, config.task.prepare)
     lesson = supervised.Lesson(
         config.task,
         learned,
         val,
-        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability),
+        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability, strong),
         config.loss,
         config.temperature,
         by_role,
@@ -84,6 +85,7 @@ def run(
         "views": config.views,
         "folds": config.folds,
         "mix": config.mix,
+        "views_strength": config.views_strength,
         "online": config.online,
         "labelled": config.labelled,
         **budget,
