@@ -42,9 +42,9 @@ class Recipe:
     views : seeded views of each sample that the teacher answered for; 1: the sample itself alone.
     folds : cross-fitted teachers behind the labels; 0: one teacher that saw every training subject.
     mix : how training pictures are mixed, ``none`` if they are not.
-    views_strength : ``strong`` where the views of pictures break their look, too.
     online : whether the teacher ran while the student learned.
     labelled : training subjects whose true labels the student knew, or, below 1, their share; 0: all.
+    views_strength : ``strong`` where the views of pictures break their look, too.
     """
 
     student: str
@@ -53,9 +53,9 @@ class Recipe:
     views: int = 1
     folds: int = 0
     mix: str = "none"
-    views_strength: str = PLAIN
     online: bool = False
     labelled: float = 0.0
+    views_strength: str = PLAIN
 
     @classmethod
     def of(cls, config: Mapping[str, Any], is_teacher: bool) -> Recipe:
