@@ -39,7 +39,7 @@ def compressed(pictures: Tensor, factors: Tensor) -> Tensor:
     float32, shape (B, 3, s, s), 0 to 1; nothing finer than ``BASE`` pixels a side is left.
     """
     side, (to_ycc, to_rgb, waves, steps) = pictures.shape[-1], _tables(pictures.device)
-    colours = torch.einsum("kc,bchw->bkhw", to_ycc, _resized(pictures, BASE))
+    colours = to_ycc @ _resized(pictures, BASE).flatten(2)  # (B, 3, BASE * BASE)
     batch, across = len(colours), BASE // BLOCK
     blocks = colours.view(batch, 3, across, BLOCK, across, BLOCK).transpose(3, 4)  # (B, 3, rows, columns, 8, 8)
     steps = steps * factors[:, None]  # (B, 3, 1, 1, 64)
@@ -47,8 +47,8 @@ def compressed(pictures: Tensor, factors: Tensor) -> Tensor:
     for _ in range(2):
         numbers = numbers - torch.sin(2 * pi * numbers) / (2 * pi)
     blocks = ((numbers * steps) @ waves).unflatten(-1, (BLOCK, BLOCK))
-    colours = blocks.transpose(3, 4).reshape(batch, 3, BASE, BASE)
-    return _resized(torch.einsum("ck,bkhw->bchw", to_rgb, colours).clamp_(0, 1), side)
+    colours = to_rgb @ blocks.transpose(3, 4).reshape(batch, 3, BASE * BASE)
+    return _resized(colours.clamp_(0, 1).view(batch, 3, BASE, BASE), side)
 
 
 @cache

@@ -171,22 +171,24 @@ def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec, look: np.nd
     """
     drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))  # each (B,)
     pictures = _pooled(images, spec.size)
+    places = _places(drawn, pictures, spec.size)
+    warped = _warped(pictures, places)
     if look is None:
-        return _coloured(_warped(pictures, drawn, spec.size), pictures, drawn, spec)
+        return _coloured(warped, pictures, drawn, spec)
     seen, broken = InputSpec(spec.size, (0.0,) * 3, (1.0,) * 3), strong.Look(look, images.device)
-    covered = broken.covered(_warped(pictures, drawn, spec.size), _places(drawn, pictures, spec.size))
+    covered = broken.covered(warped, places)
     return _standardised(broken.taken(_coloured(covered, pictures, drawn, seen)), spec)
 
 
 def warp(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
     """One view of each picture by its geometry alone, as the network reads it; as of ``augment``, of any channels."""
     drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))
-    return _standardised(_warped(_pooled(images, spec.size), drawn, spec.size), spec)
+    pictures = _pooled(images, spec.size)
+    return _standardised(_warped(pictures, _places(drawn, pictures, spec.size)), spec)
 
 
-def _warped(pictures: Tensor, drawn: dict[str, Tensor], size: int) -> Tensor:
+def _warped(pictures: Tensor, places: Tensor) -> Tensor:
     """Pictures (B, C, s, s) flipped, turned, cropped and resized, shape (B, C, size, size)."""
-    places = _places(drawn, pictures, size)
     return F.grid_sample(pictures, places, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
