@@ -89,7 +89,7 @@ def of_faces(view_seed: int, sample_keys: np.ndarray, view: int | np.ndarray) ->
         "occluder_height": _between(OCCLUDES, drawn["occluder_height"]),
         "occluder_round": drawn["occluder_round"] < 0.5,
     }
-    columns |= _fill(drawn, "background_") | _fill(drawn, "occluder_")
+    columns |= _drawn_fill(drawn, "background_") | _drawn_fill(drawn, "occluder_")
     return np.stack([columns[name] for name in PARAMETERS], axis=1).astype(np.float32)
 
 
@@ -112,7 +112,7 @@ def _between(bounds: tuple[float, float], draws: np.ndarray) -> np.ndarray:
     return bounds[0] + (bounds[1] - bounds[0]) * draws
 
 
-def _fill(drawn: Mapping[str, np.ndarray], of: str) -> dict[str, np.ndarray]:
+def _drawn_fill(drawn: Mapping[str, np.ndarray], of: str) -> dict[str, np.ndarray]:
     """A fill: a third of them one colour, a third a gradient between two, a third that with a texture."""
     kind = drawn[f"{of}texture"]
     colours = []
@@ -137,8 +137,12 @@ class Look:
     """
 
     def __init__(self, parameters: np.ndarray, device: torch.device):
-        self._numbers = dict(zip(PARAMETERS, parameters.T, strict=True))
-        self._device = device
+        self._parameters, self._device = parameters, device
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A number of each view, float32, shape (B, 1, 1, 1)."""
+        column = np.ascontiguousarray(self._parameters[:, PARAMETERS.index(name)])
+        return torch.from_numpy(column).to(self._device).view(-1, 1, 1, 1)
 
     def covered(self, pictures: Tensor, places: Tensor) -> Tensor:
         """Pictures with another background, and with something before the face.
@@ -148,8 +152,8 @@ class Look:
         pictures : float32, shape (B, 3, s, s), 0 to 1; changed in place.
         places : float32, shape (B, s, s, 2), x and y of each pixel in the sample's own picture, -1 and 1 its edges.
         """
-        for name, of in (("background_shown", "background_"), ("occluder_width", "occluder_")):
-            self._some(name, pictures, lambda some, get, rows, of=of: self._fill(some, get, places[rows], of))
+        for name, cover in (("background_shown", _with_background), ("occluder_width", _with_occluder)):
+            self._change(pictures, name, lambda some, look, rows, cover=cover: cover(some, look, places[rows]))
         return pictures
 
     def taken(self, pictures: Tensor) -> Tensor:
@@ -159,54 +163,49 @@ class Look:
         ----------
         pictures : float32, shape (B, 3, s, s), 0 to 1; changed in place.
         """
-        warmth, tint, gamma = (self._column(name) for name in ("warmth", "tint", "gamma"))
-        factors = torch.cat([warmth + tint, -tint, tint - warmth], dim=1).exp()  # (B, 3, 1, 1)
-        pictures.mul_(factors).clamp_(0, 1).pow_(gamma.exp())
-        self._some("blur", pictures, lambda some, get, _: _blurred(some, get("blur")))
-        self._some("noise", pictures, lambda some, get, _: self._noisy(some, get))
-        self._some("compression", pictures, lambda some, get, _: compressed(some, get("compression")))
+        factors = torch.cat([self["tint"] + self["warmth"], -self["tint"], self["tint"] - self["warmth"]], dim=1).exp()
+        pictures.mul_(factors).clamp_(0, 1).pow_(self["gamma"].exp())
+        self._change(pictures, "blur", lambda some, look, _: _blurred(some, look["blur"]))
+        self._change(pictures, "noise", lambda some, look, _: _noisy(some, look))
+        self._change(pictures, "compression", lambda some, look, _: compressed(some, look["compression"]))
         return pictures
 
-    def _some(self, name: str, pictures: Tensor, change: Callable[..., Tensor]) -> None:
-        """Change the pictures of which a number is not zero."""
-        rows = np.flatnonzero(self._numbers[name])
+    def _change(self, pictures: Tensor, name: str, change: Callable[[Tensor, Look, Tensor], Tensor]) -> None:
+        """Change the pictures of which a number is not zero: given these, their look and their rows."""
+        rows = np.flatnonzero(self._parameters[:, PARAMETERS.index(name)])
         if len(rows):
             places = torch.from_numpy(rows).to(self._device)
-            pictures[places] = change(pictures[places], lambda wanted: self._column(wanted, rows), places)
-
-    def _column(self, name: str, rows: np.ndarray | slice = slice(None)) -> Tensor:
-        """A number of each picture, shape (b, 1, 1, 1)."""
-        return torch.from_numpy(np.ascontiguousarray(self._numbers[name][rows])).to(self._device).view(-1, 1, 1, 1)
-
-    def _fill(self, pictures: Tensor, get: Callable[[str], Tensor], places: Tensor, of: str) -> Tensor:
-        x, y = places[:, None, ..., 0], places[:, None, ..., 1]  # (b, 1, s, s)
-        first, second = (torch.cat([get(of + name) for name in FILL[at : at + 3]], dim=1) for at in (0, 3))
-        ramp = 0.5 + 0.35 * (x * get(of + "angle").cos() + y * get(of + "angle").sin())
-        shift = get(of + "texture_x"), get(of + "texture_y")
-        texture = _shifted(_tile(1, self._device), *shift, pictures.shape[-1])
-        fill = (torch.lerp(first, second, ramp) + get(of + "texture") * texture).clamp_(0, 1)
-        return torch.lerp(pictures, fill, COVERS[of](x, y, get))
-
-    def _noisy(self, pictures: Tensor, get: Callable[[str], Tensor]) -> Tensor:
-        grain = _shifted(_tile(0, self._device), get("noise_x"), get("noise_y"), pictures.shape[-1])
-        return torch.addcmul(pictures, get("noise"), grain).clamp_(0, 1)
+            pictures[places] = change(pictures[places], Look(self._parameters[rows], self._device), places)
 
 
-def _outside(x: Tensor, y: Tensor, get: Callable[[str], Tensor]) -> Tensor:
-    """Where the background is: 1 outside the ellipse, 0 inside, and a soft edge."""
-    distance = torch.hypot(x / get("background_width"), (y - CENTRE_Y) / get("background_height"))
-    return ((distance - 1) / EDGE + 0.5).clamp_(0, 1)
+def _with_background(pictures: Tensor, look: Look, places: Tensor) -> Tensor:
+    """Pictures with the fill outside an ellipse, whose edge is soft."""
+    x, y = places[:, None].unbind(-1)  # each (b, 1, s, s)
+    distance = torch.hypot(x / look["background_width"], (y - CENTRE_Y) / look["background_height"])
+    return torch.lerp(pictures, _fill(look, "background_", x, y), ((distance - 1) / EDGE + 0.5).clamp_(0, 1))
 
 
-def _inside(x: Tensor, y: Tensor, get: Callable[[str], Tensor]) -> Tensor:
-    """Where the occluder is: 1 in its box or ellipse."""
-    x = (x - get("occluder_x")).abs() / get("occluder_width")
-    y = (y - get("occluder_y")).abs() / get("occluder_height")
-    distance = torch.where(get("occluder_round") > 0, torch.hypot(x, y), torch.maximum(x, y))
-    return (distance < 1).to(x.dtype)
+def _with_occluder(pictures: Tensor, look: Look, places: Tensor) -> Tensor:
+    """Pictures with the fill in a box or an ellipse."""
+    x, y = places[:, None].unbind(-1)
+    across = (x - look["occluder_x"]).abs() / look["occluder_width"]
+    down = (y - look["occluder_y"]).abs() / look["occluder_height"]
+    distance = torch.where(look["occluder_round"] > 0, torch.hypot(across, down), torch.maximum(across, down))
+    return torch.where(distance < 1, _fill(look, "occluder_", x, y), pictures)
 
 
-COVERS = {"background_": _outside, "occluder_": _inside}
+def _fill(look: Look, of: str, x: Tensor, y: Tensor) -> Tensor:
+    """What a background or an occluder looks like at places of the picture, shape (b, 3, s, s)."""
+    first, second = (torch.cat([look[of + name] for name in FILL[at : at + 3]], dim=1) for at in (0, 3))
+    ramp = 0.5 + 0.35 * (x * look[of + "angle"].cos() + y * look[of + "angle"].sin())
+    texture = _shifted(_tile(1, x.device), look[of + "texture_x"], look[of + "texture_y"], x.shape[-1])
+    return (torch.lerp(first, second, ramp) + look[of + "texture"] * texture).clamp_(0, 1)
+
+
+def _noisy(pictures: Tensor, look: Look) -> Tensor:
+    """Pictures with grain of each one's own deviation."""
+    grain = _shifted(_tile(0, pictures.device), look["noise_x"], look["noise_y"], pictures.shape[-1])
+    return torch.addcmul(pictures, look["noise"], grain).clamp_(0, 1)
 
 
 def _blurred(pictures: Tensor, deviations: Tensor) -> Tensor:
