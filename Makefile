@@ -68,7 +68,7 @@ Each target first makes what it needs; what is fresh is reused.
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES
   synthesize       render faces, simulate signals, paint frames   FORM N OUT SEED HEIGHT QUALITY
-  pretrain         pretrain the demo set's small backbones     N SEED OUT
+  pretrain         pretrain the demo set's small backbones     N SEED VIEWS_STRENGTH OUT
   test             ruff, then pytest with coverage             TESTS
   lint             ruff check and format --check
   attack           kills, damage, hostile values; half an hour   SEED ONLY SCALE
@@ -116,6 +116,7 @@ Each target first makes what it needs; what is fresh is reused.
   FOLDS           0                        teachers, each labelling subjects it has not seen; 0: one teacher
   MIX             none *                   cutmix or mixup: views with another face in them, for VIEWS above 1
   MIX_PROBABILITY 1 *                      share of the views that are mixed
+  VIEWS_STRENGTH  plain                    strong: views that break the look of pictures, too
   ONLINE          false                    ask the teacher in every step instead of its cache
   TEMPERATURE     4                        of the losses that soften logits
   EPOCHS          demo 2, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')

@@ -2,7 +2,8 @@
 
 One frozen dataclass per stage holds its defaults; the command line and the records read them from here and from
 nowhere else. A field made with ``affects=False`` cannot change the result (a number of processes, a device) and stays
-out of the fingerprint of the artifact.
+out of the fingerprint of the artifact; one made with ``later=True`` does while it has its default, so that artifacts of
+before there was such a field stay fresh.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ SYNTHETIC_FORMS = ("pairs", "expression", "skin-conductance", "fire-smoke")
 NO_TEACHER = "none"
 ONE_SPLIT, EACH_SUBJECT = "0", "subject"  # values of CV= that are no number of folds
 UNITS = ("subject", "sample")  # what a split may divide
+PLAIN, STRONG = "plain", "strong"  # views of pictures
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")  # auto: bfloat16 where the hardware has it
 
 
@@ -58,6 +60,16 @@ def raw_data() -> Any:
 def channel() -> Any:
     """The option of the signals that are read: what cannot be used is told by them, too."""
     return option("gsr", "Signals: channel by its name in the files' header, or several: gsr,ecg.")
+
+
+def views_strength() -> Any:
+    """The option of what views of pictures are: of teachers, labels and students alike."""
+    return option(
+        PLAIN,
+        "Views of pictures: plain, or strong: also blur, noise, compression, light, background and what hides a part.",
+        later=True,
+        choices=(PLAIN, STRONG),
+    )
 
 
 def fingerprinted(config: Any) -> dict[str, Any]:
@@ -73,8 +85,9 @@ def as_dict(config: Any) -> dict[str, Any]:
 def _plain(value: Any, wanted: str) -> Any:
     """A value as JSON can hold it; of dataclasses the fields whose metadata do not deny what is wanted."""
     if dataclasses.is_dataclass(value):
-        fields = [f.name for f in dataclasses.fields(value) if f.metadata.get(wanted, True)]
-        return {name: _plain(getattr(value, name), wanted) for name in fields}
+        fields = {f: getattr(value, f.name) for f in dataclasses.fields(value) if f.metadata.get(wanted, True)}
+        as_before = [f for f in fields if wanted == "affects" and f.metadata.get("later") and fields[f] == f.default]
+        return {f.name: _plain(held, wanted) for f, held in fields.items() if f not in as_before}
     if isinstance(value, Mapping):
         return {str(k): _plain(v, wanted) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -316,6 +329,7 @@ class TrainingConfig:
     )
     stop_on: str = option("val_loss", "Column of history.csv by which epochs are compared.")
     class_weights: str = option("none", "Weights of the classes in the loss.", choices=("none", "balanced"))
+    views_strength: str = views_strength()
     augment: bool = option(True, "Train on augmented views; false: on the input itself alone.")
     precision: str = option("float32", "Arithmetic of the forward pass.", choices=PRECISIONS)
     checkpoint_s: float = option(30.0, "Seconds between checkpoints.", affects=False, least=0, most=1e6)
@@ -363,6 +377,7 @@ class ViewsConfig:
     view_seed: int = seed("Seed of the students' views.")
     mix: str = option("none", "Mix views with those of other samples.", choices=("none", "cutmix", "mixup"))
     mix_probability: float = option(1.0, "Share of the views that are mixed.", above=0, most=1)
+    views_strength: str = views_strength()
     folds: int = option(
         0,
         "Cross-fitted teachers, each labelling the subjects it has not seen; 0: one teacher.",
@@ -476,6 +491,7 @@ class PretrainConfig:
     guide_weight: float = option(
         2.0, "Weight of the convolutional guide's feature maps in a transformer's loss.", least=0, most=MOST_RATE
     )
+    views_strength: str = views_strength()
     precision: str = option("auto", "Arithmetic of the forward pass.", choices=PRECISIONS)
     device: str = device()
     architecture: Architecture = field(default=Architecture("resnet10t"))

@@ -32,6 +32,7 @@ def option(
     help: str,
     *,
     affects: bool = True,
+    later: bool = False,
     choices: tuple[str, ...] = (),
     least: float | None = None,
     above: float | None = None,
@@ -45,14 +46,16 @@ def option(
     Parameters
     ----------
     affects : whether it can change the result.
+    later : whether artifacts were made before there was such an option: its default is what they were made by.
     least, above, most, below : bounds of a number, two of them without the bound itself.
     or_zero : whether a whole number may be 0, too, which then has a meaning of its own.
     form : of a text: ``text``, ``device``, ``data`` (paths with commas), ``weights`` (a word or a path) or
         ``folds`` (of cross-validation).
     """
     bounds = {"least": least, "above": above, "most": most, "below": below}
-    metadata = {"help": help, "affects": affects, "choices": choices, "form": form, "or_zero": or_zero}
-    return field(default=default, metadata={**metadata, **bounds})
+    metadata = {"help": help, "affects": affects, "later": later}
+    shown = {"choices": choices, "form": form, "or_zero": or_zero}
+    return field(default=default, metadata={**metadata, **shown, **bounds})
 
 
 def seed(help: str, default: int = 0, **more: Any) -> Any:

@@ -53,6 +53,7 @@ def run(
         "views": config.views,
         "folds": config.folds,
         "mix": config.mix,
+        "views_strength": config.views_strength,
         "online": config.online,
         "labelled": config.labelled,
         **budget,

@@ -24,6 +24,7 @@ from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import Node
 from pipeline.config import (
     NO_TEACHER,
+    PLAIN,
     Architecture,
     DistillConfig,
     PretrainConfig,
@@ -47,7 +48,8 @@ from pipeline.tasks.objective import (
 )
 
 GUIDE = "resnet"  # the family that is pretrained first and leads the others
-GROWS = ("views", "features", "view_seed", "mix", "mix_probability")  # labels that differ in these have some in common
+# Labels that differ in these have some in common.
+GROWS = ("views", "features", "view_seed", "mix", "mix_probability", "views_strength")
 
 
 @cache
@@ -176,7 +178,9 @@ class Graph:
         config = replace(config, teacher=name, folds=folds, fold=fold, learns=learns, architecture=network)
         if learns == "true":  # no shape is modelled
             config = replace(config, shape_share=TeacherConfig.shape_share, procrustes=TeacherConfig.procrustes)
-        return self._node("train_teacher", self._slug("teacher", name, f"f{folds}-{fold}" if folds else ""), config)
+        _check_strength(config)
+        slug = self._slug("teacher", name, *_strength(config), f"f{folds}-{fold}" if folds else "")
+        return self._node("train_teacher", slug, config)
 
     def teachers(self, name: str, folds: int = 0) -> dict[str, Node]:
         """The teacher, or the ``folds`` cross-fitted ones, by the names that the labels' record gives them."""
@@ -189,7 +193,7 @@ class Graph:
             self.preset.teacher_labels, teacher=teacher, views=views, folds=folds, features=",".join(wanted)
         )
         if views == 1:  # the sample itself: nothing is drawn
-            config = replace(config, view_seed=0, mix="none", mix_probability=1.0)
+            config = replace(config, view_seed=0, mix="none", mix_probability=1.0, views_strength=PLAIN)
         slug = self._slug("labels", teacher, *_drawn(config), *wanted)
         return self._node("teacher_labels", slug, config, GROWS, **self.teachers(teacher, folds))
 
@@ -359,13 +363,15 @@ class Graph:
         architecture = replace(networks[family], weights="random", trained="all")
         guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, networks, config)}
         config = replace(config, architecture=architecture)
-        return self._node("pretrain", f"pretrained-{architecture.label}", config, **guide)
+        slug = "-".join(("pretrained", architecture.label, *_strength(config)))
+        return self._node("pretrain", slug, config, **guide)
 
 
 def _check(config: DistillConfig) -> None:
     """Refuse what no label, or no cached one, can be right for."""
     if config.mix != "none" and config.task.kind == "points":
         raise ConfigError(f"MIX={config.mix}: two faces in one picture have no points of one face. Leave MIX out.")
+    _check_strength(config)
     if config.teacher == NO_TEACHER:
         return
     if config.mix != "none" and config.views == 1 and not config.online:
@@ -379,11 +385,35 @@ def _check(config: DistillConfig) -> None:
         raise ConfigError(f"ONLINE=1 asks one teacher in every step, FOLDS={config.folds} has several. Leave one out.")
 
 
+def _check_strength(config: TrainingConfig) -> None:
+    """Refuse to break the look of what has none, or of no views.
+
+    Raises
+    ------
+    ConfigError : the task reads no photographs, or its networks learn from the inputs themselves.
+    """
+    if config.views_strength == PLAIN:
+        return
+    task, asked = config.task, f"VIEWS_STRENGTH={config.views_strength}"
+    if "rgb" not in (*task.teacher_inputs, *task.student_inputs):
+        raise ConfigError(
+            f"{asked} breaks the look of pictures, and TASK={task.name} reads {', '.join(task.student_inputs)}. "
+            "Leave VIEWS_STRENGTH out"
+        )
+    if not config.augment:
+        raise ConfigError(f"AUGMENT=false trains on the input itself, {asked} is of views. Leave one out")
+
+
+def _strength(config: TrainingConfig | ViewsConfig | PretrainConfig) -> list[str]:
+    """The part of a slug that says that views are no plain ones."""
+    return [] if config.views_strength == PLAIN else [config.views_strength]
+
+
 def _drawn(config: ViewsConfig) -> list[str]:
     """The parts of a slug that say which views were drawn and by how many teachers they were labelled."""
     views = [f"v{config.views}"] if config.views > 1 else []
     mix = [config.mix] if config.mix != "none" else []
-    return views + mix + ([f"f{config.folds}"] if config.folds else [])
+    return views + mix + _strength(config) + ([f"f{config.folds}"] if config.folds else [])
 
 
 def _plain(part: str) -> str:

@@ -91,6 +91,7 @@ It knows rendered faces; that it reads the faces of people is not shown.
 | faces | {counts["faces"]:,} of {counts["identities"]:,} identities, none of them in the demo set |
 | held out | {counts["held_out_faces"]:,} faces of other identities than were trained on |
 | steps | {summary["steps"]:,} of {config["batch_size"]} faces; epoch {summary["best_epoch"]} of {config["epochs"]} |
+| views | {config["views_strength"]} |
 | time | {summary["seconds"]:,.0f} s ({summary["device"]}) |
 | mean correlation of action units | {scores["mean_correlation"]:.3f} |
 | landmarks, NME (outer eye corners) | {scores["nme"]:.4f} |

@@ -18,7 +18,7 @@ from pipeline.errors import ArtifactError
 STAND_IN = {"distill": "train_teacher"}  # what a stage's time is judged by before this cache has seen any of it
 COUNTED = ("epochs", "views")  # with which time grows; the first that a stage has
 MOST_NAMED = 8  # artifacts that are made first: folds have hundreds
-COSTLY = ("architecture", "batch_size", "precision", "augment", "mix", "online")
+COSTLY = ("architecture", "batch_size", "precision", "augment", "mix", "views_strength", "online")
 
 
 def announce(store: ArtifactStore, grid: Sequence[Sequence[Node]], targets: Sequence[Node]) -> str:

@@ -133,6 +133,7 @@ def _attrs(config: LabelsConfig, job: LabelJob, inputs: Artifact, teachers: list
         "view_seed": config.view_seed,
         "mix": config.mix,
         "mix_probability": config.mix_probability,
+        "views_strength": config.views_strength,
         "folds": config.folds,
         "precision": devices.arithmetic(ensemble.device, ensemble.precision),
     }
@@ -148,7 +149,7 @@ def _with_most_views(relatives: list[LabelStore], config: LabelsConfig, features
         for relative in relatives
         if relative.views is not None
         and (relative.attrs["views"] > 1) == (config.views > 1)  # one view is the sample itself, not the first of many
-        and all(relative.attrs[name] == value for name, value in drawn.items())
+        and all(relative.attrs.get(name, DRAWN[name]) == value for name, value in drawn.items())
         and all(name in relative.views for name in features)
     ]
     return max(fit, key=lambda relative: relative.attrs["views"], default=None)

@@ -35,7 +35,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
     from pipeline.compute import distributed
     from pipeline.inputs import prepared, sample_table
     from pipeline.inputs.split import fold_of
-    from pipeline.inputs.views.plan import Plan, teacher_seed
+    from pipeline.inputs.views.plan import Plan, broken_look, teacher_seed
     from pipeline.reporting import runs
     from pipeline.training import supervised
     from pipeline.training.soft_points import SoftPoints
@@ -55,7 +55,8 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         soft = SoftPoints.fit(config.task, train, config.shape_share, config.procrustes)
         distributed.team().once(lambda: soft.save(work.path))
         train, val, facts = soft.of(train), soft.of(val), {"shape_model": soft.facts()}
-    plan = Plan(teacher_seed(config.seed), augment=config.augment)
+    strong = broken_look(config.views_strength, config.task.prepare)
+    plan = Plan(teacher_seed(config.seed), augment=config.augment, strong=strong)
     prepare = prepared.entry(inputs)
     origin = {
         "role": "teacher",
@@ -64,6 +65,7 @@ def run(config: TeacherConfig, work: Work, samples: Artifact, inputs: Artifact, 
         "learned_from": runs.learned_from(samples),
         "folds": config.folds,
         "fold": config.fold,
+        "views_strength": config.views_strength,
         "inputs_fingerprint": inputs.fingerprint,
         "prepare": prepare,
         "split_fingerprint": split.fingerprint,

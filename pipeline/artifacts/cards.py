@@ -222,6 +222,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     folds: Count | UnsetType = UNSET
     fold: Count | UnsetType = UNSET
     mix: Name | UnsetType = UNSET
+    views_strength: Name | UnsetType = UNSET
     online: bool | UnsetType = UNSET
     labelled: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
     labelled_subjects: Count | UnsetType = UNSET

@@ -16,18 +16,26 @@ import numpy as np
 
 from pipeline.artifacts.columns import Columns
 from pipeline.artifacts.store import Artifact
-from pipeline.config import ViewsConfig
+from pipeline.config import PLAIN, LabelsConfig, ViewsConfig
 from pipeline.errors import ArtifactError
-from pipeline.inputs.views.plan import Plan
+from pipeline.inputs.views.plan import Plan, broken_look
 from pipeline.tasks import DEFAULT
 
-DRAWN = ("view_seed", "mix", "mix_probability")  # what says which views there are, besides their number
+# What says which views there are, besides their number, and what it is where labels do not say it.
+DRAWN = {"view_seed": 0, "mix": "none", "mix_probability": 1.0, "views_strength": PLAIN}
 LABELS, VIEWS = "labels.h5", "views.h5"
 
 
-def plan_of(config: ViewsConfig) -> Plan:
+def plan_of(config: LabelsConfig) -> Plan:
     """The views that a config asks a teacher for; with one view it is the face itself."""
-    return Plan(config.view_seed, config.views, config.mix, config.views > 1, config.mix_probability)
+    return Plan(
+        config.view_seed,
+        config.views,
+        config.mix,
+        config.views > 1,
+        config.mix_probability,
+        broken_look(config.views_strength, config.task.prepare),
+    )
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ def open_checked(
     if wanted and wanted.views > 1:
         expected |= {name: getattr(wanted, name) for name in DRAWN}
     for name, value in expected.items():
-        made = store.json(name) if isinstance(value, (list, dict)) else store.attrs[name]
+        made = store.json(name) if isinstance(value, (list, dict)) else store.attrs.get(name, DRAWN.get(name))
         if made != value:
             raise ArtifactError(
                 f"{labels.path.name} was made for {name} {made}, wanted is {value}. "
@@ -131,6 +139,7 @@ def command(attrs: Mapping[str, Any], wanted: ViewsConfig | None = None) -> str:
     chosen = attrs if wanted is None else vars(wanted)
     task = f"TASK={attrs['task']} " if attrs["task"] != DEFAULT else ""
     text = f"make teacher-labels {task}TEACHER={attrs['name']} VIEWS={chosen['views']}"
-    for name, default in (("view_seed", 0), ("mix", "none"), ("mix_probability", 1.0), ("folds", 0)):
-        text += f" {name.upper()}={chosen[name]}" if chosen[name] != default else ""
+    for name, default in (*DRAWN.items(), ("folds", 0)):
+        value = chosen.get(name, default)
+        text += f" {name.upper()}={value}" if value != default else ""
     return text

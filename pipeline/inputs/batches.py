@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pipeline.artifacts.columns import Column
 from pipeline.inputs import keyed_random, streaming
-from pipeline.inputs.views import image, signal
+from pipeline.inputs.views import image, signal, strong
 from pipeline.inputs.views.image import InputSpec
 from pipeline.inputs.views.plan import Draw, Drawn, Plan, Views
 from pipeline.inputs.views.signal import SignalSpec
@@ -35,6 +35,7 @@ class Modality(NamedTuple):
     blank : one raw input of nothing that fits a spec, on a device.
     draws : by group, what is drawn for a view of it and how; modalities that name one group show one geometry.
     pictured : whether it is a picture.
+    strong : by how inputs were prepared, what is drawn besides for a strong view of it; empty where it has no look.
     """
 
     spec: Callable[..., Any]
@@ -42,6 +43,7 @@ class Modality(NamedTuple):
     blank: Callable[[Any, str], Tensor]
     draws: Mapping[str, Draw]
     pictured: bool
+    strong: Mapping[str, Mapping[str, Draw]] = {}
 
 
 def _blank_picture(spec: InputSpec, device: str) -> Tensor:
@@ -53,7 +55,7 @@ def _blank_signal(spec: SignalSpec, device: str) -> Tensor:
 
 
 MODALITIES = {
-    "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS, pictured=True),
+    "rgb": Modality(InputSpec, image.make, _blank_picture, image.DRAWS, pictured=True, strong=strong.DRAWS),
     "ir": Modality(InputSpec, image.make_uncoloured, _blank_picture, image.DRAWS, pictured=True),
     "signal": Modality(SignalSpec, signal.make, _blank_signal, signal.DRAWS, pictured=False),
 }
@@ -91,7 +93,9 @@ class Samples:
 
     def views(self, plan: Plan) -> Views:
         """Their views under a plan, with all that is drawn for any of their modalities."""
-        draws = {group: draw for name in self.columns for group, draw in MODALITIES[name].draws.items()}
+        draws: dict[str, Draw] = {}
+        for modality in map(MODALITIES.__getitem__, self.columns):
+            draws |= {**modality.draws, **modality.strong.get(plan.strong, {})}
         return Views(plan, keyed_random.keys(self.sample_ids), draws)
 
 

@@ -17,7 +17,7 @@ from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples, Specs
 from pipeline.inputs.sampling import epoch_order
 from pipeline.inputs.views.image import GROUP, PARAMETERS, view_points
-from pipeline.inputs.views.plan import Plan
+from pipeline.inputs.views.plan import Plan, broken_look
 from pipeline.pretraining import network as pretrained_network
 from pipeline.pretraining import targets as face_targets
 from pipeline.training import loop, supervised
@@ -37,7 +37,7 @@ def training_batches(
     ----------
     faces : aligned faces; their truth is a ``FaceTargets``.
     """
-    views = faces.views(Plan(config.seed))
+    views = faces.views(Plan(config.seed, strong=broken_look(config.views_strength, "align")))
 
     def epoch_batches(epoch: int, first_step: int) -> Iterator[tuple[Tensor, dict[str, Any]]]:
         order = epoch_order(config.seed, epoch, len(faces))[first_step * config.batch_size :]

@@ -25,7 +25,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline.config import NO_TEACHER
+from pipeline.config import NO_TEACHER, PLAIN
 from pipeline.evaluation import bootstrap, power, significance
 from pipeline.evaluation.metrics.weighted import Metric
 from pipeline.reporting import recipes
@@ -34,6 +34,7 @@ from pipeline.reporting.methods import Method, baseline
 
 Pairs = tuple[tuple[Method, Method], ...]
 REFERENCES = {"loss": "hard", "views": 1, "folds": 0, "mix": "none", "online": False, "labelled": 0.0}
+REFERENCES |= {"views_strength": PLAIN}
 TEACHING = "teaching"  # the factor whose levels are a teacher and none
 
 

@@ -284,7 +284,7 @@ def baseline(method: Method, methods: list[Method]) -> Method | None:
 
     Without a teacher, a new view in every epoch stands for all numbers of views that were not run.
     """
-    same = ("student", "mix", "labelled")
+    same = ("student", "mix", "views_strength", "labelled")
     conditions = [getattr(method.recipe, name) for name in same]
     alike = [m for m in methods if m.is_untaught and [getattr(m.recipe, name) for name in same] == conditions]
     return min(alike, key=lambda m: (m.recipe.views != method.recipe.views, m.recipe.views), default=None)

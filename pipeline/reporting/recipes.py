@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.config import NO_TEACHER
+from pipeline.config import NO_TEACHER, PLAIN
 from pipeline.tasks.objective import BASELINE
 
 FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | {
@@ -26,7 +26,8 @@ FAMILIES = {"resnet": "ResNet", "swin": "Swin", "deit": "DeiT", "vit": "ViT"} | 
     "cnn4x2": "CNN4×2",
 }
 ALONE = {"_rgb": "RGB-only"}  # what ends the name of a network that reads less than its namesake
-FACTORS = ("loss", "views", "folds", "mix", "online", "labelled")  # of a recipe, besides the student and its teacher
+# Of a recipe, besides the student and its teacher.
+FACTORS = ("loss", "views", "folds", "mix", "views_strength", "online", "labelled")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Recipe:
     mix : how training pictures are mixed, ``none`` if they are not.
     online : whether the teacher ran while the student learned.
     labelled : training subjects whose true labels the student knew, or, below 1, their share; 0: all.
+    views_strength : ``strong`` where the views of pictures break their look, too.
     """
 
     student: str
@@ -53,14 +55,16 @@ class Recipe:
     mix: str = "none"
     online: bool = False
     labelled: float = 0.0
+    views_strength: str = PLAIN
 
     @classmethod
     def of(cls, config: Mapping[str, Any], is_teacher: bool) -> Recipe:
         """The recipe in a model's config; what concerns a teacher's answers says nothing where there is no teacher."""
         if is_teacher:
-            return cls("", config["teacher"], folds=config.get("folds", 0))
+            return cls("", config["teacher"], folds=config.get("folds", 0), views_strength=strength_of(config))
         views = config.get("views", 1)
         common = {"mix": config.get("mix", "none"), "labelled": config.get("labelled", 0.0)}
+        common |= {"views_strength": strength_of(config)}
         if config["teacher"] == NO_TEACHER:
             return cls(config["student"], NO_TEACHER, BASELINE, views, **common)
         options = {"folds": config.get("folds", 0), "online": config.get("online", False)}
@@ -74,6 +78,11 @@ class Recipe:
     def without(self, factor: str) -> Recipe:
         """The recipe with one field emptied: equal for recipes that differ in it alone."""
         return replace(self, **{factor: None})
+
+
+def strength_of(config: Mapping[str, Any]) -> str:
+    """Of which strength a model's or a label cache's views are; plain where none is recorded."""
+    return config.get("views_strength", PLAIN)
 
 
 def varying(recipes: Iterable[Recipe]) -> frozenset[str]:
@@ -96,7 +105,7 @@ def level(factor: str, value: Any) -> str:
 
 def parts(recipe: Recipe, fields: Iterable[str]) -> tuple[str, ...]:
     """The recipe in words, but only the given fields, and not what it leaves out."""
-    quiet = {"folds": 0, "mix": "none", "online": False}
+    quiet = {"folds": 0, "mix": "none", "views_strength": PLAIN, "online": False}
     if recipe.teacher == NO_TEACHER:
         quiet |= {"loss": recipe.loss, "views": 1}  # new views in every epoch
     names = [name for name in FACTORS if name in fields and getattr(recipe, name) != quiet.get(name)]
@@ -141,6 +150,7 @@ LEVELS = {
     "views": lambda count: "fixed label" if count == 1 else f"{count} views",
     "folds": lambda count: f"{count} folds" if count else "one teacher",
     "mix": lambda name: "unmixed" if name == "none" else name,
+    "views_strength": lambda name: f"{name} views",
     "labelled": _labelled,
     "online": lambda online: "online" if online else "cached",
 }

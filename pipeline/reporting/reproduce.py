@@ -151,7 +151,7 @@ def _changes(preset: Preset, artifacts: list[Artifact]) -> list[str]:
         stage = artifact.record["stage"]
         if stage in CONFIGURED:
             config = getattr(preset, stage)
-            expected = fingerprinted(config) | _architecture(preset, artifact)
+            expected = as_dict(config) | fingerprinted(config) | _architecture(preset, artifact)
             for name, value in artifact.record["fingerprinted"].items():
                 if name not in SELECTED | DIVIDED.keys() and _known(value) != _known(expected.get(name)):
                     now, usual = _short(value, expected.get(name)), _short(expected.get(name), value)

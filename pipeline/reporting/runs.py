@@ -243,7 +243,9 @@ def row(run: Run) -> dict[str, Any]:
     settings = asdict(recipe) if recipe.student else {"student": "", "teacher": recipe.teacher, "folds": recipe.folds}
     epoch = float(np.mean([trained.best["epoch"] for trained in run.folds]))
     return {
-        **dict.fromkeys(("student", "teacher", "loss", "views", "folds", "mix", "online", "labelled")),
+        **dict.fromkeys(
+            ("student", "teacher", "loss", "views", "folds", "mix", "views_strength", "online", "labelled")
+        ),
         **settings,
         "labelled_subjects": run.labelled_subjects,
         "seed": run.seed,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.store import Artifact
+from pipeline.config import PLAIN
 from pipeline.evaluation import bootstrap, significance
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.metrics import METRICS
@@ -43,6 +44,7 @@ FACTORS = {
     "teacher": "teacher",
     TEACHING: "teacher or none",
     "mix": "mixed pictures",
+    "views_strength": "strength of views",
     "online": "online teacher",
     "labelled": "labelled subjects",
 }
@@ -273,7 +275,7 @@ def labels(caches: list[Artifact], task: Task) -> Table | None:
         config, counts = cache.config, cache.summary["counts"]
         numbers.append(
             {"artifact": cache.slug, "teacher": config["teacher"], "views": config["views"], "folds": config["folds"]}
-            | {"mix": config["mix"], "features": config["features"]}
+            | {"mix": config["mix"], "views_strength": recipes.strength_of(config), "features": config["features"]}
             | counts
             | {"bytes_per_view": cache.summary["bytes_per_view"]}
             | {"feature_bytes_per_view": cache.summary["feature_bytes_per_view"]}
@@ -361,8 +363,8 @@ def identity(method: Method) -> dict[str, Any]:
     """The columns by which a CSV file names a method."""
     recipe = method.recipe
     facts = {"model": method.title, "student": recipe.student, "teacher": recipe.teacher, "loss": recipe.loss}
-    facts |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix, "online": recipe.online}
-    facts |= {"labelled": recipe.labelled}
+    facts |= {"views": recipe.views, "folds": recipe.folds, "mix": recipe.mix}
+    facts |= {"views_strength": recipe.views_strength, "online": recipe.online, "labelled": recipe.labelled}
     return facts | {"network": method.architecture, "seeds": len(method.runs)}
 
 
@@ -399,14 +401,16 @@ def _left_out(methods: list[Method], shown: list[Method]) -> str:
 
 
 def _contents(cache: Artifact) -> tuple:
-    """The order of caches: by teacher, folds, views, features."""
-    return tuple(cache.config[name] for name in ("teacher", "folds", "mix", "views", "features"))
+    """The order of caches: by teacher, folds, kind of views and their number, features."""
+    first = (cache.config[name] for name in ("teacher", "folds", "mix"))
+    return (*first, recipes.strength_of(cache.config), cache.config["views"], cache.config["features"])
 
 
 def _labels_in_words(config: dict[str, Any]) -> str:
     """Who answered for what."""
-    quiet = {"folds": 0, "mix": "none"}
-    varied = [name for name in ("views", "mix", "folds") if config[name] != quiet.get(name)]
+    config = config | {"views_strength": recipes.strength_of(config)}
+    quiet = {"folds": 0, "mix": "none", "views_strength": PLAIN}
+    varied = [name for name in ("views", "mix", "views_strength", "folds") if config[name] != quiet.get(name)]
     details = [recipes.level(name, config[name]) for name in varied]
     details += [f"with {config['features'].replace(',', ' and ')}"] if config["features"] else []
     return ", ".join([recipes.pretty(config["teacher"]), *details])

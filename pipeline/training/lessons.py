@@ -18,7 +18,7 @@ from pipeline.distillation.labels import open_checked
 from pipeline.distillation.targets import CachedTargets, OnlineTargets, TargetsByRole
 from pipeline.inputs import budget, prepared, sample_table
 from pipeline.inputs.batches import Samples
-from pipeline.inputs.views.plan import Plan
+from pipeline.inputs.views.plan import Plan, broken_look
 from pipeline.tasks.objective import required_targets
 from pipeline.training.supervised import Lesson, join
 
@@ -55,11 +55,12 @@ def of_student(
     )
     by_role = _targets(config, inputs, teachers, train)
     learned, known = _labelled(config, train, assigned)
+    strong = broken_look(config.views_strength, config.task.prepare)
     lesson = Lesson(
         config.task,
         learned,
         val,
-        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability),
+        Plan(config.view_seed, config.views, config.mix, config.augment, config.mix_probability, strong),
         config.loss,
         config.temperature,
         by_role,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +12,7 @@ from tests.benchmarks.measure import Figure, Way, figure, interleaved
 from tests.helpers.presets import DEMO
 
 BATCH = 32
+STRONG = replace(loops.PLAN, strong="align")
 
 
 def run(quick: bool) -> Iterator[Figure]:
@@ -20,11 +22,13 @@ def run(quick: bool) -> Iterator[Figure]:
     with loops.noise(faces) as few:
         ours = loops.Training(student, few, BATCH)
         single = loops.Training(student, few, BATCH, precision="float32")
+        strong = loops.Training(student, few, BATCH, plan=STRONG)
         rates = interleaved(
             {
                 "ours": ours.ours,
                 "the same step with its views on a tensor on the device": ours.resident(with_views=True),
                 "the same step without views": ours.resident(with_views=False),
+                "strong views": strong.ours,
                 "float32": single.ours,
                 "one thread": _on_one_thread(ours.ours),
             },

@@ -11,6 +11,9 @@ def test_a_recipe_is_read_from_a_config():
     config = {"student": "deit", "teacher": "swin", "loss": "soft", "views": 6, "folds": 5, "mix": "cutmix"}
     assert Recipe.of(config | {"online": True}, False) == Recipe("deit", "swin", "soft", 6, 5, "cutmix", True)
     assert Recipe.of({"teacher": "swin", "folds": 0}, True) == Recipe("", "swin")
+    strong = {"views_strength": "strong"}
+    assert Recipe.of(config | strong, False) == Recipe("deit", "swin", "soft", 6, 5, "cutmix", **strong)
+    assert Recipe.of({"teacher": "swin"} | strong, True) == Recipe("", "swin", **strong)
 
 
 def test_without_a_teacher_nothing_is_said_of_answers():
@@ -42,7 +45,7 @@ def test_only_what_differs_is_told():
 
 
 def test_what_a_recipe_leaves_out_is_not_told():
-    fields = ("folds", "mix", "online")
+    fields = ("folds", "mix", "views_strength", "online")
     assert parts(PLAIN, fields) == ()
     assert parts(Recipe("deit", "swin", "hard", 1, 5, "cutmix", True), fields) == ("5 folds", "cutmix", "online")
     assert parts(Recipe("deit", "none", "label", 3), ("views",)) == ("3 views",)
@@ -56,6 +59,7 @@ def test_what_a_recipe_leaves_out_is_not_told():
         ("views", 1, "fixed label"),
         ("folds", 0, "one teacher"),
         ("mix", "none", "unmixed"),
+        ("views_strength", "strong", "strong views"),
         ("online", False, "cached"),
         ("labelled", 0.0, "all labelled"),
         ("labelled", 10.0, "10 labelled"),

@@ -10,7 +10,7 @@ import pytest
 from pipeline import presets
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import topological
-from pipeline.config import Architecture, fingerprinted, weights_file
+from pipeline.config import Architecture, PretrainConfig, fingerprinted, weights_file
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.tasks import PAIN, TASKS
 from stages.graph import Graph, Recipe, Selection, all_stages, upstream
@@ -182,6 +182,41 @@ def test_what_no_cached_answer_can_be_right_for_is_refused(raw, recipe, changes,
     base = PRESETS["smoke"]
     with pytest.raises(ConfigError, match=message):
         graph(raw, replace(base, distill=replace(base.distill, **changes))).student(recipe, 0)
+
+
+STRONG = {"views_strength": "strong"}
+
+
+def test_plain_views_have_the_fingerprints_of_before_there_were_others_and_strong_ones_their_own(raw):
+    base = PRESETS["smoke"]
+    strong = base.changed({stage: STRONG for stage in ("train_teacher", "teacher_labels", "distill")})
+    for config in (base.train_teacher, base.teacher_labels, base.distill, PretrainConfig()):
+        assert "views_strength" not in fingerprinted(config)
+        assert fingerprinted(replace(config, **STRONG)) == fingerprinted(config) | STRONG
+    found, plain = graph(raw, strong), graph(raw)
+    assert found.teacher("swin").slug == "teacher-swin-strong"
+    assert found.labels("swin").slug == "labels-swin"  # of the faces themselves, by a teacher of strong views
+    assert found.labels("swin").config == plain.labels("swin").config
+    assert found.labels("swin", 2).slug == "labels-swin-v2-strong"
+    assert found.student(Recipe("deit", "none", "label"), 0).slug == "student-deit-none-strong-s0"
+    lone = PretrainConfig(**STRONG)
+    assert plain.pretrained("deit", NETWORKS, lone).inputs["guide"].config.views_strength == "strong"
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        ("skin-conductance", {}, r"VIEWS_STRENGTH=strong breaks the look of pictures, and TASK=skin-conductance reads"),
+        ("pain", {"augment": False}, "AUGMENT=false trains on the input itself, VIEWS_STRENGTH=strong is of views"),
+    ],
+)
+def test_where_nothing_has_a_look_strong_views_are_refused(raw, task, changes, message):
+    preset = presets.preset(TASKS[task], "smoke")
+    strong = preset.changed({"train_teacher": STRONG | changes, "distill": STRONG | changes})
+    with pytest.raises(ConfigError, match=message):
+        graph(raw, strong).teacher(preset.teachers[0])
+    with pytest.raises(ConfigError, match=message):
+        graph(raw, strong).student(Recipe(preset.students[0], "none", "label"), 0)
 
 
 def test_labels_of_the_face_itself_depend_on_no_view_seed(raw):

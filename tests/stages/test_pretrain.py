@@ -17,7 +17,7 @@ from stages import pretrain
 from stages.graph import Graph
 from tests.helpers.presets import NETWORKS, PRESETS
 
-CONFIG = PretrainConfig(epochs=2, batch_size=4, precision="float32", device="cpu")
+CONFIG = PretrainConfig(epochs=2, batch_size=4, precision="float32", device="cpu", views_strength="strong")
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,4 @@ def test_the_export_is_half_precision_without_outputs_and_starts_a_network(famil
     card = file.with_suffix(".md").read_text()
     assert "Nobody real was seen" in card
     assert "none of them in the demo set" in card
+    assert "| views | strong |" in card

@@ -46,18 +46,21 @@ def test_no_kind_can_be_learned_that_cannot_be_measured_and_reported():
 
 
 def student(fakes: Fakes, task: Task, online: bool) -> Node:
-    """A student of the smoke preset, its first teacher in the loop or not."""
+    """A student of the smoke preset, its first teacher in the loop or not; of pictures on strong views."""
     preset = presets.preset(task, "smoke")
     name, views = preset.teachers[0], VIEWS | ({} if task.kind == "points" else MIXED)
-    config = replace(preset.train_teacher, teacher=name, architecture=preset.teacher(name), epochs=1)
+    strong = {"views_strength": "strong"} if "rgb" in task.student_inputs else {}
+    config = replace(preset.train_teacher, teacher=name, architecture=preset.teacher(name), epochs=1, **strong)
     teacher = Node("train_teacher", f"teacher-{name}", 1, config, fakes.data, train_teacher.run)
     inputs = {"teacher_teacher": teacher}
     if not online:
-        config = replace(preset.teacher_labels, teacher=name, batch_size=ONE_SIZE, **views)
+        config = replace(preset.teacher_labels, teacher=name, batch_size=ONE_SIZE, **views, **strong)
         labels = {**fakes.data, "teacher": teacher}
         inputs = {"labels_teacher": Node("teacher_labels", "labels", 1, config, labels, teacher_labels.run)}
     architecture = preset.student(preset.students[0])
-    config = replace(preset.distill, teacher=name, architecture=architecture, epochs=3, online=online, **views)
+    config = replace(
+        preset.distill, teacher=name, architecture=architecture, epochs=3, online=online, **views, **strong
+    )
     config = replace(config, loss=LOSSES.get(task.kind, config.loss), batch_size=ONE_SIZE)
     return Node("distill", f"student-{online}", 1, config, {**fakes.data, **inputs}, distill.run)
 

@@ -183,7 +183,9 @@ def test_more_views_ask_for_the_new_ones_alone(made, monkeypatch):
     np.testing.assert_allclose(other.views["logits"], label_store.LabelStore.of(alone).views["logits"], atol=1e-5)
 
 
-@pytest.mark.parametrize("other", [{"view_seed": 8}, {"mix": "cutmix"}, {"features": "hidden"}])
+@pytest.mark.parametrize(
+    "other", [{"view_seed": 8}, {"mix": "cutmix"}, {"views_strength": "strong"}, {"features": "hidden"}]
+)
 def test_views_of_another_kind_are_not_copied(made, other):
     made.labels_with(views=2, view_seed=7)
     counts = made.labels_with(**{"views": 3, "view_seed": 7} | other).summary["counts"]
@@ -416,6 +418,7 @@ def test_verify_refuses_another_teacher(made):
         ("views", 3),
         ("mix", "mixup"),
         ("mix_probability", 0.5),
+        ("views_strength", "strong"),
         ("folds", 7),
     ],
 )
@@ -438,6 +441,13 @@ def test_labels_of_another_view_seed_are_refused(made):
         label_store.open_checked(
             labels, outputs=CLASSES, inputs=made.inputs, wanted=LabelsConfig(task=PAIN, views=2, view_seed=6)
         )
+
+
+def test_labels_of_plain_views_are_none_of_strong_ones(made):
+    labels = made.labels_with(views=2, view_seed=5)
+    wanted = LabelsConfig(task=PAIN, views=2, view_seed=5, views_strength="strong")
+    with pytest.raises(ArtifactError, match=r"views_strength plain, wanted is strong.*VIEWS_STRENGTH=strong"):
+        label_store.open_checked(labels, outputs=CLASSES, inputs=made.inputs, wanted=wanted)
 
 
 def test_other_classes_than_wanted_are_an_error(made):

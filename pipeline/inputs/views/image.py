@@ -3,7 +3,7 @@
 A view is a crop, a flip, a rotation of up to 10 degrees and a colour jitter, in coordinates relative to the picture:
 a teacher at 224 px and a student at 112 px see the same picture. A mixed view has a box of another picture in it, or
 is an average of both. A picture whose values are no colours, such as an infrared frame, has the geometry of the
-photograph beside it and no jitter.
+photograph beside it and no jitter. Strong views break the look of a picture, too (``views/strong.py``).
 
 Flip, rotation, crop and resize are one affine warp, jitter and normalisation one 3x4 colour matrix for each face, so
 that a batch is read and written few times. Where the network's input is smaller than the aligned face, blocks of
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import pi
 
 import numpy as np
@@ -22,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.inputs.keyed_random import uniform
+from pipeline.inputs.views import strong
 from pipeline.inputs.views.plan import Draw, Drawn
 
 PARAMETERS = ("scale", "shift_x", "shift_y", "flip", "angle", "brightness", "contrast", "saturation")
@@ -87,7 +89,9 @@ def make(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
     -------
     float32, shape (B, 3, size, size), on the same device.
     """
-    return _made(augment, images, drawn, spec)
+    return _made(
+        partial(augment, look=drawn.of(strong.GROUP)) if drawn.has(strong.GROUP) else augment, images, drawn, spec
+    )
 
 
 def make_uncoloured(images: Tensor, drawn: Drawn, spec: InputSpec) -> Tensor:
@@ -151,7 +155,7 @@ def _standardised(pictures: Tensor, spec: InputSpec) -> Tensor:
     return (pictures - mean) / std
 
 
-def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
+def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec, look: np.ndarray | None = None) -> Tensor:
     """One view of each face, as the network reads it.
 
     Parameters
@@ -159,6 +163,7 @@ def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
     images : uint8, shape (B, S, S, 3), RGB, on any device.
     parameters : float32, shape (B, 8), from ``view_parameters``.
     spec : what the network reads.
+    look : of strong views float32, shape (B, 36), from ``views/strong.py``; None: their look is not broken.
 
     Returns
     -------
@@ -166,22 +171,37 @@ def augment(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
     """
     drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))  # each (B,)
     pictures = _pooled(images, spec.size)
-    matrix, offset, darkest, brightest = _colours(pictures, drawn, spec)
-    warped = _warped(pictures, drawn, spec.size)
-    coloured = torch.baddbmm(offset, matrix, warped.flatten(2))  # (B, 3, size * size)
-    return torch.clamp(coloured, darkest, brightest).view_as(warped)
+    places = _places(drawn, pictures, spec.size)
+    warped = _warped(pictures, places)
+    if look is None:
+        return _coloured(warped, pictures, drawn, spec)
+    seen, broken = InputSpec(spec.size, (0.0,) * 3, (1.0,) * 3), strong.Look(look, images.device)
+    covered = broken.covered(warped, places)
+    return _standardised(broken.taken(_coloured(covered, pictures, drawn, seen)), spec)
 
 
 def warp(images: Tensor, parameters: np.ndarray, spec: InputSpec) -> Tensor:
     """One view of each picture by its geometry alone, as the network reads it; as of ``augment``, of any channels."""
     drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).to(images.device).T, strict=True))
-    return _standardised(_warped(_pooled(images, spec.size), drawn, spec.size), spec)
+    pictures = _pooled(images, spec.size)
+    return _standardised(_warped(pictures, _places(drawn, pictures, spec.size)), spec)
 
 
-def _warped(pictures: Tensor, drawn: dict[str, Tensor], size: int) -> Tensor:
+def _warped(pictures: Tensor, places: Tensor) -> Tensor:
     """Pictures (B, C, s, s) flipped, turned, cropped and resized, shape (B, C, size, size)."""
-    grid = F.affine_grid(_warp(drawn), (*pictures.shape[:2], size, size), align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(pictures, places, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _places(drawn: dict[str, Tensor], pictures: Tensor, size: int) -> Tensor:
+    """Where each pixel of the views lies in its picture, -1..1 from edge to edge, shape (B, size, size, 2)."""
+    return F.affine_grid(_warp(drawn), (*pictures.shape[:2], size, size), align_corners=False)
+
+
+def _coloured(warped: Tensor, pictures: Tensor, drawn: dict[str, Tensor], spec: InputSpec) -> Tensor:
+    """Warped pictures with the colours that were drawn, contrast about the mean grey of the pictures, standardised."""
+    matrix, offset, darkest, brightest = _colours(pictures, drawn, spec)
+    coloured = torch.baddbmm(offset, matrix, warped.flatten(2))  # (B, 3, size * size)
+    return torch.clamp(coloured, darkest, brightest).view_as(warped)
 
 
 def _pooled(images: Tensor, size: int) -> Tensor:

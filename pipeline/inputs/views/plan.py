@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config import STRONG
 from pipeline.inputs.keyed_random import hashed, uniform
 
 # Of view seed, sample keys and numbers of views, uint64, shape (B,): float32, shape (B, numbers of the group).
@@ -38,6 +39,8 @@ class Plan:
         the share of the other sample is uniform, Beta(1, 1).
     augment : False: the sample itself is the only view.
     mix_probability : share of the views that are mixed.
+    strong : how the inputs were prepared (``align``, ``resize``), where the look of pictures is broken, too; empty: it
+        is not.
     """
 
     seed: int
@@ -45,6 +48,7 @@ class Plan:
     mix: str = "none"
     augment: bool = True
     mix_probability: float = 1.0
+    strong: str = ""
 
     def number(self, epoch: int) -> int:
         """The view that an epoch sees."""
@@ -73,6 +77,10 @@ class Drawn:
     boxes: np.ndarray | None = None
     spans: np.ndarray | None = None
 
+    def has(self, group: str) -> bool:
+        """Whether numbers of a group were drawn."""
+        return self.parameters is not None and group in self.parameters
+
     def of(self, group: str) -> np.ndarray | None:
         """The numbers of a group, the partners' after the samples' own; None: the samples themselves."""
         if self.parameters is None:
@@ -80,6 +88,11 @@ class Drawn:
         if self.partners is None:
             return self.parameters[group]
         return np.concatenate([self.parameters[group], self.partner_parameters[group]])
+
+
+def broken_look(strength: str, prepare: str) -> str:
+    """What a plan says of strong views: how the inputs were prepared whose look is broken; empty for plain ones."""
+    return prepare if strength == STRONG else ""
 
 
 def teacher_seed(seed: int) -> int:
