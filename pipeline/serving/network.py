@@ -32,6 +32,7 @@ class Network:
 
     Attributes
     ----------
+    card : all that it says of itself.
     preparation : how its inputs are made.
     task : what it is asked: the fields of a ``Task``.
     names : of the numbers that it answers with: of classes, labels and numbers the outputs, of points ``p0_x`` ….
@@ -48,7 +49,7 @@ class Network:
 
     def __init__(self, model: Artifact | Path, device: str):
         self._engine = engines.load(model, device)
-        card = self._engine.card
+        card = self.card = self._engine.card
         folder = model.path if isinstance(model, Artifact) else model
         self.preparation = prepared.of_card(card, folder)
         if "task" not in card:

@@ -1,0 +1,160 @@
+"""What is predicted for the server, by how a network's inputs are prepared: the very code of `make predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.inputs import images
+from pipeline.serving import engines
+from pipeline.serving.app import schemas
+from pipeline.serving.app.schemas import AnswerOut
+from pipeline.serving.frames import FramePredictor
+from pipeline.serving.network import Network
+from pipeline.serving.pictures import Picture
+from pipeline.serving.predictor import Predictor
+from pipeline.serving.video_rows import VideoRows
+from pipeline.serving_config import PredictConfig
+
+BLANK = np.zeros((96, 96, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is said of a picture.
+
+    Parameters
+    ----------
+    width, height : of the upright picture, pixels.
+    answers : a face each, or one of the frame.
+    reason : why there is none.
+    """
+
+    width: int
+    height: int
+    answers: list[AnswerOut]
+    reason: str = ""
+
+
+class Reader(Protocol):
+    """A network with the preparation of its inputs, for one thread at a time.
+
+    Attributes
+    ----------
+    reads : ``faces`` or ``frames``.
+    videos : whether it takes videos.
+    network : the network, which all twins share.
+    """
+
+    reads: ClassVar[str]
+    videos: ClassVar[bool]
+    network: Network
+
+    def twin(self) -> Self:
+        """Another for another thread, with the same network."""
+
+    def warm_up(self) -> None:
+        """Load all that is loaded at the first picture."""
+
+    def picture(self, path: Path, frame: bool) -> Seen:
+        """What is said of a picture.
+
+        Parameters
+        ----------
+        frame : whether it is a frame of a camera, which is not cut where two pictures stand side by side.
+
+        Raises
+        ------
+        DataError : it cannot be read.
+        """
+
+    def rows(self, path: Path, stride: int) -> Iterator[list[dict[str, Any]]]:
+        """The rows of a video, those of one frame at a time, by a twin of its own; only where videos are taken."""
+
+
+class FaceReader:
+    """Answers of the faces of pictures and videos."""
+
+    reads, videos = "faces", True
+
+    def __init__(self, predictor: Predictor):
+        self._predictor, self.network = predictor, predictor.network
+
+    def twin(self) -> FaceReader:
+        """As of ``Reader``."""
+        return FaceReader(self._predictor.twin())
+
+    def warm_up(self) -> None:
+        """As of ``Reader``."""
+        self._predictor.look(BLANK)
+        size = self.network.preparation.face_size
+        self.network.read({"rgb": np.zeros((1, size, size, 3), np.uint8)})
+
+    def picture(self, path: Path, frame: bool) -> Seen:
+        """As of ``Reader``."""
+        result = self._predictor(images.load(path) if frame else path)
+        height, width = result.image.shape[:2]
+        answers = [schemas.answer(face.answer, face.half, face.box, face.detection) for face in result.faces]
+        return Seen(width, height, answers, result.reason)
+
+    def rows(self, path: Path, stride: int) -> Iterator[list[dict[str, Any]]]:
+        """As of ``Reader``."""
+        yield from VideoRows(self._predictor.twin(), PredictConfig(stride=stride)).rows(Picture(path, "video"))
+
+
+class FrameReader:
+    """Answers of whole frames, one picture at a time."""
+
+    reads, videos = "frames", False
+
+    def __init__(self, predictor: FramePredictor):
+        self._predictor, self.network = predictor, predictor.network
+
+    def twin(self) -> FrameReader:
+        """As of ``Reader``: nothing in it belongs to one thread."""
+        return self
+
+    def warm_up(self) -> None:
+        """As of ``Reader``."""
+        size = self.network.preparation.frame_size
+        self.network.read({"rgb": np.zeros((1, size, size, 3), np.uint8)})
+
+    def picture(self, path: Path, frame: bool) -> Seen:
+        """As of ``Reader``."""
+        image, answer = self._predictor.frame(path)
+        return Seen(image.shape[1], image.shape[0], [schemas.answer(answer, None, None, np.nan)])
+
+
+# By the stage that prepared what a model reads.
+READERS = {
+    "align": lambda model, device: FaceReader(Predictor(model, device)),
+    "resize": lambda model, device: FrameReader(FramePredictor(model, device)),
+}
+
+
+def load(model: Path, device: str) -> Reader:
+    """What answers for a model.
+
+    Parameters
+    ----------
+    model : folder of a teacher or a student, or an exported ONNX file.
+
+    Raises
+    ------
+    ArtifactError : there is no whole model.
+    ConfigError : it reads what no page can send.
+    """
+    card = engines.card_of(model)
+    stage = card["prepare"]["kind"]
+    if stage not in READERS:
+        samples = card.get("task", {}).get("samples", "signals")
+        raise ConfigError(
+            f"MODEL={model} reads {samples}, which `make {stage}` prepares; the page takes pictures and videos. "
+            "Predict from files, make predict INPUT=/path/to/them, or serve a student of another task: make serve TASK="
+        )
+    return READERS[stage](model, device)
