@@ -47,7 +47,7 @@ def create(reader: Reader, config: ServeConfig) -> FastAPI:
         title="paindistill",
         version=__version__,
         description=f"Recognises {reader.network.task['subject']}. It is no medical device, and no decision about a "
-        "person should rest on it. Nothing that is sent is kept, but for the rows of a video, for ten minutes.",
+        "person should rest on it. Nothing that is sent is kept; answers of a video wait ten minutes to be asked for.",
         docs_url=None,  # they load scripts of other sites
         redoc_url=None,
         lifespan=lifespan,

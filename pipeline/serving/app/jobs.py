@@ -7,20 +7,19 @@ import math
 import secrets
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from pipeline.errors import PainDistillError
 from pipeline.serving.app.readers import Reader
 from pipeline.serving.app.refusals import Refusal, sentence_of
-from pipeline.serving.app.schemas import JobOut, ResultOut, number
+from pipeline.serving.app.schemas import FrameOut, JobOut, ResultOut
 from pipeline.serving.app.uploads import Held
 from pipeline.serving.app.workers import Workers
 from pipeline.serving_config import ServeConfig
 
 KEPT_S = 600.0  # that a result waits to be asked for
 MOST_KEPT = 16  # results that wait
-MOST_ROWS = 50_000  # of a video: frames times faces
-PAGE = 1000  # rows in one answer
+MOST_RESULTS = 20_000  # frames and faces of a video that are kept until they are asked for
+PAGE = 200  # frames in one answer
 OVER = ("finished", "failed", "cancelled")
 
 log = logging.getLogger(__name__)
@@ -41,10 +40,10 @@ class Job:
     def __init__(self, held: Held, reader: Reader, stride: int, seconds: float, config: ServeConfig):
         self.id = secrets.token_urlsafe(16)
         self.state, self.reason, self.ended = "waiting", "", math.inf
-        self.rows: list[dict[str, Any]] = []
+        self.results: list[FrameOut] = []
         self._held, self._lasts_s, self._config = held, seconds, config
-        self._frames, self._time_s, self._began = 0, 0.0, monotonic()
-        self._parts, self._cancelled = reader.rows(held.path, stride), False
+        self._time_s, self._count, self._began = 0.0, 0, monotonic()
+        self._frames, self._cancelled = reader.frames(held.path, stride), False
 
     def step(self) -> bool:
         """Predict the next frame. Returns whether there may be another."""
@@ -53,7 +52,7 @@ class Job:
             if self._cancelled:
                 self._end("cancelled", "")
             else:
-                self._take(next(self._parts, None))
+                self._take(next(self._frames, None))
         except PainDistillError as error:
             self._end("failed", str(error))
         except MemoryError:
@@ -67,26 +66,23 @@ class Job:
         """End it before its next frame."""
         self._cancelled = True
 
-    def _take(self, rows: list[dict[str, Any]] | None) -> None:
-        if rows is None:
-            self._end("finished", self.reason)
+    def _take(self, result: FrameOut | None) -> None:
+        if result is None:
+            self._end("finished", "")
             return
-        self.rows += [{name: number(value) for name, value in row.items() if name != "file"} for row in rows]
-        if "timestamp_s" not in rows[-1]:  # it is damaged from here on, or no video
-            self.reason = sentence_of(rows[-1]["reason"])
-            return
-        self._frames, self._time_s = self._frames + 1, rows[-1]["timestamp_s"]
-        config, spent = self._config, monotonic() - self._began
+        self.results.append(result)
+        self._time_s, self._count = result.timestamp_s, self._count + 1 + len(result.answers)
+        config = self._config
         if self._time_s > config.video_seconds:
             self._end("failed", f"It lasts longer than it says; at most {config.video_seconds:g} s are taken")
-        elif spent > config.video_timeout:
+        elif monotonic() - self._began > config.video_timeout:
             self._end("failed", f"It took longer than {config.video_timeout:g} s; what was done is there")
-        elif len(self.rows) > MOST_ROWS:
-            self._end("failed", f"It has more than {MOST_ROWS:,} faces in all its frames; what was done is there")
+        elif self._count > MOST_RESULTS:
+            self._end("failed", f"It shows more than {MOST_RESULTS:,} faces and frames; what was done is there")
 
     def _end(self, state: str, reason: str) -> None:
         self.state, self.reason, self.ended = state, sentence_of(reason) if reason else "", monotonic()
-        self._parts.close()
+        self._frames.close()
         self._held.close()
 
     def out(self) -> JobOut:
@@ -97,14 +93,14 @@ class Job:
             state=self.state,
             progress=1.0 if self.state == "finished" else share,
             seconds=self._time_s,
-            frames=self._frames,
+            frames=len(self.results),
             reason=self.reason,
         )
 
     def result(self, after: int) -> ResultOut:
-        """Its rows from a number on, as many as one answer holds."""
-        out, rows = self.out(), self.rows[after : after + PAGE]
-        return ResultOut(**out.model_dump(), rows=rows, next=after + len(rows))
+        """What is said of its frames from a number on, as many as one answer holds."""
+        out, results = self.out(), self.results[after : after + PAGE]
+        return ResultOut(**out.model_dump(), results=results, next=after + len(results))
 
 
 class Jobs:

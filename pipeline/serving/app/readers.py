@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.inputs import images
 from pipeline.serving import engines
+from pipeline.serving.answers import none_of
 from pipeline.serving.app import schemas
-from pipeline.serving.app.schemas import AnswerOut
+from pipeline.serving.app.schemas import AnswerOut, FrameOut
 from pipeline.serving.frames import FramePredictor
 from pipeline.serving.network import Network
-from pipeline.serving.pictures import Picture
 from pipeline.serving.predictor import Predictor
-from pipeline.serving.video_rows import VideoRows
+from pipeline.serving.video import Video
+from pipeline.serving.watching import Watcher
 from pipeline.serving_config import PredictConfig
 
+DETECT_EVERY = PredictConfig().detect_every
 BLANK = np.zeros((96, 96, 3), np.uint8)
 
 
@@ -73,8 +75,13 @@ class Reader(Protocol):
         DataError : it cannot be read.
         """
 
-    def rows(self, path: Path, stride: int) -> Iterator[list[dict[str, Any]]]:
-        """The rows of a video, those of one frame at a time, by a twin of its own; only where videos are taken."""
+    def frames(self, path: Path, stride: int) -> Iterator[FrameOut]:
+        """What is said of a video, of every so many frames one, by a twin of its own; only where videos are taken.
+
+        Raises
+        ------
+        DataError : as ``Video``, where it is damaged from there on.
+        """
 
 
 class FaceReader:
@@ -99,12 +106,17 @@ class FaceReader:
         """As of ``Reader``."""
         result = self._predictor(images.load(path) if frame else path)
         height, width = result.image.shape[:2]
-        answers = [schemas.answer(face.answer, face.half, face.box, face.detection) for face in result.faces]
-        return Seen(width, height, answers, result.reason)
+        return Seen(width, height, [schemas.of_face(face) for face in result.faces], result.reason)
 
-    def rows(self, path: Path, stride: int) -> Iterator[list[dict[str, Any]]]:
+    def frames(self, path: Path, stride: int) -> Iterator[FrameOut]:
         """As of ``Reader``."""
-        yield from VideoRows(self._predictor.twin(), PredictConfig(stride=stride)).rows(Picture(path, "video"))
+        watcher, nothing = Watcher(self._predictor.twin(), DETECT_EVERY), none_of(self.network.task)
+        with Video(path) as video:
+            for frame in video.frames():
+                if frame.number % stride == 0:
+                    answers = [schemas.of_face(face) for face in watcher.look(frame.image)]
+                    reason = "" if answers else nothing
+                    yield FrameOut(frame=frame.number, timestamp_s=frame.time_s, answers=answers, reason=reason)
 
 
 class FrameReader:
@@ -127,7 +139,7 @@ class FrameReader:
     def picture(self, path: Path, frame: bool) -> Seen:
         """As of ``Reader``."""
         image, answer = self._predictor.frame(path)
-        return Seen(image.shape[1], image.shape[0], [schemas.answer(answer, None, None, np.nan)])
+        return Seen(image.shape[1], image.shape[0], [schemas.of_frame(answer)])
 
 
 # By the stage that prepared what a model reads.

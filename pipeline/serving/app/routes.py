@@ -14,7 +14,7 @@ from pipeline import __version__
 from pipeline.errors import DataError
 from pipeline.serving import colors, curve
 from pipeline.serving.app import schemas, uploads
-from pipeline.serving.app.jobs import MOST_ROWS, Jobs
+from pipeline.serving.app.jobs import MOST_RESULTS, Jobs
 from pipeline.serving.app.metrics import CONTENT_TYPE, Metrics
 from pipeline.serving.app.readers import Reader, Seen
 from pipeline.serving.app.refusals import Refusal, answers
@@ -132,14 +132,14 @@ def _add_videos(routes: APIRouter, served: Served) -> None:
 
     @routes.get(f"{VIDEO}/{{id}}/result", summary="What is said of a video", responses=answers(403, 404, 421, 422))
     async def result(
-        id: JobId, after: Annotated[int, Query(ge=0, le=MOST_ROWS * 2, description="Rows that are left out.")] = 0
+        id: JobId, after: Annotated[int, Query(ge=0, le=MOST_RESULTS, description="Frames that are left out.")] = 0
     ) -> ResultOut:
-        """Rows as they come, at most a thousand at once; `next` is the `after` of those to come."""
+        """Frames as they come, some at once; `next` is the `after` of those to come."""
         return served.jobs.find(id).result(after)
 
     @routes.delete(f"{VIDEO}/{{id}}", status_code=204, summary="Cancel a video", responses=answers(403, 404, 421, 422))
     async def cancel(id: JobId) -> None:
-        """End it, and forget its file and its rows."""
+        """End it, and forget its file and what was said of it."""
         served.jobs.remove(id)
 
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from pipeline.serving.answers import STRANGENESS, Answer
+from pipeline.serving.answers import STRANGENESS, Answer, Mark
 from pipeline.serving.colors import letters
+from pipeline.serving.predictor import FacePrediction
 
 Cell = float | int | str | None
 SCORE, FAMILIAR = STRANGENESS
@@ -32,6 +33,7 @@ class MarkOut(BaseModel):
 class AnswerOut(BaseModel):
     """What is said of one face, or of a whole frame."""
 
+    face_id: int | None = Field(description="Of a video, the number that a face keeps, from 1; else null.")
     half: str | None = Field(description="left or right of a side-by-side picture, else full; of a whole frame null.")
     box: tuple[int, int, int, int] | None = Field(description="x0, y0, x1, y1 in pixels; of a whole frame null.")
     detection_probability: float | None = Field(description="That it is a face; null where nobody looked.")
@@ -64,11 +66,20 @@ class JobOut(BaseModel):
     reason: str = Field(description="Why it failed, or what is missing; else empty.")
 
 
-class ResultOut(JobOut):
-    """Rows of a video: one for each frame and face, one for each frame without."""
+class FrameOut(BaseModel):
+    """What is said of one frame of a video."""
 
-    rows: list[dict[str, Cell]] = Field(description="The columns of `make predict`, in order, from `after` on.")
-    next: int = Field(description="What to give as `after` for the rows to come.")
+    frame: int = Field(description="Its number, from 0.")
+    timestamp_s: float = Field(description="By the video's own time stamps.")
+    answers: list[AnswerOut]
+    reason: str = Field(description="Why there is none; else empty.")
+
+
+class ResultOut(JobOut):
+    """What is said of a video, frame by frame."""
+
+    results: list[FrameOut] = Field(description="In order, from number `after` on.")
+    next: int = Field(description="What to give as `after` for those to come.")
 
 
 class HealthOut(BaseModel):
@@ -109,23 +120,30 @@ def number(value: Any) -> Cell:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def answer(answer: Answer, half: str | None, box: tuple[int, ...] | None, detection: float) -> AnswerOut:
-    """What is said of one face, or of a whole frame, where half and box are None."""
+def of_face(face: FacePrediction) -> AnswerOut:
+    """What is said of a face."""
+    return _out(face.answer, face_id=face.face_id, half=face.half, box=face.box, detection=face.detection)
+
+
+def of_frame(answer: Answer) -> AnswerOut:
+    """What is said of a whole frame."""
+    return _out(answer, face_id=None, half=None, box=None, detection=math.nan)
+
+
+def _out(answer: Answer, detection: float, **place: Any) -> AnswerOut:
     cells = {name: number(value) for name, value in answer.cells.items()}
     score, familiar = cells.get(SCORE), cells.get(FAMILIAR)
     return AnswerOut(
-        half=half,
-        box=box,
+        **place,
         detection_probability=number(float(detection)),
         cells=cells,
         points=[(float(x), float(y)) for x, y in answer.points.round(2)],
-        title=mark(answer.title) if answer.title else None,
-        marks=[mark(one) for one in answer.marks],
+        title=_mark(answer.title) if answer.title else None,
+        marks=[_mark(one) for one in answer.marks],
         in_domain=None if familiar is None else bool(familiar),
         domain_score=score,
     )
 
 
-def mark(one: Any) -> MarkOut:
-    """A mark of ``answers``."""
+def _mark(one: Mark) -> MarkOut:
     return MarkOut(text=one.text, color=one.color, letters=letters(one.color), called=one.called)
