@@ -22,10 +22,15 @@ def of_class(number: int) -> str:
 
 def on_scale(share: float) -> str:
     """The colour of a number by its share of the way from the lowest, 0, to the highest, 1."""
+    red, green, blue = (int(level) for level in np.rint(along_scale(np.array(share))))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def along_scale(shares: np.ndarray) -> np.ndarray:
+    """The same of shares of any shape: red, green and blue from 0 to 255, float64, along a last axis."""
     anchors = np.array([ImageColor.getrgb(color) for color in SCALE])
     places = np.linspace(0, 1, len(SCALE))
-    red, green, blue = (int(np.rint(np.interp(share, places, column))) for column in anchors.T)
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return np.stack([np.interp(shares, places, column) for column in anchors.T], axis=-1)
 
 
 def contrast_with_white(color: str) -> float:

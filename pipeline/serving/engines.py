@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline import models
 from pipeline.artifacts import cards
@@ -26,11 +26,13 @@ class Engine(Protocol):
     card : of the network.
     device : where its inputs lie.
     unflagged : why it cannot tell what is unlike its training inputs, and what to do; empty where it can.
+    module : the network, where it is one of torch, for whoever looks into it; else None.
     """
 
     card: dict[str, Any]
     device: str
     unflagged: str
+    module: nn.Module | None
 
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs, float32, shape (B, C), of a batch as ``models.logits`` takes it, and how strange each input is.
@@ -55,14 +57,14 @@ class TorchEngine:
     def __init__(self, model: Artifact | Path, device: str):
         network, self.card = models.load_model(model)
         self._domain = models.load_domain(model, network, self.card)
-        self.device, self._network = device, network.to(device)
+        self.device, self.module = device, network.to(device)
         self.unflagged = "" if self._domain else "It was trained before that was kept. Train it anew: make distill"
 
     def read(self, inputs: Tensor | Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw outputs of a batch, and how strange its inputs are, as of ``Engine``."""
         if self._domain is None:
-            return models.logits(self._network, inputs).cpu().numpy(), None
-        both = models.outputs(self._network, inputs, ("logits", "hidden"))
+            return models.logits(self.module, inputs).cpu().numpy(), None
+        both = models.outputs(self.module, inputs, ("logits", "hidden"))
         return both["logits"].cpu().numpy(), self._domain.score(both["hidden"].cpu().numpy())
 
 

@@ -32,7 +32,10 @@ class Network:
 
     Attributes
     ----------
-    card : all that it says of itself.
+    card : what it says of itself.
+    module : the network of torch, in evaluation mode; None of a file.
+    device : where its inputs lie.
+    specs : by modality, what it reads.
     preparation : how its inputs are made.
     task : what it is asked: the fields of a ``Task``.
     names : of the numbers that it answers with: of classes, labels and numbers the outputs, of points ``p0_x`` ….
@@ -49,7 +52,7 @@ class Network:
 
     def __init__(self, model: Artifact | Path, device: str):
         self._engine = engines.load(model, device)
-        card = self.card = self._engine.card
+        self.module, self.device, card = self._engine.module, self._engine.device, self._engine.card
         folder = model.path if isinstance(model, Artifact) else model
         self.preparation = prepared.of_card(card, folder)
         if "task" not in card:
@@ -68,8 +71,8 @@ class Network:
                 f"of faces alone, of `make {FACES}`. Choose another model: MODEL="
             )
         self.names: list[str] = card["classes"]
-        self._specs = batches.specs(card)
-        self._pictured = all(batches.MODALITIES[name].pictured for name in self._specs)
+        self.card, self.specs = card, batches.specs(card)
+        self._pictured = all(batches.MODALITIES[name].pictured for name in self.specs)
         told = self._kind.cells(self.names, np.zeros(len(self.names)))
         self.columns = (*told, *STRANGENESS) if self._pictured else tuple(told)
         self.force = False
@@ -78,7 +81,7 @@ class Network:
                 "%s does not know what its training %s looked like: nothing is said of those that are unlike them. %s",
                 *(folder, self.task["samples"], self._engine.unflagged),
             )
-        self.reads = tuple(self._specs)
+        self.reads = tuple(self.specs)
 
     def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """The raw outputs of the network, float32, shape (N, C).
@@ -104,9 +107,12 @@ class Network:
         rows = len(next(iter(inputs.values())))
         if not rows:
             return np.empty((0, len(self.names)), np.float32), None
+        return self._engine.read(self.tensors(inputs))
+
+    def tensors(self, inputs: Mapping[str, np.ndarray]) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Inputs, as ``read`` takes them, as the network itself reads them, on its device."""
         raw = {name: torch.from_numpy(values).to(self._engine.device) for name, values in inputs.items()}
-        batch = batches.Batch(np.arange(rows), Drawn(), raw)
-        return self._engine.read(batch.make(self._specs))
+        return batches.Batch(np.arange(len(next(iter(raw.values())))), Drawn(), raw).make(self.specs)
 
     def answers(
         self, logits: np.ndarray, warps: np.ndarray | None = None, scores: np.ndarray | None = None

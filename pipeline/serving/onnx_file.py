@@ -175,7 +175,7 @@ class OnnxEngine:
     ----------
     card : of the network.
     device : where its inputs lie.
-    unflagged : as of ``engines.Engine``.
+    unflagged, module : as of ``engines.Engine``.
 
     Raises
     ------
@@ -184,6 +184,7 @@ class OnnxEngine:
     """
 
     device, unflagged = "cpu", "An exported file does not hold it. Give the model's folder: MODEL="
+    module = None
 
     def __init__(self, path: Path):
         (runtime,) = needed("onnxruntime")

@@ -13,6 +13,7 @@ from pipeline.tasks.schemes import SCHEMES
 
 JOINED = "+"  # between the levels of one class
 AXES = "xy"
+EXPLAINED_KINDS = ("classify", "regress")  # whose answers a report explains by heat maps
 QUARTERS = (0.25, 0.5, 0.75)  # of the range of a number that nobody says more of: where it is cut
 
 
@@ -79,6 +80,11 @@ class Task:
     sweeps: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict, metadata={"affects": False, "recorded": False}, hash=False
     )
+
+    @property
+    def explained(self) -> bool:
+        """Whether a report explains its answers by heat maps: where all networks read pictures of one camera."""
+        return self.kind in EXPLAINED_KINDS and self.teacher_inputs == self.student_inputs == ("rgb",)
 
     def read(self, cell: Any) -> str | None:
         """The output that a cell of the target column means; None where it means none of them.
