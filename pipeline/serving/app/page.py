@@ -7,7 +7,7 @@ from importlib import resources
 
 from fastapi import APIRouter, Response
 
-FOLDER = "page"
+FOLDER = "assets"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 DOCUMENT = "index.html"
 

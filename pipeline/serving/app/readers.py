@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
+from PIL import Image
 
 from pipeline.errors import ConfigError
 from pipeline.inputs import images
-from pipeline.serving import engines
-from pipeline.serving.answers import none_of
+from pipeline.inputs.frames import resize
+from pipeline.serving import engines, heat_maps
+from pipeline.serving.answers import Answer, none_of
 from pipeline.serving.app import schemas
 from pipeline.serving.app.schemas import AnswerOut, FrameOut
-from pipeline.serving.frames import FramePredictor
+from pipeline.serving.frames import GIVEN, FramePredictor
 from pipeline.serving.network import Network
 from pipeline.serving.predictor import Predictor
 from pipeline.serving.video import Video
@@ -63,12 +67,13 @@ class Reader(Protocol):
     def warm_up(self) -> None:
         """Load all that is loaded at the first picture."""
 
-    def picture(self, path: Path, frame: bool) -> Seen:
+    def picture(self, path: Path, frame: bool, heat: bool) -> Seen:
         """What is said of a picture.
 
         Parameters
         ----------
         frame : whether it is a frame of a camera, which is not cut where two pictures stand side by side.
+        heat : whether each answer has a heat map.
 
         Raises
         ------
@@ -102,11 +107,20 @@ class FaceReader:
         size = self.network.preparation.face_size
         self.network.read({"rgb": np.zeros((1, size, size, 3), np.uint8)})
 
-    def picture(self, path: Path, frame: bool) -> Seen:
+    def picture(self, path: Path, frame: bool, heat: bool) -> Seen:
         """As of ``Reader``."""
-        result = self._predictor(images.load(path) if frame else path)
-        height, width = result.image.shape[:2]
-        return Seen(width, height, [schemas.of_face(face) for face in result.faces], result.reason)
+        predictor = self._predictor
+        if frame:
+            image = images.load(path)
+            aligned = predictor.aligner.frame(Image.fromarray(image))
+        else:
+            image, aligned = predictor.aligner.faces(path)
+        faces = predictor.answered(image, aligned)
+        answers = [schemas.of_face(face) for face in faces]
+        if heat and faces:
+            shown = np.stack([face.rgb for face in aligned])
+            answers = _heated(self.network, answers, shown, [face.answer for face in faces])
+        return Seen(image.shape[1], image.shape[0], answers, "" if answers else none_of(self.network.task))
 
     def frames(self, path: Path, stride: int) -> Iterator[FrameOut]:
         """As of ``Reader``."""
@@ -136,10 +150,35 @@ class FrameReader:
         size = self.network.preparation.frame_size
         self.network.read({"rgb": np.zeros((1, size, size, 3), np.uint8)})
 
-    def picture(self, path: Path, frame: bool) -> Seen:
+    def picture(self, path: Path, frame: bool, heat: bool) -> Seen:
         """As of ``Reader``."""
         image, answer = self._predictor.frame(path)
-        return Seen(image.shape[1], image.shape[0], [schemas.of_frame(answer)])
+        answers = [schemas.of_frame(answer)]
+        if heat:
+            made = resize.prepared(image, GIVEN, self.network.preparation)
+            answers = _heated(self.network, answers, made[None], [answer])
+        return Seen(image.shape[1], image.shape[0], answers)
+
+
+def _heated(network: Network, outs: list[AnswerOut], shown: np.ndarray, answers: Sequence[Answer]) -> list[AnswerOut]:
+    """The same answers, each with what it rests on: of classes and labels the most probable one, of points all.
+
+    Parameters
+    ----------
+    shown : uint8, shape (N, S, S, 3), what the network read.
+    """
+    some = network.task["kind"] in heat_maps.SCORES
+    outputs = [int(answer.values.argmax()) if some else heat_maps.ALL_POINTS for answer in answers]
+    maps = heat_maps.heat_maps(network, {GIVEN: shown}, outputs, heat_maps.default_method(network))
+    urls = [_url(heat_maps.overlay(face, one)) for face, one in zip(shown, maps, strict=True)]
+    return [out.model_copy(update={"heat": url}) for out, url in zip(outs, urls, strict=True)]
+
+
+def _url(image: np.ndarray) -> str:
+    """A picture, uint8, shape (S, S, 3), as the text of a page can hold it."""
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 # By the stage that prepared what a model reads.

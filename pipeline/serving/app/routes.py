@@ -72,6 +72,7 @@ def _add_pictures(routes: APIRouter, served: Served) -> None:
         frame: Annotated[
             bool, Query(description="It is a frame of a camera: not cut where two pictures stand side by side.")
         ] = False,
+        heat: Annotated[bool, Query(description="Give a heat map of each answer, which takes longer.")] = False,
     ) -> PictureOut:
         """Find every face of a picture and answer of each; of a model of whole frames, answer of the picture."""
         _check_bytes(file, config.picture_mb)
@@ -80,7 +81,7 @@ def _add_pictures(routes: APIRouter, served: Served) -> None:
         def work(reader: Reader) -> tuple[Seen, float]:
             began = perf_counter()
             uploads.check_picture(held.path, config.megapixels)
-            seen = _seen(reader, held.path, frame)
+            seen = _seen(reader, held.path, frame, heat)
             return seen, 1000 * (perf_counter() - began)
 
         seen, milliseconds = await served.workers.ask(work, held.close)
@@ -202,7 +203,7 @@ def _check_bytes(file: UploadFile, megabytes: int) -> None:
         raise Refusal(413, f"The file has {file.size / MEGA:.1f} MB, at most {megabytes} MB are taken")
 
 
-def _seen(reader: Reader, path: Path, frame: bool) -> Seen:
+def _seen(reader: Reader, path: Path, frame: bool, heat: bool) -> Seen:
     """What is said of a picture.
 
     Raises
@@ -210,7 +211,7 @@ def _seen(reader: Reader, path: Path, frame: bool) -> Seen:
     Refusal : 413 or 422; the place where it lies is not told.
     """
     try:
-        return reader.picture(path, frame)
+        return reader.picture(path, frame, heat)
     except DataError as error:
         reason = str(error).replace(str(path), "it")
         raise Refusal(413 if reason.startswith("too large") else 422, f"The picture is {reason}") from error

@@ -43,6 +43,9 @@ class AnswerOut(BaseModel):
     marks: list[MarkOut] = Field(description="Every output; first, where it is strange, that it is.")
     in_domain: bool | None = Field(description="Whether it is like the training inputs; null where nobody knows.")
     domain_score: float | None = Field(description="1 at the threshold, larger for what is stranger.")
+    heat: str | None = Field(
+        None, description="On request: the face, and in colour what the answer rests on; a data: URL of a JPEG."
+    )
 
 
 class PictureOut(BaseModel):

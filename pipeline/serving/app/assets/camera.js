@@ -14,7 +14,7 @@ export class Camera {
     this.video = document.createElement("video");
     [this.video.muted, this.video.playsInline] = [true, true];
     this.small = document.createElement("canvas");
-    this.running = false;
+    [this.running, this.heat, this.last] = [false, false, null];
   }
 
   static get possible() {
@@ -41,6 +41,8 @@ export class Camera {
     this.leaving?.abort();
     for (const track of this.stream?.getTracks() || []) track.stop();
     this.video.srcObject = null;
+    this.last?.source.close();
+    this.last = null;
   }
 
   get picture() {
@@ -67,9 +69,10 @@ export class Camera {
       }
       const time = (performance.now() - this.began) / 1000;
       try {
-        const answer = await predict(await this.frame(), { frame: true }, this.leaving.signal);
+        const whole = await createImageBitmap(this.video);
+        const answer = await predict(await this.frame(whole), { frame: true, heat: this.heat }, this.leaving.signal);
         if (!this.running) return;
-        this.take(answer, time);
+        this.take(answer, time, whole);
       } catch (error) {
         if (!this.running) return;
         if (error.status !== 429 && error.status !== 503) return this.failed(error);
@@ -78,18 +81,21 @@ export class Camera {
     }
   }
 
-  frame() {
-    const scale = Math.min(1, SENT_PIXELS / Math.max(this.video.videoWidth, this.video.videoHeight));
-    this.small.width = Math.round(this.video.videoWidth * scale);
-    this.small.height = Math.round(this.video.videoHeight * scale);
-    this.small.getContext("2d").drawImage(this.video, 0, 0, this.small.width, this.small.height);
+  frame(whole) {
+    const scale = Math.min(1, SENT_PIXELS / Math.max(whole.width, whole.height));
+    this.small.width = Math.round(whole.width * scale);
+    this.small.height = Math.round(whole.height * scale);
+    this.small.getContext("2d").drawImage(whole, 0, 0, this.small.width, this.small.height);
     return new Promise((resolve) => this.small.toBlob(resolve, "image/jpeg", QUALITY));
   }
 
-  take(answer, time) {
-    const scale = this.video.videoWidth / answer.width;
+  take(answer, time, whole) {
+    const scale = whole.width / answer.width;
     const ids = this.tracks.assigned(answer.answers);
     this.answers = answer.answers.map((one, number) => scaled({ ...one, face_id: ids[number] }, scale));
+    this.last?.source.close();
+    // What is captured is the very frame that was answered, not the one that is shown by now.
+    this.last = { source: whole, width: whole.width, height: whole.height, answers: this.answers };
     this.times = [...this.times.slice(-9), time];
     this.answered({ ...answer, answers: this.answers }, time);
   }

@@ -74,6 +74,13 @@ export class Answers {
     return list;
   }
 
+  // The class or label that is most probable; empty of numbers and points.
+  topOf(answer) {
+    const values = this.model.card.classes.map((name) => answer.cells[`prob_${name}`] ?? -1);
+    const top = Math.max(...values);
+    return top < 0 ? "" : this.model.card.classes[values.indexOf(top)].replaceAll("_", " ");
+  }
+
   note(answer) {
     if (answer.points.length) return `${answer.points.length} points`;
     if (answer.in_domain === false) return "The network has seen nothing like it: these numbers are not to be relied on.";

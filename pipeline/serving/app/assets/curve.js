@@ -12,23 +12,29 @@ export class Curve {
 
   clear(lasts = 0) {
     this.lines = new Map();
+    this.shows = undefined; // of several columns, the one face whose they are
     this.lasts = lasts;
     this.now = 0;
     this.place = null;
     this.legend.replaceChildren();
   }
 
+  // The first face has the colour of what is shown of it; the others have those that follow.
+  colorOf(number) {
+    return this.told.colors[(this.told.first + number) % this.told.colors.length];
+  }
+
   // id: number of the face; cells: its numbers; strange: whether it is unlike the training faces.
   add(time, id, cells, strange) {
     this.now = Math.max(this.now, time);
     const several = this.told.columns.length > 1;
-    if (several && this.first === undefined) this.first = id;
-    if (several && id !== this.first) return;
+    if (several && this.shows === undefined) this.shows = id;
+    if (several && id !== this.shows) return;
     this.told.columns.forEach((column, number) => {
       const index = several ? number : id - 1;
       const key = `${id} ${column}`;
       if (!this.lines.has(key)) {
-        const color = this.told.colors[index % this.told.colors.length];
+        const color = this.colorOf(index);
         this.lines.set(key, { color, points: [] });
         this.name(several ? this.told.names[number] : `face ${id}`, color);
       }
@@ -88,9 +94,10 @@ export class Curve {
     }
     const step = [1, 2, 5, 10, 20, 30, 60, 120, 300].find((size) => (until - from) / size <= area.right / 70) || 600;
     pen.textAlign = "center";
-    for (let time = Math.ceil(from / step) * step; time <= until; time += step) {
-      if (x(time) < area.left + 8 || x(time) > area.right - 8) continue;
-      pen.fillText(this.lasts ? clock(time) : `−${Math.round(until - time)} s`, x(time), area.bottom + 14);
+    for (let n = 0; n * step <= until - from; n++) {
+      const time = this.lasts ? n * step : until - n * step;
+      const text = this.lasts ? clock(time) : n ? `−${n * step} s` : "now";
+      if (x(time) >= area.left && x(time) <= area.right) pen.fillText(text, Math.min(x(time), area.right - 12), area.bottom + 14);
     }
   }
 
