@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export serve status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -61,6 +61,7 @@ Each target first makes what it needs; what is fresh is reused.
   report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
   predict          recognise it in pictures, videos, of a camera, in signals   INPUT OUT MODEL STRIDE RESUME
   export           a trained network as ONNX, for timm or for torch, compared   MODEL FORMAT OUT
+  serve            a page and an API for pictures, videos, the visitor's camera   MODEL PORT HOST WORKERS
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES

@@ -42,6 +42,7 @@ TEXTS = {
     "out": ("results",),
     "source": ("data/demo/pain",),
     "model": ("data/demo/weights",),
+    "host": ("127.0.0.1", "localhost"),
     "formats": ("onnx", "timm,torchscript,pt2"),
 }
 PREFIXES = ("teacher_", "labels_", "split_")

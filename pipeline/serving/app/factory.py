@@ -15,7 +15,7 @@ from pipeline.serving.app import page, refusals
 from pipeline.serving.app.jobs import Jobs
 from pipeline.serving.app.metrics import Counted, Metrics
 from pipeline.serving.app.readers import Reader
-from pipeline.serving.app.routes import PICTURE, VIDEO, Served, router
+from pipeline.serving.app.routes import Served, most_bytes, router
 from pipeline.serving.app.shield import Shield
 from pipeline.serving.app.workers import Workers
 from pipeline.serving_config import ServeConfig
@@ -56,7 +56,7 @@ def create(reader: Reader, config: ServeConfig) -> FastAPI:
     app.include_router(router(Served(reader, workers, jobs, metrics, config)))
     app.include_router(page.router())
     hosts = (*LOOPBACK, config.host.lower()) if is_loopback(config.host) else ()
-    app.add_middleware(Shield, hosts=hosts, uploads=(PICTURE, VIDEO), timeout_s=config.timeout)
+    app.add_middleware(Shield, hosts=hosts, uploads=most_bytes(config), timeout_s=config.timeout)
     app.add_middleware(Counted, metrics=metrics)
     return app
 

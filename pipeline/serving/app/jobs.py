@@ -81,9 +81,10 @@ class Job:
             self._end("failed", f"It shows more than {MOST_RESULTS:,} faces and frames; what was done is there")
 
     def _end(self, state: str, reason: str) -> None:
-        self.state, self.reason, self.ended = state, sentence_of(reason) if reason else "", monotonic()
         self._frames.close()
         self._held.close()
+        self.reason, self.ended = sentence_of(reason) if reason else "", monotonic()
+        self.state = state  # last: whoever reads it then finds the rest
 
     def out(self) -> JobOut:
         """How far it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
@@ -80,7 +80,7 @@ class Reader(Protocol):
         DataError : it cannot be read.
         """
 
-    def frames(self, path: Path, stride: int) -> Iterator[FrameOut]:
+    def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
         """What is said of a video, of every so many frames one, by a twin of its own; only where videos are taken.
 
         Raises
@@ -122,7 +122,7 @@ class FaceReader:
             answers = _heated(self.network, answers, shown, [face.answer for face in faces])
         return Seen(image.shape[1], image.shape[0], answers, "" if answers else none_of(self.network.task))
 
-    def frames(self, path: Path, stride: int) -> Iterator[FrameOut]:
+    def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
         """As of ``Reader``."""
         watcher, nothing = Watcher(self._predictor.twin(), DETECT_EVERY), none_of(self.network.task)
         with Video(path) as video:

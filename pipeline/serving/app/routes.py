@@ -48,6 +48,11 @@ class Served:
     config: ServeConfig
 
 
+def most_bytes(config: ServeConfig) -> dict[str, int]:
+    """How many bytes the body of an upload may have, by its path."""
+    return {PICTURE: config.picture_mb * MEGA + AROUND, VIDEO: config.video_mb * MEGA + AROUND}
+
+
 def router(served: Served) -> APIRouter:
     """Every route of the API."""
     routes = APIRouter()
@@ -64,7 +69,7 @@ def _add_pictures(routes: APIRouter, served: Served) -> None:
         PICTURE,
         summary="What is said of a picture",
         responses=answers(400, 403, 408, 413, 415, 421, 422, 429, 503),
-        max_body_size=config.picture_mb * MEGA + AROUND,
+        max_body_size=most_bytes(config)[PICTURE],
         form_limits=ONE_FILE,
     )
     async def predict(
@@ -103,7 +108,7 @@ def _add_videos(routes: APIRouter, served: Served) -> None:
         status_code=202,
         summary="Begin with a video",
         responses=answers(400, 403, 408, 413, 415, 421, 422, 429, 503),
-        max_body_size=config.video_mb * MEGA + AROUND,
+        max_body_size=most_bytes(config)[VIDEO],
         form_limits=ONE_FILE,
     )
     async def begin(file: Upload) -> JobOut:

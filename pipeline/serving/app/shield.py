@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.fields import read_whole
 from pipeline.serving.app.refusals import Refusal, response, sentence_of
+from pipeline.serving.app.uploads import MEGA
 
 MULTIPART = "multipart/form-data"
 # The page loads nothing that this server does not send, runs no script but its files, and stands in no other page.
@@ -33,11 +35,11 @@ class Shield:
     ----------
     hosts : names under which the server may be asked; empty: any. A page of another site whose name leads to this
         machine (DNS rebinding) asks under its own.
-    uploads : paths that take uploads, whose form must be the one of files.
+    uploads : paths that take uploads, whose form must be the one of files, and how many bytes each takes.
     timeout_s : how long an upload may take.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], uploads: Collection[str], timeout_s: float):
+    def __init__(self, app: ASGIApp, hosts: Collection[str], uploads: Mapping[str, int], timeout_s: float):
         self._app, self._hosts, self._uploads, self._timeout_s = app, hosts, uploads, timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,10 +66,8 @@ class Shield:
             return Refusal(421, "This server is asked under another name than its own")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return Refusal(403, "Pages of other sites may not ask this server")
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if scope["method"] == "POST" and scope["path"] in self._uploads and kind != MULTIPART:
-            return Refusal(415, f"Send the file as {MULTIPART}, in a part of the name file")
-        return None
+        most = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
+        return None if most is None else _refused_upload(headers, most)
 
     def _timed(self, receive: Receive) -> Receive:
         """The same, until the upload has taken too long."""
@@ -85,6 +85,18 @@ class Shield:
             return message
 
         return timed
+
+
+def _refused_upload(headers: Headers, most: int) -> Refusal | None:
+    """Why an upload is not read, by what it says of itself; one that says too little is cut off where it is read."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
+        return Refusal(415, f"Send the file as {MULTIPART}, in a part of the name file")
+    length = headers.get("content-length", "")
+    if read_whole(length) is None and length:
+        return Refusal(400, "The request does not say how long it is")
+    if (read_whole(length) or 0) > most:
+        return Refusal(413, f"The upload has {int(length) / MEGA:.1f} MB, at most {most / MEGA:.0f} MB are taken")
+    return None
 
 
 def _name_of(host: str) -> str:

@@ -72,7 +72,7 @@ def check_picture(path: Path, megapixels: int) -> None:
 
 
 def check_video(path: Path, megapixels: int, most_s: float) -> tuple[float, float]:
-    """Refuse what is no video, is too long, or has too many pixels, before anything of it is decoded.
+    """Refuse what is no video, is too long, or has too many pixels; of what is decoded, its first frame shows that.
 
     Returns
     -------
@@ -81,16 +81,20 @@ def check_video(path: Path, megapixels: int, most_s: float) -> tuple[float, floa
 
     Raises
     ------
-    Refusal : 415 or 413.
+    Refusal : 415, 413 or 422.
     """
     try:
         with Video(path) as video:
-            rate_hz, seconds, size = video.rate_hz, video.length / video.rate_hz, video.size
+            rate_hz, seconds = video.rate_hz, video.length / video.rate_hz
+            _check_pixels(*video.size, megapixels)
+            if seconds > most_s:
+                raise Refusal(413, f"The video lasts {seconds:.0f} s, at most {most_s:g} s are taken")
+            first = next(video.frames(), None)
     except DataError as error:
         raise Refusal(415, f"That is no video: {error}") from error
-    _check_pixels(*size, megapixels)
-    if seconds > most_s:
-        raise Refusal(413, f"The video lasts {seconds:.0f} s, at most {most_s:g} s are taken")
+    if first is None:
+        raise Refusal(422, "The video holds no frame")
+    _check_pixels(*first.image.shape[1::-1], megapixels)
     return rate_hz, seconds
 
 
