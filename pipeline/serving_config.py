@@ -29,7 +29,7 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class ServeConfig:
-    host: str = option("127.0.0.1", "Address to listen at; one that other machines reach is warned of.")
+    host: str = option("127.0.0.1", "Address to listen at, in numbers; one that other machines reach is warned of.")
     port: int = option(8000, "Port; 0: any that is free.", least=0, most=MOST_PORT)
     workers: int = workers("Threads that predict; 0: one a core.")
     waiting: int = option(32, "Requests that may wait for a thread; the next is answered 429.", least=1, most=10_000)

@@ -92,7 +92,7 @@ def test_a_port_that_is_taken_is_one_error_before_the_model_is_loaded(model):
             serve.run(model, "cpu", ServeConfig(port=port))
 
 
-@pytest.mark.parametrize("host", ["203.0.113.7", "a b"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "name.of.another.example", "a b"])
 def test_an_address_of_another_machine_is_one_error(model, host):
     with pytest.raises(ConfigError, match="cannot be listened at"):
         serve.run(model, "cpu", ServeConfig(host=host, port=0))

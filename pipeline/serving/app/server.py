@@ -59,20 +59,21 @@ def serve(model: Path, device: str, config: ServeConfig) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens at an address; of port 0 at any that is free.
+    """A socket that listens at an address, in numbers or ``localhost``; of port 0 at any that is free.
 
     Raises
     ------
     ConfigError : the address is none of this machine's, or the port is taken.
     """
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        numeric = 0 if host.lower() == "localhost" else socket.AI_NUMERICHOST  # no name server is asked
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric)[0]
         return socket.create_server(place[:2], family=family, backlog=QUEUED)
     except (OSError, UnicodeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"HOST={host} PORT={port} cannot be listened at: {reason}. Choose another port, or 0 for any that is free: "
-            "make serve PORT=0"
+            f"HOST={host} PORT={port} cannot be listened at: {reason}. Choose an address of this machine in "
+            "numbers, and another port, or 0 for any that is free: make serve HOST=127.0.0.1 PORT=0"
         ) from error
 
 
