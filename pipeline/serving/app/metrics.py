@@ -34,7 +34,7 @@ class Metrics:
         names = ("method", "path")
         self.requests = self._made(Counter, "requests", "Requests answered.", (*names, "status"))
         self.seconds = self._made(Histogram, "request_seconds", "From a request to its answer.", names, buckets=SECONDS)
-        self._answers = self._made(Counter, "answers", "Faces or frames that were answered.", ("in_domain",))
+        self._answers = self._made(Counter, "answers", "Faces, or whole frames, of pictures.", ("in_domain",))
 
     def watch(self, name: str, help: str, value: Callable[[], float]) -> None:
         """Tell a number that is looked at when somebody asks."""

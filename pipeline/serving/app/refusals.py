@@ -68,7 +68,8 @@ def install(app: FastAPI) -> None:
     """Let every fault be answered in the form of ``Problem``."""
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_values)
-    app.add_exception_handler(MemoryError, _of_memory)
+    app.add_exception_handler(MemoryError, _of_surroundings)
+    app.add_exception_handler(OSError, _of_surroundings)
     app.add_exception_handler(Exception, _of_bugs)
 
 
@@ -89,9 +90,10 @@ async def _of_values(request: Request, error: RequestValidationError) -> JSONRes
     return response(422, sentence_of(f"{place}: {first['msg']}"))
 
 
-async def _of_memory(request: Request, error: MemoryError) -> JSONResponse:
-    log.warning("out of memory at %s", request.url.path)
-    return response(503, "The server has no memory left for that; try a smaller one, or later.", {"Retry-After": "5"})
+async def _of_surroundings(request: Request, error: Exception) -> JSONResponse:
+    log.warning("%s: %s: %s", request.url.path, type(error).__name__, error)
+    sentence = "The server has no memory, no disk or no file left for that; try a smaller one, or later."
+    return response(503, sentence, {"Retry-After": "5"})
 
 
 async def _of_bugs(request: Request, error: Exception) -> JSONResponse:

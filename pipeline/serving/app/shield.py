@@ -36,7 +36,7 @@ class Shield:
     hosts : names under which the server may be asked; empty: any. A page of another site whose name leads to this
         machine (DNS rebinding) asks under its own.
     uploads : paths that take uploads, whose form must be the one of files, and how many bytes each takes.
-    timeout_s : how long an upload may take.
+    timeout_s : how long an upload may take, beside a second for each megabyte that it may have.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], uploads: Mapping[str, int], timeout_s: float):
@@ -58,7 +58,7 @@ class Shield:
             answer = response(refusal.status_code, sentence_of(refusal.detail))
             await answer(scope, receive, dressed)
             return
-        await self._app(scope, self._timed(receive), dressed)
+        await self._app(scope, self._timed(receive, self._uploads.get(scope["path"], 0)), dressed)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
@@ -69,9 +69,10 @@ class Shield:
         most = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
         return None if most is None else _refused_upload(headers, most)
 
-    def _timed(self, receive: Receive) -> Receive:
-        """The same, until the upload has taken too long."""
-        until, over = monotonic() + self._timeout_s, False
+    def _timed(self, receive: Receive, most: int) -> Receive:
+        """The same, until an upload of at most so many bytes has taken too long."""
+        allowed_s = self._timeout_s + most / MEGA
+        until, over = monotonic() + allowed_s, False
 
         async def timed() -> Message:
             nonlocal over
@@ -80,7 +81,7 @@ class Shield:
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, until - monotonic()))
             except TimeoutError as error:
-                raise Refusal(408, f"The upload took longer than {self._timeout_s:g} s") from error
+                raise Refusal(408, f"The upload took longer than {allowed_s:.1f} s") from error
             over = message["type"] == "http.disconnect" or not message.get("more_body", False)
             return message
 

@@ -149,3 +149,14 @@ def test_pages_of_other_sites_and_other_names_are_refused(client):
 def test_a_server_for_other_machines_takes_any_name(model):
     with served.asked(model, host="0.0.0.0") as client:
         assert client.get("/health", headers={"host": "elsewhere.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files")])
+def test_want_of_memory_or_files_is_said_and_no_mistake(client, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(readers.FaceReader, "picture", fails)
+    answer = client.post("/predict", files=served.file_of(served.encoded(served.picture())))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"].startswith("The server has no memory, no disk or no file left")

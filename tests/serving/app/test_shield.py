@@ -12,7 +12,7 @@ from tests.helpers import served
 
 
 def test_an_upload_that_takes_too_long_is_answered(tmp_path):
-    app, sent = served.application(served.network(tmp_path), timeout=0.2), []
+    app, sent = served.application(served.network(tmp_path), timeout=0.2, picture_mb=1), []
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
     parts = iter([{"type": "http.request", "body": part, "more_body": True}])
 
@@ -28,7 +28,7 @@ def test_an_upload_that_takes_too_long_is_answered(tmp_path):
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
     asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
     assert sent[0]["status"] == 408
-    assert json.loads(sent[1]["body"]) == {"detail": "The upload took longer than 0.2 s."}
+    assert json.loads(sent[1]["body"]) == {"detail": "The upload took longer than 1.3 s."}
 
 
 @pytest.mark.parametrize(

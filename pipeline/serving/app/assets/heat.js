@@ -10,6 +10,7 @@ export function heatOf(result, file, answers, failed) {
   const asked = () => (result.heated ||= patiently(() => predict(file, { heat: true })));
   return (answer, number) => {
     const place = element("div");
+    place.tabIndex = -1;
     if (answer.heat) place.append(map(answer, number, answers));
     else place.append(button(place, answer, number, answers, asked, () => (result.heated = null), failed));
     return place;
@@ -27,6 +28,7 @@ function button(place, answer, number, answers, asked, forget, failed) {
     try {
       answer.heat = (await asked()).answers[number].heat;
       place.replaceChildren(map(answer, number, answers));
+      place.focus(); // the button that had it is gone
     } catch (error) {
       forget();
       [made.disabled, made.textContent] = [false, WORDS];

@@ -1,4 +1,4 @@
-// Answers as the table of `make predict`, made here: nothing is sent for it.
+// Answers as a table, each with the columns that `make predict` writes of it; it is made here, nothing is sent.
 
 const BOX = ["x0", "y0", "x1", "y1"];
 
