@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export serve status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export explain serve status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -58,9 +58,10 @@ Each target first makes what it needs; what is fresh is reused.
   distill          train the students from the caches          TEACHER STUDENT LOSS LABELLED VIEWS FOLDS ...
   evaluate         measure teachers and students               TEACHER STUDENT SEED REPLICATES
   sweep            a grid of students, a row each in runs.csv  TEACHERS STUDENTS LOSSES VIEWS FOLDS SEEDS
-  report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES
+  report           compare them in one page                    TEACHER STUDENT SEED EXAMPLES EXPLAINED
   predict          recognise it in pictures, videos, of a camera, in signals   INPUT OUT MODEL STRIDE RESUME
   export           a trained network as ONNX, for timm or for torch, compared   MODEL FORMAT OUT
+  explain          heat maps: which parts of a face an answer rests on   INPUT SAMPLE METHOD OUTPUT MODEL
   serve            a page and an API for pictures, videos, the visitor's camera   MODEL PORT HOST WORKERS
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
@@ -183,6 +184,6 @@ bench-gpu: $(environment)
 	$(python) -m tests.benchmarks.gpu
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage predictions
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage predictions explained
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "cache/ is kept: make gc removes what nobody needs, rm -r cache/<dataset> everything."

@@ -421,6 +421,15 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class ExplainTestsConfig:
+    task: Task | None = field(default=None)  # the graph says which
+    explained: int = option(
+        48, "Test samples whose answers a report explains by heat maps, of each model; 0: none.", least=0, most=10_000
+    )
+    device: str = device()
+
+
+@dataclass(frozen=True)
 class ReportConfig:
     task: Task | None = field(default=None)  # the graph says which
     replicates: int = option(2000, "Bootstrap replicates over subjects.", least=1, most=MOST_REPLICATES)

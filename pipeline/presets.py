@@ -18,6 +18,7 @@ from pipeline.config import (
     Architecture,
     DistillConfig,
     EvaluateConfig,
+    ExplainTestsConfig,
     IndexConfig,
     LabelsConfig,
     ReportConfig,
@@ -55,6 +56,7 @@ class Preset:
     teacher_labels: LabelsConfig = field(default_factory=LabelsConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    explain_tests: ExplainTestsConfig = field(default_factory=ExplainTestsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     teachers: tuple[str, ...] = ("resnet", "swin")
     students: tuple[str, ...] = ("deit",)
@@ -133,6 +135,7 @@ SMOKE = Preset(
     train_teacher=TeacherConfig(**SMOKE_SCHEDULE),
     distill=DistillConfig(**SMOKE_SCHEDULE),
     evaluate=EvaluateConfig(replicates=200),
+    explain_tests=ExplainTestsConfig(explained=4),
     report=ReportConfig(replicates=200, examples=4),
     seeds=(0,),
 )

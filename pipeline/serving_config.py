@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.fields import MOST_PICTURES, MOST_PORT, MOST_SECONDS, MOST_VIDEO_S, option, workers
 
+METHODS = ("grad-cam", "rollout", "attention-gradient", "occlusion")  # of heat maps
+
 
 @dataclass(frozen=True)
 class PredictConfig:
@@ -25,6 +27,17 @@ class PredictConfig:
     smooth: float = option(
         0.0, "Videos: add columns smooth_…, means over so many seconds of a face; 0: none.", least=0, most=MOST_SECONDS
     )
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    method: str = option(
+        "auto",
+        "Of the heat maps: auto takes the first that fits of grad-cam, attention-gradient and occlusion; all: every "
+        "one that fits, side by side.",
+        choices=("auto", *METHODS, "all"),
+    )
+    output: str = option("", "The class, label, number or point that is explained; by default what is answered.")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts.atomic import replacing
-from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -131,9 +130,10 @@ def _asked(model: Path, trained: Trained) -> Iterator[Inputs]:
 def _test_inputs(model: Path, trained: Trained) -> dict[str, np.ndarray]:
     """Test inputs from the cache that a model lies in, by modality; empty where they are not there."""
     from pipeline.artifacts import arrays
+    from pipeline.serving import place
 
     prints = [trained.card.get(f"{name}_fingerprint") for name in ("inputs", "split")]
-    folders = [_sibling(model, fingerprint) for fingerprint in prints if fingerprint]
+    folders = [place.beside(model, fingerprint) for fingerprint in prints if fingerprint]
     if len(folders) < 2 or None in folders:
         return {}
     inputs, split = folders
@@ -143,18 +143,6 @@ def _test_inputs(model: Path, trained: Trained) -> dict[str, np.ndarray]:
     if not len(rows) or any(name not in columns for name in trained.reads):
         return {}
     return {name: columns[name][rows] for name in trained.reads}
-
-
-def _sibling(model: Path, fingerprint: str) -> Artifact | None:
-    """The artifact of a fingerprint that lies beside a model."""
-    for folder in model.absolute().parent.glob(f"*-{fingerprint[:8]}"):
-        try:
-            artifact = Artifact.load(folder)
-        except ArtifactError:
-            continue  # the commands that read it say so
-        if artifact.fingerprint == fingerprint:
-            return artifact
-    return None
 
 
 @contextmanager

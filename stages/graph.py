@@ -260,6 +260,12 @@ class Graph:
         labels = {f"labels_{role}": node for role, node in self.labels_of(model).items()}
         return self._node("evaluate", f"evaluation-{model.slug}", model=model, **labels)
 
+    def explanation(self, model: Node) -> Node | None:
+        """The heat maps of a teacher or student; None where none are asked for, or the task's answers have none."""
+        if not (self.preset.task.explained and self.preset.explain_tests.explained):
+            return None
+        return self._node("explain_tests", f"explanation-{model.slug}", model=model)
+
     def labels_of(self, model: Node) -> dict[str, Node]:
         """By role, the labels that a student learned from, or those that a teacher gave itself."""
         if model.config.teacher == NO_TEACHER:
@@ -290,6 +296,8 @@ class Graph:
         inputs = {node.slug: node for node in self.caches(selection)}
         for model in self.models(selection):
             inputs |= {f"model-{model.slug}": model, f"evaluation-{model.slug}": self.evaluation(model)}
+            if explanation := self.explanation(model):
+                inputs[f"explanation-{model.slug}"] = explanation
         return inputs
 
     def report(self, selection: Selection, also: Sequence[Graph] = ()) -> Node:

@@ -9,7 +9,6 @@ subject, is done: whatever ends a run, what it has predicted is there, and ``RES
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import os
@@ -18,8 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.artifacts import results
 from pipeline.artifacts.locks import PARTIAL
-from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
@@ -42,8 +41,6 @@ BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions"  # and its form
 COPIES = "annotated"
 POINTS = "points"
-# What says nothing of one file: the others would fail as well, and so would the table.
-HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +107,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
     """
     from tqdm import tqdm
 
-    from pipeline.artifacts import results, uses
+    from pipeline.artifacts import uses
     from pipeline.compute import devices
     from pipeline.serving import engines, place, resume
 
@@ -122,7 +119,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
         if config.resume and (not way.resumes or any(picture.camera for picture in found.pictures)):
             raise ConfigError(f"RESUME goes on with pictures and videos; {way.files} are begun anew: leave RESUME out")
         for path in [source] if os.path.lexists(source) else [picture.path for picture in found.pictures]:
-            _check_apart(path, out)
+            results.check_apart(path, out, (COPIES, POINTS))
         if found.others:
             log.info("%d files of %s are no %s by their names", found.others, source, way.files)
         network, (before, after), parts, told = way.begin(model, devices.pick(device), found, config)
@@ -256,13 +253,6 @@ WAYS = {
 }
 
 
-def _check_apart(source: Path, out: Path) -> None:
-    """Refuse to predict from results, and to lay copies over the pictures that they are of."""
-    places = {(out / COPIES).resolve(), (out / POINTS).resolve()} | ({out.resolve()} if source.is_dir() else set())
-    if places & {source.resolve(), *source.resolve().parents}:
-        raise DataError(f"INPUT={source} lies among the results, OUT={out}. Choose another folder for these: OUT=")
-
-
 def newest_student(cache: Path, task: Task, version: int) -> Path | None:
     """The folder of the student that was made last, one with a teacher if there is; None when there is none.
 
@@ -343,7 +333,7 @@ def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:
     except OSError as error:
         return f"no annotated copy: {error}"
     copy = copy_name(picture.name, names)
-    fault = _save(content.getvalue(), out / COPIES / copy, out / f"{COPIES}.draft")
+    fault = results.save(content.getvalue(), out / COPIES / copy, out / f"{COPIES}.draft")
     return _told("annotated copy", copy, fault, copy in (picture.name, f"{picture.name}.jpg"))
 
 
@@ -355,7 +345,7 @@ def _pointed(points: np.ndarray, picture: Picture, face: int | None, out: Path) 
     if not len(points):
         return ""
     name = points_name(picture.name, face)
-    fault = _save(pts.text_of(points).encode(), out / POINTS / name, out / f"{POINTS}.draft")
+    fault = results.save(pts.text_of(points).encode(), out / POINTS / name, out / f"{POINTS}.draft")
     return _told("points file", name, fault, name.startswith(picture.name))
 
 
@@ -368,24 +358,6 @@ def _told(what: str, name: str, fault: str, plain: bool) -> str:
 
 def _joined(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
-
-
-def _save(content: bytes, place: Path, draft: Path) -> str:
-    """Write a file beside the table by one rename. Returns why there is none, or nothing.
-
-    Raises
-    ------
-    OSError : none can be written here.
-    """
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(place)
-    except OSError as error:
-        if error.errno in HOPELESS:
-            raise
-        return error.strerror or str(error)
-    return ""
 
 
 def _prediction(number: int, face: FacePrediction) -> dict[str, Any]:

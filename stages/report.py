@@ -13,9 +13,9 @@ from pipeline.config import ReportConfig
 if TYPE_CHECKING:
     from pipeline.artifacts.store import Artifact, Work
 
-VERSION = 7
+VERSION = 8
 CONFIG = ReportConfig
-INPUTS = ("samples", "split", "inputs", "evaluations")
+INPUTS = ("samples", "split", "inputs", "evaluations", "explanations")
 OUTPUT = "report"
 
 
@@ -26,8 +26,9 @@ def run(
 
     Parameters
     ----------
-    artifacts : for every model its ``model-<slug>`` and its ``evaluation-<slug>``; of the cached answers that they
-        learned from, ``labels-<slug>``; the splits of further outer folds, ``split-<slug>``.
+    artifacts : for every model its ``model-<slug>``, its ``evaluation-<slug>`` and, where its answers are explained,
+        its ``explanation-<slug>``; of the cached answers that they learned from, ``labels-<slug>``; the splits of
+        further outer folds, ``split-<slug>``.
     """
     from pipeline.reporting import aggregated, contents, methods, page, runs
     from pipeline.reporting.material import Material
@@ -35,9 +36,10 @@ def run(
     models = {name: artifact for name, artifact in artifacts.items() if name.startswith(("model-", "evaluation-"))}
     splits = [split, *(artifact for artifact in artifacts.values() if artifact.record["stage"] == "split")]
     caches = [artifact for artifact in artifacts.values() if artifact.record["stage"] == "teacher_labels"]
+    maps = [artifact for artifact in artifacts.values() if artifact.record["stage"] == "explain_tests"]
     gathered = runs.gather(models, splits)
     compared = methods.compare(gathered, config.replicates, config.confidence, config.seed)
-    material = Material(config, compared, gathered, samples, inputs, splits, list(models.values()), caches)
+    material = Material(config, compared, gathered, samples, inputs, splits, list(models.values()), caches, maps)
     report = contents.collect(material)
     for folder in ("tables", "figures"):
         (work.path / folder).mkdir(exist_ok=True)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from pipeline.config import AlignConfig
-from pipeline.serving_config import PredictConfig, ServeConfig
-from stages import distill, export, housekeeping, params, predict, serve
+from pipeline.serving_config import ExplainConfig, PredictConfig, ServeConfig
+from stages import distill, explain, export, housekeeping, params, predict, serve
 from stages.options import asked, common_options, configured, field_options, listed, store_for
 from stages.session import Session
 
@@ -85,6 +85,46 @@ def export_command(model: Path | None, formats: str, out: Path, device: str, **v
     click.echo(housekeeping.shown(written))
 
 
+@click.command("explain")
+@click.option(
+    "--input",
+    "source",
+    type=params.Place(),
+    help="Picture, folder, pattern, or list of paths (.txt); or give SAMPLE.",
+)
+@click.option(
+    "--sample",
+    type=params.Text(),
+    default="",
+    help="A sample_id of the cache that the model lies in, in place of INPUT.",
+)
+@click.option(
+    "--out",
+    type=params.Place(),
+    default=Path("explained"),
+    show_default=True,
+    help="Folder of the table and the overlays.",
+)
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a trained model, or an ONNX file that export wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
+)
+@DEVICE
+@field_options(ExplainConfig)
+@common_options
+@STUDENTS_OF
+def explain_command(
+    source: Path | None, sample: str, out: Path, model: Path | None, device: str, **values: Any
+) -> None:
+    """Show by heat maps which parts of a face or a frame an answer rests on."""
+    config = ExplainConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(ExplainConfig)})
+    explain.check_asked(source, sample)
+    model = model or _newest_student(values | {"device": device})
+    click.echo(housekeeping.shown(explain.run(source, sample, model, out, device, config)))
+
+
 @click.command("serve")
 @click.option(
     "--model",
@@ -112,4 +152,4 @@ def _newest_student(values: dict[str, Any]) -> Path:
     return session.build(session.graph.runs(session.selection)[0])[0].path
 
 
-COMMANDS = (predict_command, export_command, serve_command)
+COMMANDS = (predict_command, export_command, explain_command, serve_command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import fcntl
 import io
 import json
@@ -16,11 +17,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipeline.artifacts.files import WrongKindError, open_regular
+from pipeline.artifacts.raw_files import SURROUNDINGS
 from pipeline.artifacts.suffixes import printable
 from pipeline.errors import DataError
 
 FORMS = ("csv", "jsonl")
 DIGITS = 9  # of a float, the significant ones
+# What says nothing of one file: the others would fail as well, and so would the table.
+HOPELESS = SURROUNDINGS | {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 log = logging.getLogger(__name__)
 
@@ -165,3 +169,44 @@ def _field(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.{DIGITS}g}"
     return printable(value) if isinstance(value, str) else value
+
+
+def save(content: bytes, place: Path, draft: Path) -> str:
+    """Write a file beside the table by one rename. Returns why there is none, or nothing.
+
+    Parameters
+    ----------
+    place : of the file; its folder is made when missing.
+    draft : a name in the same file system that no result has.
+
+    Raises
+    ------
+    OSError : none can be written here.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(place)
+    except OSError as error:
+        if error.errno in HOPELESS:
+            raise
+        return error.strerror or str(error)
+    return ""
+
+
+def check_apart(source: Path, out: Path, folders: Sequence[str]) -> None:
+    """Refuse to read from results, and to lay copies over the pictures that they are of.
+
+    Parameters
+    ----------
+    source : a file or folder that is read.
+    out : the folder of the results.
+    folders : names of those in it that copies go to.
+
+    Raises
+    ------
+    DataError : the source lies among the results.
+    """
+    places = {(out / name).resolve() for name in folders} | ({out.resolve()} if source.is_dir() else set())
+    if places & {source.resolve(), *source.resolve().parents}:
+        raise DataError(f"INPUT={source} lies among the results, OUT={out}. Choose another folder for these: OUT=")

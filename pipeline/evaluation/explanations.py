@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluation.muscles import pooled
 from pipeline.tasks import Task
 
-MAPS = "maps.h5"  # columns ``maps``, float16, (n, SIDE, SIDE), times SIDE² so that their mean is 1, and ``sample_id``
+# Columns ``maps``, float16, (n, side, side) with the side of ``muscles``, times its square so that their mean is 1;
+# ``moved``, uint8, of the same shape, 1 where muscles moved; and ``sample_id``.
+MAPS = "maps.h5"
 FACES = "faces.csv"  # a row each: sample_id, output, whether it is true, whether the map is empty, shares of muscles
-SIDE = 32
+NOTHING = 1e-9  # of a map's own size: what rounding leaves of one that is the same everywhere
+COMPARED = 8  # cells of a side in which two maps are compared: networks' own grids have 4 to 14
 
 
 def _of_classes(table: pd.DataFrame, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -46,3 +50,58 @@ def chosen(true: np.ndarray, order: np.ndarray, most: int) -> np.ndarray:
     few = min(len(of_each[1]), most // 2)
     first = of_each[0][: most - few]
     return np.sort(np.concatenate([first, of_each[1][: most - len(first)]]))
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of two maps of each sample over a coarse grid, float64 (N,), NaN where one is empty.
+
+    Parameters
+    ----------
+    first, second : float, shape (N, S, S).
+    """
+    both = [pooled(maps, COMPARED).reshape(len(maps), -1) for maps in (first, second)]
+    a, b = (cells - cells.mean(axis=1, keepdims=True) for cells in both)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    sizes = both[0].mean(axis=1) * both[1].mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(lengths > NOTHING * sizes, (a * b).sum(axis=1) / lengths, np.nan)
+
+
+def others(folds: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """For each sample the place of another one like it, half of these away, int (N,); its own where there is none.
+
+    Parameters
+    ----------
+    folds : shape (N,), by whose networks each is answered: the same ones answer for the other.
+    true : bool, shape (N,), whether what is explained is to be seen: it is in the other, too.
+    """
+    places, groups = np.arange(len(folds)), 2 * np.asarray(folds, int) + np.asarray(true, bool)
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
+        places[own] = np.roll(own, len(own) // 2)
+    return places
+
+
+def on_parts(maps: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """The share of each map on the parts that moved, float64 (N,), NaN where none did.
+
+    Parameters
+    ----------
+    maps : float, shape (N, side, side).
+    moved : of the same shape, 1 where muscles moved.
+    """
+    there = (maps * moved).sum(axis=(1, 2), dtype=np.float64)
+    return np.where(moved.any(axis=(1, 2)), there / maps.sum(axis=(1, 2), dtype=np.float64), np.nan)
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean of samples that have a value, under every weighting: float64, shape (1 + replicates,).
+
+    Parameters
+    ----------
+    values : float, shape (N,); NaN counts nothing.
+    weights : float, shape (1 + replicates, N), as of ``bootstrap.resamples``.
+    """
+    there = np.isfinite(values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return weights[:, there] @ values[there] / weights[:, there].sum(axis=1)

@@ -15,12 +15,14 @@ from scipy.spatial import ConvexHull, QhullError
 
 from pipeline.tasks.schemes import POINTS_68
 
+POINTS = "points68"  # the set of points, by its name in ``points.h5``
 MUSCLES = {"brow": (1, 2, 4), "eyes": (5, 6, 7, 43), "nose": (9, 10), "mouth": (12, 15, 17, 20, 25, 26, 27)}
 LEAST_UNIT = 1.0  # of intensity from 0 to 5: a trace, level A
 LEAST_OF = {43: 0.5}  # closed eyes are often coded 0 or 1
 MARGIN = 0.1  # about the points of a part, in distances of the outer corners of the eyes
 AROUND = 8  # directions in which a point is widened by the margin
-SIDE = 64  # cells of a face's side in which parts and maps are laid on each other
+SIDE = 32  # cells of a face's side in which parts and maps are laid on each other
+COLUMNS = (*MUSCLES, *(f"area_{part}" for part in MUSCLES), "moved", "area_moved")  # of ``shares``
 COLUMN = re.compile(r"au0*(\d{1,2})", re.IGNORECASE)
 
 # The points of each part, those of one hull together: the brows with what is between them, each eye by itself.
@@ -116,14 +118,24 @@ def shares(maps: np.ndarray, points: np.ndarray, samples: pd.DataFrame) -> pd.Da
     parts together whose muscles moved, NaN where none did or nothing is known of it. Parts may overlap.
     """
     coarse, where = pooled(maps, SIDE), parts(points)
-    known = np.isfinite(points).all(axis=(1, 2))
+    known, union = np.isfinite(points).all(axis=(1, 2)), moving(where, samples)
     table = {part: _share(coarse, inside, known) for part, inside in where.items()}
     table |= {f"area_{part}": _area(inside, known) for part, inside in where.items()}
-    which = moved(samples) or {part: np.zeros(len(samples), bool) for part in where}
-    union = np.any([inside & which[part][:, None, None] for part, inside in where.items()], axis=0)
-    any_moved = known & np.any(list(which.values()), axis=0)
+    any_moved = union.any(axis=(1, 2))
     table |= {"moved": _share(coarse, union, any_moved), "area_moved": _area(union, any_moved)}
     return pd.DataFrame(table)
+
+
+def moving(where: Mapping[str, np.ndarray], samples: pd.DataFrame) -> np.ndarray:
+    """Where the muscles of faces moved: all parts together of which some did, bool, shape (N, side, side).
+
+    Parameters
+    ----------
+    where : as ``parts`` gives them.
+    samples : as of ``moved``.
+    """
+    which = moved(samples) or {part: np.zeros(len(samples), bool) for part in where}
+    return np.any([inside & which[part][:, None, None] for part, inside in where.items()], axis=0)
 
 
 def _share(maps: np.ndarray, inside: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -78,6 +80,21 @@ def boxes(samples: Artifact, of: str) -> np.ndarray | None:
         return None
     corners = [np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1) for points in sets]
     return np.fmin.reduce(corners)
+
+
+def points_of_inputs(samples: Artifact, inputs: Artifact, of: str, sample_ids: Sequence[str]) -> np.ndarray | None:
+    """Where points lie on prepared faces: float64, shape (N, K, 2), shares of the side from the middle, NaN if unknown.
+
+    Parameters
+    ----------
+    of : the set of points in ``points.h5``. None where the dataset has none, or the inputs are no faces.
+    """
+    stored, prepared = _opened(samples), arrays.open_inputs(inputs)
+    if stored is None or of not in stored or "warp" not in prepared:
+        return None
+    pixels = stored[of][stored.rows(sample_ids)].astype(float)
+    warps = prepared["warp"][prepared.rows(sample_ids)]
+    return np.einsum("nij,nkj->nki", warps[:, :, :2], pixels) + warps[:, None, :, 2]
 
 
 def _opened(samples: Artifact) -> Columns | None:

@@ -66,6 +66,7 @@ class Material:
     splits : the one split, or that of each outer fold.
     models : the models and their evaluations.
     caches : the teachers' cached answers.
+    explanations : heat maps of the models.
     """
 
     config: ReportConfig
@@ -76,6 +77,7 @@ class Material:
     splits: list[Artifact]
     models: list[Artifact]
     caches: list[Artifact]
+    explanations: list[Artifact] = field(default_factory=list)
 
     @property
     def task(self) -> Task:
@@ -100,7 +102,7 @@ class Material:
     @property
     def artifacts(self) -> list[Artifact]:
         """All that went into the report."""
-        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models]
+        return [self.samples, self.inputs, *self.splits, *self.caches, *self.models, *self.explanations]
 
     @cached_property
     def shown(self) -> list[Method]:

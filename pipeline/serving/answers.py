@@ -126,14 +126,13 @@ def _label_cells(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, map(int, _called(values)), strict=True)) | _probabilities(names, values)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """The name of an output in words."""
     return name.replace("_", " ")
 
 
 def _probability_marks(names: Sequence[str], values: np.ndarray, called: np.ndarray) -> list[Mark]:
-    return [
-        Mark(f"{_shown(name)} {values[c]:.2f}", colors.of_class(c), bool(called[c])) for c, name in enumerate(names)
-    ]
+    return [Mark(f"{shown(name)} {values[c]:.2f}", colors.of_class(c), bool(called[c])) for c, name in enumerate(names)]
 
 
 def _class_marks(names: Sequence[str], values: np.ndarray, _: Sequence[float]) -> list[Mark]:
@@ -154,7 +153,7 @@ def _number_marks(names: Sequence[str], values: np.ndarray, bounds: Sequence[flo
     low, high = bounds
     decimals = max(0, 2 - math.floor(math.log10(high - low)))  # 100 to 1,000 steps from the lowest to the highest
     return [
-        Mark(f"{_shown(name)} {value:.{decimals}f}", colors.on_scale((value - low) / (high - low)))
+        Mark(f"{shown(name)} {value:.{decimals}f}", colors.on_scale((value - low) / (high - low)))
         for name, value in zip(names, values, strict=True)
     ]
 

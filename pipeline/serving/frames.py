@@ -58,8 +58,21 @@ class FramePredictor:
         ------
         DataError : the picture cannot be read.
         """
+        image, made = self.prepared(path)
+        return image, self.answer(made)
+
+    def prepared(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """A picture, uint8, shape (height, width, 3), and the same as the network reads it, shape (S, S, 3).
+
+        Raises
+        ------
+        DataError : it cannot be read.
+        """
         image = load(path)
-        made = resize.prepared(image, GIVEN, self.network.preparation)
+        return image, resize.prepared(image, GIVEN, self.network.preparation)
+
+    def answer(self, made: np.ndarray) -> Answer:
+        """What the network says of a prepared picture, uint8, shape (S, S, 3)."""
         logits, scores = self.network.read({GIVEN: made[None]})
         (answer,) = self.network.answers(logits, scores=scores)
-        return image, answer
+        return answer

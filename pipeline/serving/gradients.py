@@ -43,12 +43,14 @@ def grad_cam(model: nn.Module, pictures: Tensor, score: Score) -> Tensor:
 
 
 def gives_map(model: nn.Module, picture: Tensor) -> bool:
-    """Whether a network makes its answer from a map of places.
+    """Whether a network makes its answer from a map of places, which is found out by asking unless it ``attends``.
 
     Parameters
     ----------
     picture : one, or several, as it reads them.
     """
+    if attends(model):
+        return False
     with torch.no_grad():
         features = model.forward_features(picture)
     return isinstance(features, Tensor) and features.ndim == 4

@@ -14,11 +14,11 @@ from pipeline.errors import ConfigError
 from pipeline.inputs import batches
 from pipeline.serving import colors, gradients
 from pipeline.serving.occlusion import occlusion
+from pipeline.serving_config import METHODS
 
 if TYPE_CHECKING:
     from pipeline.serving.network import Network
 
-METHODS = ("grad-cam", "rollout", "attention-gradient", "occlusion")
 PREFERRED = ("grad-cam", "attention-gradient", "occlusion")  # the first that fits
 ALL_POINTS = -1  # an output of a task of points: all of them at once
 BATCH = 16  # pictures whose gradients are held at once
@@ -65,7 +65,7 @@ def fitting(network: Network) -> tuple[str, ...]:
     ------
     ConfigError : it does not read pictures of one camera.
     """
-    _modality(network)
+    modality_of(network)
     model = network.module
     if model is None or network.task["kind"] not in SCORES:
         return ("occlusion",)
@@ -82,6 +82,16 @@ def default_method(network: Network) -> str:
     """
     fits = fitting(network)
     return next(name for name in PREFERRED if name in fits)
+
+
+def check_methods(network: Network, methods: Sequence[str]) -> None:
+    """Raise ConfigError where one of some methods does not fit a network, or as ``fitting``."""
+    fits = fitting(network)
+    if wrong := [method for method in methods if method not in fits]:
+        raise ConfigError(
+            f"METHOD={wrong[0]} does not fit {network.card['architecture']}, of a task of kind "
+            f"{network.task['kind']}. Choose what fits: METHOD={' or '.join(fits)}"
+        )
 
 
 def heat_maps(network: Network, inputs: Mapping[str, np.ndarray], outputs: Sequence[int], method: str) -> np.ndarray:
@@ -104,12 +114,8 @@ def heat_maps(network: Network, inputs: Mapping[str, np.ndarray], outputs: Seque
     ------
     ConfigError : as ``fitting``; or the method does not fit the network, or there is no such output.
     """
-    modality, fits = _modality(network), fitting(network)
-    if method not in fits:
-        raise ConfigError(
-            f"METHOD={method} does not fit {network.card['architecture']} of a task of kind {network.task['kind']}. "
-            f"Choose {' or '.join(fits)}"
-        )
+    modality = modality_of(network)
+    check_methods(network, (method,))
     _check(network, outputs, len(inputs[modality]))
     pictures = inputs[modality]
     if method in INSIDE:
@@ -136,8 +142,13 @@ def overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return np.rint(face * (1 - weights) + colors.along_scale(shares) * weights).astype(np.uint8)
 
 
-def _modality(network: Network) -> str:
-    """The one kind of picture that a network reads."""
+def modality_of(network: Network) -> str:
+    """The one kind of picture that a network reads.
+
+    Raises
+    ------
+    ConfigError : it reads something else, or several.
+    """
     if len(network.reads) != 1 or not batches.MODALITIES[network.reads[0]].pictured:
         raise ConfigError(
             f"{network.card['architecture']} reads {' and '.join(network.reads)}; `explain` explains pictures of one "

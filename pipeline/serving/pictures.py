@@ -166,14 +166,20 @@ def video_name(name: str, names: Collection[str]) -> str:
 
 
 def points_name(name: str, face: int | None = None) -> str:
-    """Where the points of a face of a picture lie: under the picture's own name, another for each.
+    """Where the points of a face of a picture lie, as of ``face_name``."""
+    return face_name(name, ".pts", face)
+
+
+def face_name(name: str, ending: str, face: int | None = None) -> str:
+    """Where a file of a face of a picture lies: under the picture's own name, another for each.
 
     Parameters
     ----------
-    name : of the picture. Where that of the points would be too long, they get 8 digits of a hash of it.
+    name : of the picture. Where that of the file would be too long, it gets 8 digits of a hash of it.
+    ending : of the file's name.
     face : its number, where the picture has several.
     """
-    ending = ".pts" if face is None else f"-{face}.pts"
+    ending = ending if face is None else f"-{face}{ending}"
     return f"{name}{ending}" if _fits(f"{name}{ending}") else _hashed(name, ending)
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from pipeline.artifacts.locks import PARTIAL, hold, holder, lock_of
+from pipeline.artifacts.store import Artifact
 from pipeline.errors import ArtifactError
 
 
@@ -33,6 +34,18 @@ def awaited(model: Path, exported: str = "") -> Path:
             ", or run the command that makes it: make distill"
         )
     return model
+
+
+def beside(model: Path, fingerprint: str) -> Artifact | None:
+    """The artifact of a fingerprint that lies in the same cache as a model; None where it does not, or is damaged."""
+    for folder in model.absolute().parent.glob(f"*-{fingerprint[:8]}"):
+        try:
+            artifact = Artifact.load(folder)
+        except ArtifactError:
+            continue  # the commands that read it say so
+        if artifact.fingerprint == fingerprint:
+            return artifact
+    return None
 
 
 def _fault(place: Path, exported: str) -> str:

@@ -177,15 +177,6 @@ class Predictor:
             faces = self.aligner.frame(Image.fromarray(image), near)
         return self.answered(image, faces)
 
-    def answered(self, image: np.ndarray, faces: list[AlignedFace]) -> list[FacePrediction]:
-        """What the network says of faces that are aligned already, of a picture, uint8, shape (height, width, 3)."""
-        logits, scores = self.read(faces)
-        answers = self.network.answers(logits, np.array([face.warp for face in faces]), scores)
-        return [
-            FacePrediction(face.half, _whole_pixels(face.box, image.shape), face.probability, answer)
-            for face, answer in zip(faces, answers, strict=True)
-        ]
-
     def twin(self) -> Predictor:
         """A predictor with the same network, for another thread: no two of them may look for faces with one aligner."""
         twin = copy(self)
@@ -203,6 +194,15 @@ class Predictor:
         stacked = np.stack([face.rgb for face in faces]) if faces else np.empty((0, size, size, 3), np.uint8)
         with self._spent("network"):
             return self.network.read({"rgb": stacked})
+
+    def answered(self, image: np.ndarray, faces: list[AlignedFace]) -> list[FacePrediction]:
+        """What the network says of aligned faces of a picture, uint8, shape (height, width, 3)."""
+        logits, scores = self.read(faces)
+        answers = self.network.answers(logits, np.array([face.warp for face in faces]), scores)
+        return [
+            FacePrediction(face.half, _whole_pixels(face.box, image.shape), face.probability, answer)
+            for face, answer in zip(faces, answers, strict=True)
+        ]
 
     def _nothing(self, faces: Sequence[FacePrediction]) -> str:
         return "" if faces else none_of(self.network.task)

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, topological
 from pipeline.tasks import TASKS
-from stages import export, predict, serve, synthesize
+from stages import explain, export, predict, serve, synthesize
 from stages.cli import cli
 
 
@@ -63,6 +63,7 @@ def stop_before_work(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(ArtifactStore, "build", build)
     patch.setattr(predict, "run", ready)
     patch.setattr(export, "run", ready)
+    patch.setattr(explain, "run", ready)
     patch.setattr(serve, "run", ready)
     patch.setattr(synthesize, "run", rendered)
 
@@ -73,7 +74,11 @@ def attempt(command: str, given: dict[str, str], folder: Path) -> Result:
     values = {"--preset": "smoke"} if "preset" in names else {}
     values |= {"--cache": str(folder / "cache")} if "cache" in names else {}
     values |= {"--out": str(folder / "out")} if "out" in names else {}
-    values |= {"--input": str(folder / "in")} if command == "predict" else {}
+    values |= (
+        {"--input": str(folder / "in")}
+        if command == "predict" or (command == "explain" and "--sample" not in given)
+        else {}
+    )
     values |= next(({"--task": task.name} for task in TASKS.values() if task.prepare == command), {})
     values |= given
     return CliRunner().invoke(cli, ["--quiet", command, *(part for pair in values.items() for part in pair)])

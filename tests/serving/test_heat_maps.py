@@ -127,7 +127,7 @@ def test_what_reads_two_cameras_is_not_explained(tmp_path):
 
 
 def test_a_method_or_an_output_that_does_not_fit_is_said(deit, faces):
-    with pytest.raises(ConfigError, match=r"METHOD=grad-cam does not fit .* Choose rollout or attention-gradient"):
+    with pytest.raises(ConfigError, match=r"METHOD=grad-cam does not fit .* METHOD=rollout or attention-gradient"):
         heat_maps(deit, faces, [0, 0, 0], "grad-cam")
     for outputs in ([0, 1, 2], [0, 1], [-1, 0, 0]):
         with pytest.raises(ConfigError, match="expected for each of 3 inputs an output from 0 to 1"):

@@ -24,6 +24,8 @@ from pipeline.config import AlignConfig, Architecture, ResizeConfig, WindowConfi
 from pipeline.errors import ArtifactError, ConfigError, DataError, MissingDependencyError
 from pipeline.serving import engines, formats, onnx_file
 from pipeline.serving.formats import Trained
+from pipeline.serving.heat_maps import fitting, heat_maps
+from pipeline.serving.network import Network
 from pipeline.tasks import PAIN, TASKS
 from stages import export, predict
 from stages.cli import cli
@@ -370,3 +372,12 @@ def test_a_file_of_others_is_refused_before_anything_is_written(pain, pictures, 
     with pytest.raises(ArtifactError, match=r"is no folder, and no \.onnx file"):
         predict.run(pictures, tmp_path / "model.pt2", tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_explained_by_occlusion_as_its_network_is(pain):
+    face = {"rgb": np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)}
+    folder, file = (Network(model, "cpu") for model in pain)
+    assert fitting(file) == ("occlusion",)
+    expected, given = (heat_maps(network, face, [1], "occlusion") for network in (folder, file))
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(given, expected, atol=1e-3 * expected.max())

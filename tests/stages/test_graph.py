@@ -47,7 +47,7 @@ def test_a_report_reads_every_model_once(raw):
     assert len(slugs) == len(set(slugs))
     assert {"samples", "inputs", "split", "teacher-swin", "labels-resnet", "student-deit-swin-hard-s2"} <= set(slugs)
     assert {"student-deit-none-s0", "evaluation-teacher-resnet", "evaluation-student-deit-none-s1"} <= set(slugs)
-    assert len(slugs) == 3 + 2 * 2 + 9 + 11 + 1
+    assert len(slugs) == 3 + 2 * 2 + 9 + 2 * 11 + 1  # of each model an evaluation and an explanation
 
 
 def test_a_split_that_fails_does_so_before_hours_of_alignment(raw):
@@ -225,3 +225,13 @@ def test_every_recipe_and_its_baseline_come_at_every_budget(raw):
     assert few.inputs["labels_teacher"].fingerprint == everyone.inputs["labels_teacher"].fingerprint
     assert few.fingerprint != everyone.fingerprint == found.student(Recipe("deit", "swin"), 0).fingerprint
     assert few.fingerprint == found.student(Recipe("deit", "swin", labelled=10.0), 0).fingerprint
+
+
+def test_explanations_are_of_tasks_that_show_one_picture_and_where_they_are_asked_for(raw):
+    def explained(task, **config):
+        made = Graph(presets.preset(TASKS[task], "smoke").changed({"explain_tests": config}), raw)
+        return made.explanation(made.teacher("resnet18"))
+
+    assert explained("pain").slug == "explanation-teacher-resnet18"
+    assert {name for name in TASKS if explained(name)} == {"pain", "expression", "intensity"}
+    assert explained("pain", explained=0) is None

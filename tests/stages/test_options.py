@@ -42,6 +42,8 @@ TEXTS = {
     "out": ("results",),
     "source": ("data/demo/pain",),
     "model": ("data/demo/weights",),
+    "sample": ("1000000033_NoPain_Man_Young.jpg#right",),
+    "output": ("pain", "p30"),
     "host": ("127.0.0.1", "localhost"),
     "formats": ("onnx", "timm,torchscript,pt2"),
 }
