@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -18,6 +21,20 @@ CONNECTIONS = 512  # at once; the next is answered 503
 QUEUED = 128  # connections that the system holds until they are taken
 
 log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Ends by Ctrl-C and SIGTERM, which is how a server ends and no failure: neither is raised again."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """While the block runs, both end the server; a second Ctrl-C ends it at once."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def serve(model: Path, device: str, config: ServeConfig) -> None:
@@ -55,7 +72,8 @@ def serve(model: Path, device: str, config: ServeConfig) -> None:
             timeout_graceful_shutdown=GRACE_S,
             limit_concurrency=CONNECTIONS,
         )
-        uvicorn.Server(settings).run(sockets=[listener])
+        Server(settings).run(sockets=[listener])
+    log.info("stopped; nothing that was sent is kept")
 
 
 def listening(host: str, port: int) -> socket.socket:
