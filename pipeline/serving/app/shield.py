@@ -64,7 +64,8 @@ class Shield:
         host = headers.get("host", "")
         if self._hosts and _name_of(host) not in self._hosts:
             return Refusal(421, "This server is asked under another name than its own")
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        led = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"  # by a link to this page
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not led:
             return Refusal(403, "Pages of other sites may not ask this server")
         most = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
         return None if most is None else _refused_upload(headers, most)

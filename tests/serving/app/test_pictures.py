@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline import __version__
 from pipeline.config import ResizeConfig, WindowConfig
 from pipeline.errors import ConfigError
-from pipeline.serving.app import readers
+from pipeline.serving.app import readers, uploads
 from pipeline.serving.app.shield import HEADERS
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import TASKS
@@ -54,6 +54,14 @@ def test_a_picture_is_answered_as_predict_does(client, model, pair, tmp_path):
         assert one["cells"] == pytest.approx(face.answer.cells)
         assert one["title"]["text"] == face.answer.title.text
         assert (one["in_domain"], one["detection_probability"]) == (None, None)
+
+
+def test_a_large_picture_is_read_from_the_disk_as_a_small_one_from_memory(client):
+    image = served.picture(5, 640, 640)
+    large, small = served.encoded(image, "BMP"), served.encoded(image, "PNG")
+    assert len(small) < uploads.IN_MEMORY < len(large)
+    one, other = (client.post("/predict", files=served.file_of(content)).json() for content in (large, small))
+    assert one["answers"] == other["answers"] != []
 
 
 def test_a_frame_of_a_camera_is_not_cut(client, pair):
@@ -142,6 +150,9 @@ def test_pages_of_other_sites_and_other_names_are_refused(client):
     foreign = client.post("/predict", files=content, headers={"sec-fetch-site": "cross-site"})
     rebound = client.get("/model", headers={"host": "elsewhere.example"})
     assert (foreign.status_code, rebound.status_code) == (403, 421)
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/", headers=link).status_code == 200
+    assert client.post("/predict", files=content, headers=link).status_code == 403
     assert client.get("/model", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/model", headers={"host": "[::1]:8000"}).status_code == 200
 

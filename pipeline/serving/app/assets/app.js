@@ -68,7 +68,7 @@ function choosePicture(entry) {
   }
   const { width, height } = entry.answer;
   draw(entry.image && { source: entry.image, width, height, answers: entry.answer.answers });
-  if (!entry.image) at("drop-lead").textContent = "This browser cannot show the picture; its answers stand beside.";
+  at("drop-lead").textContent = entry.image ? lead() : "This browser cannot show the picture; its answers stand beside.";
   tell(entry.answer, heatOf(entry.answer, entry.file, answers, alert));
 }
 
@@ -196,9 +196,11 @@ function wire() {
   new ResizeObserver(() => draw()).observe(at("viewer"));
 }
 
+const lead = () => (model.videos ? "Drop pictures or a video here" : "Drop pictures here");
+
 function reset() {
   at("empty").textContent = "What is recognised will stand here, with how sure the network is.";
-  at("drop-lead").textContent = model.videos ? "Drop pictures or a video here" : "Drop pictures here";
+  at("drop-lead").textContent = lead();
 }
 
 async function start() {
