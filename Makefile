@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export explain compress benchmark-student status plan gc
+COMMANDS := index align resize window split teacher teacher-labels verify-labels distill evaluate sweep report predict export explain serve compress benchmark-student status plan gc
 SYNTH_COMMANDS := synthesize pretrain
 
 # Every variable given on make's command line is an option, but for these.
@@ -64,6 +64,7 @@ Each target first makes what it needs; what is fresh is reused.
   compress         a smaller network: pruned, in int8, or both   INT8 PRUNE ROLE HARM REDUCE_RANGE
   benchmark-student  size, speed, accuracy of a network and its compressed forms   ROLE TIMING_S
   explain          heat maps: which parts of a face an answer rests on   INPUT SAMPLE METHOD OUTPUT MODEL
+  serve            a page and an API for pictures, videos, the visitor's camera   MODEL PORT HOST WORKERS
   status           what the cache holds: fresh, missing, partial, damaged, stale   VERIFY
   plan             what `make report` would run, and why
   gc               remove what no task needs under these options   YES

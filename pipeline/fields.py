@@ -25,6 +25,7 @@ MOST_SECONDS = 3600.0
 MOST_VIDEO_S = 1e6  # a camera may be read for eleven days
 MOST_SMOOTH = 10_001  # steps of a filter
 MOST_STEPS, MOST_CHANNELS = 2**20, 64  # of a window
+MOST_PORT = 65_535
 
 
 def option(

@@ -10,6 +10,7 @@ from pipeline.config import DistillConfig, TeacherConfig, TrainingConfig
 from pipeline.fields import (
     MOST_EPOCHS,
     MOST_PICTURES,
+    MOST_PORT,
     MOST_RATE,
     MOST_REPLICATES,
     MOST_SECONDS,
@@ -17,6 +18,7 @@ from pipeline.fields import (
     device,
     option,
     seed,
+    workers,
 )
 
 if TYPE_CHECKING:
@@ -114,3 +116,19 @@ class ExplainConfig:
         choices=("auto", *METHODS, "all"),
     )
     output: str = option("", "The class, label, number or point that is explained; by default what is answered.")
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    host: str = option("127.0.0.1", "Address to listen at, in numbers; one that other machines reach is warned of.")
+    port: int = option(8000, "Port; 0: any that is free.", least=0, most=MOST_PORT)
+    workers: int = workers("Threads that predict; 0: one a core.")
+    waiting: int = option(32, "Requests that may wait for a thread; the next is answered 429.", least=1, most=10_000)
+    timeout: float = option(30.0, "Seconds after which a request is answered 408 or 503.", least=0.1, most=MOST_SECONDS)
+    picture_mb: int = option(20, "Megabytes of a picture; of more, 413.", least=1, most=1024)
+    megapixels: int = option(50, "Megapixels of a picture, or of a video's frame; of more, 413.", least=1, most=89)
+    video_mb: int = option(200, "Megabytes of a video; of more, 413.", least=1, most=65_536)
+    video_seconds: float = option(300.0, "Seconds of a video; of more, 413.", least=1, most=MOST_SECONDS)
+    video_rate: float = option(10.0, "Frames of a second of video that are predicted, at most.", above=0, most=1000)
+    video_jobs: int = option(2, "Videos that are worked on at once; the next is answered 429.", least=1, most=1000)
+    video_timeout: float = option(900.0, "Seconds that a video may be worked on.", least=1, most=86_400)

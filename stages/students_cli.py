@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from pipeline.config import AlignConfig
-from pipeline.serving_config import ExplainConfig, PredictConfig
-from stages import benchmark, compress, distill, explain, export, housekeeping, params, predict
+from pipeline.serving_config import ExplainConfig, PredictConfig, ServeConfig
+from stages import benchmark, compress, distill, explain, export, housekeeping, params, predict, serve
 from stages.options import asked, common_options, config_options, configured, field_options, listed, store_for
 from stages.session import ROLES, Session
 
@@ -154,6 +154,23 @@ def explain_command(
     click.echo(housekeeping.shown(explain.run(source, sample, model, out, device, config)))
 
 
+@click.command("serve")
+@click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a trained model, or an ONNX file that export wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
+)
+@DEVICE
+@field_options(ServeConfig)
+@common_options
+@STUDENTS_OF
+def serve_command(model: Path | None, device: str, **values: Any) -> None:
+    """Serve a trained network as a page and an API, on this machine."""
+    config = ServeConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(ServeConfig)})
+    serve.run(model or _newest_student(values | {"device": device}), device, config)
+
+
 def _newest_student(values: dict[str, Any]) -> Path:
     """The newest student of the task; when there is none, the first that the preset's grid has is made."""
     cache = store_for(configured(values, "distill"), values["cache"]).root if values["data"] else values["cache"]
@@ -164,4 +181,11 @@ def _newest_student(values: dict[str, Any]) -> Path:
     return session.build(session.graph.runs(session.selection)[0])[0].path
 
 
-COMMANDS = (predict_command, export_command, explain_command, compress_command, benchmark_command)
+COMMANDS = (
+    predict_command,
+    export_command,
+    explain_command,
+    serve_command,
+    compress_command,
+    benchmark_command,
+)

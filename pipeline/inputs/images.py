@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,21 +81,38 @@ def load_reduced(path: Path, most: float) -> tuple[Image.Image, float, tuple[int
     return _decode(path, most)
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height that a picture says to have, as it is stored; nothing is decoded.
+
+    Raises
+    ------
+    DataError, OSError : as ``load``, but for what only decoding shows.
+    """
+    with _raised_as_data_errors(path), opened(path) as file, Image.open(file, formats=FORMATS) as image:
+        return image.size
+
+
 def _decode(path: Path, most: float) -> tuple[Image.Image, float, tuple[int, int]]:
+    with _raised_as_data_errors(path), opened(path) as file, Image.open(file, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
+        if image.format == "JPEG" and (scans := _scans(file)) * width * height > MAX_SCANNED_PIXELS:
+            raise DataError(f"too large: {scans:,} scans of {width} x {height} pixels, no camera makes so many")
+        if most >= 2:  # the JPEG decoder takes the largest power of two that stays above the size asked for
+            image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
+        scale = width / image.size[0]
+        image.load()
+        turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_rgb(image), scale, (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _raised_as_data_errors(path: Path) -> Iterator[None]:
+    """Whatever a damaged picture leads Pillow to, as the reason why it cannot be read."""
     try:
-        with opened(path) as file, Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise DataError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} are read")
-            if image.format == "JPEG" and (scans := _scans(file)) * width * height > MAX_SCANNED_PIXELS:
-                raise DataError(f"too large: {scans:,} scans of {width} x {height} pixels, no camera makes so many")
-            if most >= 2:  # the JPEG decoder takes the largest power of two that stays above the size asked for
-                image.draft(None, (math.ceil(width / most), math.ceil(height / most)))
-            scale = width / image.size[0]
-            image.load()
-            turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
-            ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image), scale, (height, width) if turned else (width, height)
+        yield
     except DataError:
         raise
     except UnidentifiedImageError as error:  # its own text tells where the open file lies in memory

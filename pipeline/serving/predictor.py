@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -86,7 +87,7 @@ class Predictor:
 
     def __init__(self, model: Artifact | Path, device: str = "cpu"):
         self.network = Network(Path(model) if isinstance(model, str) else model, device)
-        self.aligner = FaceAligner(self.network.preparation, device)
+        self.aligner, self._device = FaceAligner(self.network.preparation, device), device
         self.spent_s: Counter[str] = Counter()
 
     def __call__(self, picture: Path | str | np.ndarray | Image.Image) -> Result:
@@ -175,6 +176,13 @@ class Predictor:
         with self._spent("detect"):
             faces = self.aligner.frame(Image.fromarray(image), near)
         return self.answered(image, faces)
+
+    def twin(self) -> Predictor:
+        """A predictor with the same network, for another thread: no two of them may look for faces with one aligner."""
+        twin = copy(self)
+        twin.aligner = FaceAligner(self.network.preparation, self._device)
+        twin.spent_s = Counter()
+        return twin
 
     def logits(self, faces: list[AlignedFace]) -> np.ndarray:
         """What the network answers to aligned faces: float32, shape (faces, C)."""

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.artifacts.files import WrongKindError, open_regular
 from pipeline.artifacts.suffixes import printable
 from pipeline.errors import DataError, MissingDependencyError
+from pipeline.inputs.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -70,6 +71,7 @@ class Video:
     ----------
     rate_hz : mean frames a second, as the file says.
     length : number of frames, as the file says or from its duration; 0 where nobody knows.
+    size : width and height of its frames, as it says.
 
     Raises
     ------
@@ -102,6 +104,8 @@ class Video:
             raise DataError("unreadable: it holds no video stream")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # whatever size a later frame has
+        self.size = self._stream.codec_context.width, self._stream.codec_context.height
         self.rate_hz = float(self._stream.average_rate or self._stream.guessed_rate or RATE_HZ)
         seconds = (self._container.duration or 0) / self._av.time_base
         alone = len(self._container.streams) == 1  # sound may last longer

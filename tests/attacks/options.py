@@ -16,6 +16,7 @@ VALUES_EACH = 10
 MEMORY = {"RLIMIT_DATA": 12 * 2**30}  # more than a command of this world needs, less than the machine has
 WORK_S, WORKED = 10, 0.08  # how long an accepted value is run, and which share of them
 HUGE = 10**9
+ENDLESS = ("serve",)  # commands that work until they are told to end
 
 LONG = "x" * 5000
 TEXTS = (
@@ -58,7 +59,7 @@ def _try(arena: Arena, place, command: str, option: click.Parameter, value: str)
     given = {"input": arena.reference.data, "out": "out", "yes": "true", "n": 1}
     words = [*arena.reference.argv(command, **given), f"{option.opts[0]}={value}"]
     outcome = arena.judge(arena.server.run(words, place, dry=True, limits=MEMORY))
-    if outcome.verdict != "ok":
+    if outcome.verdict != "ok" or command in ENDLESS:
         return
     number = isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType))
     if number and value in NEVER:

@@ -209,16 +209,16 @@ def _exit(status: int) -> None:
 
 
 def _plan_only() -> None:
-    """Let the store say what it would make, and make nothing."""
+    """Let the store say what it would make, and make nothing; nobody is served."""
     from pipeline.artifacts.store import ArtifactStore
-    from stages import synthesize
+    from stages import serve, synthesize
 
     def build(store: ArtifactStore, *targets: object) -> None:
         store.pending(*targets)
         sys.exit(0)
 
     ArtifactStore.build = build
-    synthesize.run = lambda *_: sys.exit(0)
+    synthesize.run = serve.run = lambda *_: sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from pipeline.artifacts.raw_data import RawData
 from pipeline.artifacts.store import ArtifactStore, topological
 from pipeline.tasks import TASKS
-from stages import explain, export, predict, synthesize
+from stages import explain, export, predict, serve, synthesize
 from stages.cli import cli
 
 
@@ -64,6 +64,7 @@ def stop_before_work(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(predict, "run", ready)
     patch.setattr(export, "run", ready)
     patch.setattr(explain, "run", ready)
+    patch.setattr(serve, "run", ready)
     patch.setattr(synthesize, "run", rendered)
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import DataError
-from pipeline.inputs.images import divider, halves, load, load_reduced
+from pipeline.inputs.images import divider, halves, load, load_reduced, size_of
 from tests.helpers import specials
 
 RED, GREEN = (200, 30, 20), (10, 160, 40)
@@ -105,6 +105,18 @@ def test_a_broken_file_is_refused_with_its_reason(tmp_path, kind, reason):
 def test_a_truncated_file_is_found_at_reduced_size_too(tmp_path):
     with pytest.raises(DataError, match="truncated"):
         load_reduced(broken(tmp_path, "truncated"), 4)
+
+
+def test_the_size_is_told_without_decoding(tmp_path):
+    content = io.BytesIO()
+    two_colours().save(content, "PNG")
+    (tmp_path / "half.png").write_bytes(content.getvalue()[: len(content.getvalue()) // 2])
+    assert size_of(tmp_path / "half.png") == (40, 60)
+    with pytest.raises(DataError, match="unreadable"):
+        load(tmp_path / "half.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DataError, match="cannot identify"):
+        size_of(tmp_path / "text.png")
 
 
 def test_a_missing_file_is_refused(tmp_path):

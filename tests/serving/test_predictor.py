@@ -143,3 +143,15 @@ def test_a_number_is_told_in_its_units_and_within_its_bounds(tmp_path, photograp
     Image.fromarray(photograph).save(tmp_path / "one.png")
     _, (face,) = Predictor(model, "cpu").faces(tmp_path / "one.png")
     assert face.answer.cells == {"value_pspi": pytest.approx(pspi), **dict.fromkeys(STRANGENESS)}
+
+
+def test_a_twin_shares_the_network_and_looks_for_itself(tmp_path, portrait):
+    predictor = Predictor(saved(tmp_path, PAIN, AlignConfig(face_size=64)))
+    twin = predictor.twin()
+    assert twin.network is predictor.network
+    assert twin.aligner is not predictor.aligner
+    picture = portrait(160, 160)
+    (face,), (same,) = predictor(picture).faces, twin(picture).faces
+    assert face.answer.cells == same.answer.cells
+    assert face.box == same.box
+    assert (len(predictor.spent_s), len(twin.spent_s)) == (2, 2)

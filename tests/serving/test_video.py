@@ -172,3 +172,12 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingDependencyError, match=r"pip install -e '\.\[video\]' -c constraints\.txt"):
         Video(tmp_path / "a.mp4")
+
+
+def test_a_frame_of_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
+    path = videos.write(tmp_path / "a.mp4", shades(3))
+    with Video(path) as video:
+        assert video.size == (64, 48)
+    monkeypatch.setattr("pipeline.serving.video.MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(DataError, match="damaged"):
+        read(path)

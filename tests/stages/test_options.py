@@ -44,6 +44,7 @@ TEXTS = {
     "model": ("data/demo/weights",),
     "sample": ("1000000033_NoPain_Man_Young.jpg#right",),
     "output": ("pain", "p30"),
+    "host": ("127.0.0.1", "localhost"),
     "formats": ("onnx", "timm,torchscript,pt2"),
 }
 PREFIXES = ("teacher_", "labels_", "split_")
