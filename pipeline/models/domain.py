@@ -52,6 +52,12 @@ class Moments:
         self.total = self.total + numbers.sum(axis=0)
         self.products = self.products + numbers.T @ numbers
 
+    @property
+    def varies(self) -> bool:
+        """Whether inputs differ by more than rounding: else they tell nothing in this respect."""
+        mean, square = self.total / self.count, np.trace(self.products) / self.count
+        return bool(square - mean @ mean > ROUNDING**2 * square)
+
 
 @dataclass(frozen=True)
 class Gaussian:

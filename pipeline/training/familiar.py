@@ -55,6 +55,9 @@ def learn(
             for respect, values in numbers.items():
                 moments[respect].add(values.cpu().numpy())
         around = {respect: domain.fit(one) for respect, one in moments.items()}
+        around = {respect: one for respect, one in around.items() if moments[respect].varies}
+        if not around:
+            raise ConfigError("all training inputs look the same to the network")
     except ConfigError as error:
         log.info("what is unlike the training inputs is not flagged: %s", error)
         return None

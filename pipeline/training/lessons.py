@@ -67,6 +67,7 @@ def of_student(
         epoch=len(train),
         constants=config.constants,
         scales=prepared.entry(inputs).get("scales"),
+        seen=train,
     )
     return lesson, known
 

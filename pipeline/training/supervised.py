@@ -124,6 +124,8 @@ class Lesson:
     epoch : samples that an epoch has as many steps for; 0: those of ``train``. Fewer are seen more than once.
     scales : by modality ``mean`` and ``std`` of each channel of the prepared inputs, where they were measured.
     constants : of the losses of points that have some.
+    seen : whose inputs are those that the network is said to have seen; None: ``train``. Where only some labels are
+        known, all of the training part: a few faces do not tell how faces look.
     """
 
     task: Task
@@ -137,6 +139,7 @@ class Lesson:
     epoch: int = 0
     scales: Mapping[str, Mapping[str, Sequence[float]]] | None = None
     constants: str = "paper"
+    seen: Samples | None = None
 
     def steps(self, batch_size: int) -> int:
         """Steps of an epoch."""
@@ -264,7 +267,7 @@ def teach(
         title=work.node.slug,
         team=team,
     )
-    domain = familiar.learn(network, lesson.train, lesson.val, specs, config.batch_size, device, team)
+    domain = familiar.learn(network, lesson.seen or lesson.train, lesson.val, specs, config.batch_size, device, team)
     counts = {"train": len(lesson.train), "val": len(lesson.val), "epochs": len(progress.history)}
     best = progress.history[progress.best["epoch"] - 1]
     return {"counts": counts, "skipped": [], "best": best}, domain

@@ -94,6 +94,14 @@ def test_features_that_do_not_vary_have_a_domain_and_those_that_are_no_numbers_d
     same = np.ones((5, 8), np.float32)
     around = known(same, same)
     assert np.isfinite(score(around, same)).all()
+    for numbers, varies in (
+        (same, False),
+        (same + np.float32([[1e-6], [0], [0], [0], [0]]), False),
+        (features(9), True),
+    ):
+        moments = Moments()
+        moments.add(numbers)
+        assert moments.varies == varies
     with pytest.raises(ConfigError, match="no numbers"):
         fitted(np.full((5, 8), np.nan, np.float32))
     with pytest.raises(ConfigError, match="no numbers"):

@@ -273,6 +273,8 @@ def test_a_budget_hides_labels_from_the_student_and_leaves_its_steps(fakes, monk
         assert f"those of 8 training subjects ({counts['labelled_samples']} faces)" in (
             artifact.file("MODEL_CARD.md").read_text()
         )
+    looks = [load_file(artifact.file("domain.safetensors"))["look/mean"] for artifact in built]
+    torch.testing.assert_close(*looks)  # both are said to have seen all faces of the training part
 
 
 def test_teachers_answers_stand_for_the_labels_that_are_missing(fakes):

@@ -8,7 +8,7 @@ import torch
 
 from pipeline import models
 from pipeline.compute.distributed import ALONE, Team
-from pipeline.config import AlignConfig, WindowConfig
+from pipeline.config import AlignConfig, Architecture, WindowConfig
 from pipeline.inputs import batches
 from pipeline.inputs.batches import Samples
 from pipeline.models import domain
@@ -18,6 +18,7 @@ from pipeline.tasks import PAIN, TASKS
 from pipeline.training import familiar
 from tests.helpers.domains import knowing, noise, pictures, samples
 from tests.helpers.networks import saved, saved_of_signals
+from tests.serving import answering
 
 TRAIN, VAL, TEST = (pictures(count, seed) for seed, count in enumerate((300, 200, 200)))
 
@@ -99,3 +100,15 @@ def test_of_signals_nothing_is_flagged_and_it_is_said(tmp_path, caplog):
     caplog.clear()
     assert "domain_score" not in Network(model, "cpu").columns
     assert not caplog.records
+
+
+def test_a_respect_in_which_training_inputs_do_not_differ_is_left_out(tmp_path, caplog):
+    caplog.set_level("INFO")
+    heat = Architecture("heat:test_resnet", image_size=32, weights="random")  # each of its maps adds up to 1
+    model = saved(tmp_path, answering.points(3), AlignConfig(face_size=64), architecture=heat)
+    network, card = models.load_model(model)
+    train, specs = samples(TRAIN[:20]), batches.specs(card)
+    assert list(familiar.learn(network, train, train, specs, 20, "cpu", ALONE).gaussians) == ["features", "look"]
+    same = samples(np.zeros((4, 64, 64, 3), np.uint8))
+    assert familiar.learn(network, same, same, specs, 4, "cpu", ALONE) is None
+    assert "all training inputs look the same to the network" in caplog.text
