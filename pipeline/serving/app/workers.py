@@ -51,11 +51,11 @@ class Workers:
         ------
         Refusal : 429, too many wait; 503, it took too long or the server is ending.
         """
+        self._enter(close)
         try:
-            self._enter()
             future = self._submit(self._with_reader, work)
-        except BaseException:
-            close()
+        except Refusal:
+            self._leave(close)
             raise
         future.add_done_callback(lambda _: self._leave(close))
         waited = asyncio.wrap_future(future)
@@ -98,13 +98,16 @@ class Workers:
         finally:
             self._idle.put(reader)
 
-    def _enter(self) -> None:
+    def _enter(self, close: Callable[[], None]) -> None:
         with self._lock:
-            if self._ending:
-                raise Refusal(503, ENDING, retry_s=5)
-            if self.asked >= self._most:
-                raise Refusal(429, f"{self.asked} requests are at work or wait already; try again", retry_s=1)
-            self.asked += 1
+            busy = self.asked >= self._most
+            if not busy and not self._ending:
+                self.asked += 1
+                return
+        close()
+        if self._ending:
+            raise Refusal(503, ENDING, retry_s=5)
+        raise Refusal(429, f"{self.asked} requests are at work or wait already; try again", retry_s=1)
 
     def _leave(self, close: Callable[[], None]) -> None:
         with self._lock:
