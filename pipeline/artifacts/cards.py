@@ -274,6 +274,19 @@ def text(card: Mapping[str, Any]) -> str:
     return json.dumps({**card, "checksum": checksum_of(card)}, indent=1, ensure_ascii=False) + "\n"
 
 
+def published(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card as strangers may see it: without its checksum, and of a file of weights its name alone, not its place."""
+    shown = {key: value for key, value in card.items() if key != "checksum"}
+    shown["weights"] = _named(card["weights"])
+    shown["network"] = {**card["network"], "weights": _named(card["network"]["weights"])}
+    return shown
+
+
+def _named(weights: str) -> str:
+    """Where weights came from; of a file its name."""
+    return weights if weights.startswith("hub") else Path(weights).name
+
+
 def read(source: Artifact | Path) -> dict[str, Any]:
     """The card of a network, as JSON has it, once every field was found to be what it must be.
 

@@ -77,17 +77,12 @@ def content(model: onnx.ModelProto, card: Mapping[str, Any]) -> bytes:
         one.doc_string = ""
         del one.metadata_props[:]
     judges = any(one.name == OUTPUTS[1] for one in model.graph.output)
-    for key, value in {CARD: cards.text(_unsealed(card)), **_in_words(card, judges)}.items():
+    for key, value in {CARD: cards.text(cards.published(card)), **_in_words(card, judges)}.items():
         model.metadata_props.add(key=key, value=value)
     if model.ByteSize() > MOST_BYTES - 1000:
         raise ValueError(f"it has {model.ByteSize():,} bytes, an ONNX file at most {MOST_BYTES:,}")
     body = model.SerializeToString()
     return body + _seal(hashlib.sha256(body).hexdigest())
-
-
-def _unsealed(card: Mapping[str, Any]) -> dict[str, Any]:
-    """A card without its checksum, which ``cards.text`` adds."""
-    return {key: value for key, value in card.items() if key != "checksum"}
 
 
 def _in_words(card: Mapping[str, Any], judges: bool) -> dict[str, str]:

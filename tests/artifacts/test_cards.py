@@ -361,3 +361,13 @@ def test_a_card_of_frames_reads_what_was_prepared_or_a_part_of_it(modalities, tm
 )
 def test_what_no_frames_can_be_is_refused(inputs, prepare, message, tmp_path):
     assert message in refused(tmp_path, cards.text(OF_PAIRS | {"inputs": inputs, "prepare": prepare}))
+
+
+@pytest.mark.parametrize("weights", ["hub: timm/deit_tiny", "random", "/home/somebody/secret/weights.safetensors"])
+def test_strangers_see_of_a_file_of_weights_its_name_alone(weights):
+    card = CARD | {"weights": weights, "network": CARD["network"] | {"weights": weights}, "checksum": "0" * 64}
+    shown = cards.published(card)
+    expected = "weights.safetensors" if "secret" in weights else weights
+    assert (shown["weights"], shown["network"]["weights"]) == (expected, expected)
+    assert shown == {key: card[key] for key in shown} | {key: shown[key] for key in ("weights", "network")}
+    assert set(card) - set(shown) == {"checksum"}

@@ -11,6 +11,7 @@ from fastapi import APIRouter, File, Query, Response, UploadFile
 from fastapi import Path as InPath
 
 from pipeline import __version__
+from pipeline.artifacts import cards
 from pipeline.errors import DataError
 from pipeline.serving import colors, curve
 from pipeline.serving.app import schemas, uploads
@@ -181,7 +182,7 @@ def _told(served: Served) -> ModelOut:
     drawn = curve.of_network(network)
     limits = ("picture_mb", "megapixels", "video_mb", "video_seconds", "video_rate", "video_jobs", "timeout")
     return ModelOut(
-        card=network.card,
+        card=cards.published(network.card),
         task=network.task["name"],
         subject=network.task["subject"],
         sample=network.task["sample"],
