@@ -23,7 +23,12 @@ STUDENTS_OF = click.option(
     type=params.of(FIELDS["data"]),
     help="Dataset whose students count.  [default: all in the cache; the demo set's is made]",
 )
-
+MODEL = click.option(
+    "--model",
+    type=params.Place(),
+    help="Folder of a trained model, or an ONNX file that export or compress wrote.  "
+    "[default: the task's newest student, with a teacher if there is one]",
+)
 ROLE = click.option(
     "--role",
     type=params.OneOf(ROLES),
@@ -48,12 +53,7 @@ ROLE = click.option(
     show_default=True,
     help="Folder of the table and the annotated copies.",
 )
-@click.option(
-    "--model",
-    type=params.Place(),
-    help="Folder of a trained model, or an ONNX file that export wrote.  "
-    "[default: the task's newest student, with a teacher if there is one]",
-)
+@MODEL
 @DEVICE
 @field_options(PredictConfig)
 @common_options
@@ -134,12 +134,7 @@ def benchmark_command(role: str, **values: Any) -> None:
     show_default=True,
     help="Folder of the table and the overlays.",
 )
-@click.option(
-    "--model",
-    type=params.Place(),
-    help="Folder of a trained model, or an ONNX file that export wrote.  "
-    "[default: the task's newest student, with a teacher if there is one]",
-)
+@MODEL
 @DEVICE
 @field_options(ExplainConfig)
 @common_options
@@ -155,12 +150,7 @@ def explain_command(
 
 
 @click.command("serve")
-@click.option(
-    "--model",
-    type=params.Place(),
-    help="Folder of a trained model, or an ONNX file that export wrote.  "
-    "[default: the task's newest student, with a teacher if there is one]",
-)
+@MODEL
 @DEVICE
 @field_options(ServeConfig)
 @common_options
