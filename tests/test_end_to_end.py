@@ -67,7 +67,7 @@ def test_a_second_run_recomputes_nothing_and_loads_nothing_heavy(data, cache):
         "import sys; from stages.cli import cli; cli(sys.argv[1:], standalone_mode=False); "
         "assert not {'torch', 'numpy', 'pandas'} & set(sys.modules)"
     )
-    arguments = ["report", "--data", data, "--cache", cache, "--preset", "smoke"]
+    arguments = ["report", "--data", data, "--cache", cache, "--preset", "smoke", "--explained", 2]
     shown = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
     )
