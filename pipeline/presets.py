@@ -139,7 +139,7 @@ SMOKE = Preset(
     train_teacher=TeacherConfig(**SMOKE_SCHEDULE),
     distill=DistillConfig(**SMOKE_SCHEDULE),
     evaluate=EvaluateConfig(replicates=200),
-    explain_tests=ExplainTestsConfig(explained=4),
+    explain_tests=ExplainTestsConfig(explained=0),
     report=ReportConfig(replicates=200, examples=4),
     seeds=(0,),
 )

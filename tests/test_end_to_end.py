@@ -16,7 +16,7 @@ from stages.cli import cli
 ROOT = Path(__file__).resolve().parent.parent
 
 
-COMMON = {"--preset": "smoke", "--device": "cpu", "--workers": 1}
+COMMON = {"--preset": "smoke", "--device": "cpu", "--workers": 1, "--explained": 2}
 
 
 def run(command, data, cache, *options, code=0):
@@ -56,6 +56,7 @@ def test_the_report_is_one_page_with_its_tables_and_figures(cache):
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert 'src="figures' not in text
     assert "facial expression of pain" in text
+    assert "Heat maps of 2 test faces" in text
     for kind in ("tables/*.csv", "tables/*.tex", "figures/*.png"):
         assert list(page.parent.glob(kind)), kind
 
@@ -66,7 +67,7 @@ def test_a_second_run_recomputes_nothing_and_loads_nothing_heavy(data, cache):
         "import sys; from stages.cli import cli; cli(sys.argv[1:], standalone_mode=False); "
         "assert not {'torch', 'numpy', 'pandas'} & set(sys.modules)"
     )
-    arguments = ["report", "--data", data, "--cache", cache, "--preset", "smoke"]
+    arguments = ["report", "--data", data, "--cache", cache, "--preset", "smoke", "--explained", 2]
     shown = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -95,12 +95,15 @@ def heat_maps(material: Material) -> Section | None:
         return None
     every, task = _Every(material, maps), material.task
     wrong, right = overlays.examples(material, every.first)
+    on_muscles, agreement = _on_muscles(every), _agreement(every)
     return section(
         "What answers rest on",
         "Explained",
         "explained",
-        tables=[_on_muscles(every), _agreement(every)],
+        tables=[on_muscles, agreement],
         samples=len(every.faces),
+        looking=_above_zero(on_muscles, "more"),
+        alike=_above_zero(agreement, "more_than_untaught"),
         asked=words(task.outputs[task.positive_output if len(task.outputs) == 2 else 0]),
         ways=sorted({one.explained_by for one in maps}),
         wrong=wrong,
@@ -206,6 +209,14 @@ def _agreement(every: _Every) -> Table | None:
         "means over seeds. Maps with nothing in them are left out."
     )
     return Table("map-agreement", caption, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def _above_zero(table: Table | None, measure: str) -> tuple[int, int]:
+    """Of how many models the interval of a measure lies above zero, and of how many there is one."""
+    if table is None:
+        return 0, 0
+    low = table.numbers.loc[table.numbers["measure"] == measure, "low"].dropna()
+    return int((low > 0).sum()), len(low)
 
 
 def _correlations(every: _Every, student: Maps, teacher: Maps, alone: Method | None) -> dict[str, np.ndarray]:

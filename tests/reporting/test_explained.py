@@ -106,6 +106,9 @@ def test_it_says_what_maps_do_not_show(section, mapped):
     assert "Heat maps of 12 test faces" in text
     assert "speak for pain (by attention-gradient, grad-cam)" in text
     assert "right for the right reason" in text
+    assert "Of 2 taught students, 2 agree more with the teacher’s maps" in text
+    muscles = section.tables["on-muscles"].numbers.query("measure == 'more'")
+    assert f"With {(muscles['low'] > 0).sum()} of 5 models, more of a map" in text
 
 
 def test_without_muscles_there_is_no_table_of_them(fakes, material):
