@@ -4,10 +4,10 @@ Writes ``predictions.csv`` (every sample of every part), ``metrics.json`` (the t
 interval over subjects), ``calibration.json`` (of classes: the test part's probabilities, before and after a temperature
 fitted on validation), ``thresholds.json`` (of labels: thresholds fitted on validation, and the metrics under them),
 ``videos.json`` (of numbers, where samples are frames of videos: the test part's videos by the mean, the maximum and the
-top decile of their frames), ``domain.json`` (of pictures: how many validation and test samples the network says are not
-like its training inputs), ``hidden.h5`` (of labels: pooled features of some test samples), ``MODEL_CARD.md`` and
-``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone is not the same in two
-runs). A teacher's outputs come from its labels: it is run again for ``domain.json`` and ``hidden.h5`` alone.
+top decile of their frames), ``domain.json`` (of students of pictures: how many validation and test samples the network
+says are not like its training inputs), ``hidden.h5`` (of labels: pooled features of some test samples),
+``MODEL_CARD.md`` and ``cost.json`` (parameters, arithmetic, latency; the latency is measured, so this file alone is not
+the same in two runs). A teacher's outputs come from its labels: it is run again for the samples of ``hidden.h5`` alone.
 """
 
 from __future__ import annotations
@@ -68,12 +68,14 @@ def run(
     store = arrays.open_inputs(inputs)
     table = _samples(config, samples, inputs, split, store)
     outputs, teacher_outputs = _cached(config, inputs, model, labels, table)
-    if outputs is None:
+    runs = outputs is None  # a teacher answered when it labelled
+    if runs:
         outputs = _forward(network, card, store, table["sample_id"], config)
     predicted = predictions.prediction_columns(table, outputs, question, teacher_outputs)
     arrays.write_table(work.path / "predictions.csv", predicted)
 
-    measured = _measure(config, question, predicted) | {"domain": _strange(model, store, predicted, config)}
+    measured = _measure(config, question, predicted)
+    measured["domain"] = _strange(model, store, predicted, config) if runs else None
     described = {"outputs": list(question.outputs), "part": "test"}
     for name in ("metrics", "calibration", "thresholds", "videos"):
         if measured[name] is not None:
