@@ -39,7 +39,9 @@ def test_a_teacher_is_a_folder_that_loads(fakes, family):
     assert card["split_fingerprint"] == fakes.split.fingerprint
     assert card["loss"] == "label"
     assert card["learned_from"] == {"dataset": "synpain", "rendered": True}
-    assert models.load_domain(artifact, model, card).width == models.width(model, "hidden")
+    gaussians = models.load_domain(artifact, model, card).gaussians
+    assert gaussians["features"].width == models.width(model, "hidden")
+    assert {"layer0", "look"} <= set(gaussians)
     size = card["inputs"]["rgb"]["size"]
     assert models.logits(model, torch.zeros(1, 3, size, size)).shape == (1, 2)
     history = pd.read_csv(artifact.file("history.csv"))
