@@ -3,9 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.config import ReportConfig
-from pipeline.reporting import methods
+from pipeline.reporting import contents, methods
+from pipeline.reporting import sections as all_sections
 from pipeline.reporting.material import Material
 from pipeline.reporting.runs import gather
 from pipeline.tasks import TASKS
@@ -35,6 +37,35 @@ def visible(html):
     unread = r"<style>.*?</style>|data:image[^\"]+|<dl class=\"configs\">.*?</dl>|<svg.*?</svg>|tables/[\w-]+"
     html = re.sub(unread, "", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<code>.*?</code>", "", html)))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def drafts():
+    """Figures here are neither laid out nor fine: hundreds are drawn. Those of whole reports elsewhere are both."""
+    save = Figure.savefig
+
+    def saved(figure, file, **given):
+        figure.set_layout_engine("none")
+        save(figure, file, **given | {"dpi": 40})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", saved)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def sections():
+    """All sections of a material, made once, whether a test or a page asks for them."""
+    made = {}
+
+    def of(material):
+        if id(material) not in made:
+            made[id(material)] = material, all_sections.sections(material)
+        return made[id(material)][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contents, "sections", of)
+        yield of
 
 
 @pytest.fixture(scope="package")
