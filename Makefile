@@ -171,6 +171,7 @@ test: lint $(synth_environment)
 
 attack: $(environment)
 	$(python) -m tests.attacks $(options)
+	$(if $(ONLY),,$(python) -m pytest --every-command tests/stages/test_options.py tests/stages/test_hostile_options.py)
 
 bench: $(synth_environment)
 	$(python) -m tests.benchmarks

@@ -19,6 +19,11 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, database=No
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the options of the command line be tried in all commands."""
+    parser.addoption("--every-command", action="store_true", help="try each option in every command that has it")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let files with most slow tests begin first: a worker that gets one last would end alone."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
@@ -27,9 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Leave slow tests, and the fixtures that they are the first to ask for, untraced: coverage costs half as much again.
+    """Leave slow tests, and fixtures that they are the first to ask for, untraced: that costs half as much again.
 
-    What they run others run too, so that the share of lines that is printed is a lower bound.
+    What they run others run too; the share of lines that is printed is a lower bound.
     """
     plugin = item.config.pluginmanager.getplugin("_cov")
     controller = plugin and plugin.cov_controller

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from stages.cli import cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

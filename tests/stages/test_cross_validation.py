@@ -12,6 +12,8 @@ from stages.cli import cli
 from tests.helpers.demo_sets import demo_part
 
 pytestmark = pytest.mark.slow
+
+pytestmark = pytest.mark.slow
 SMALL = ("--preset", "smoke", "--workers", 1, "--min-face", 0.3, "--replicates", 20, "--max-skipped", 1)
 FACES = [TASKS["pain"], TASKS["expression"]]
 BY_TASK = pytest.mark.parametrize("task", FACES, ids=lambda task: task.name)

@@ -31,6 +31,8 @@ from tests.fakes.classify import Fakes
 from tests.helpers.networks import FINGERPRINT, saved, saved_of_frames, saved_of_signals
 from tests.serving import answering
 
+pytestmark = pytest.mark.slow
+
 WHOLE = AlignConfig(face_size=64, align="none")
 HEAT = Architecture("heat:test_resnet", image_size=64, weights="random")
 

@@ -11,6 +11,8 @@ from pipeline.config import ReportConfig
 from stages import report
 from tests.fakes.classify import Fakes
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ReportConfig(replicates=100, examples=4)
 
 

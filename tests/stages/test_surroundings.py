@@ -22,6 +22,8 @@ from pipeline.errors import ArtifactError, ConfigError
 from stages import surroundings
 from stages.cli import cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = "What is finished is kept."
 

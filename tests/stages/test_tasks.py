@@ -62,6 +62,7 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
     return Node("distill", f"student-{online}", 1, config, {**fakes.data, **inputs}, distill.run)
 
 
+@pytest.mark.slow
 @ALL
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path):
     fakes = FAKES.get(task.kind, Fakes)(tmp_path, 84, size=64, task=task)
