@@ -8,28 +8,34 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 300
 PROGRAM = """
-import json, os, sys, traceback
+import atexit, importlib, json, os, sys, threading, traceback
 sys.path[:0] = json.loads(sys.argv[1])
-module = __import__(sys.argv[2], fromlist=[""])
+module, *_ = map(importlib.import_module, sys.argv[2:])
 print("imported", flush=True)
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     child = os.fork()
     if not child:
-        os.setsid()
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        status = 0
         try:
             getattr(module, name)(*arguments)
         except BaseException:
             traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+            status = 1
+        threading._shutdown()
+        atexit._run_exitfuncs()  # pools of processes end here
+        os._exit(status)
+    os.setpgid(child, child)  # whoever comes first
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -40,13 +46,13 @@ class Forks(AbstractContextManager):
 
     Parameters
     ----------
-    module : its name
-    path : folders where it is looked for, beside the repository
+    file : of the module
+    others : names of modules that are imported, too
     """
 
-    def __init__(self, module: str, *path: Path):
-        folders = json.dumps([os.fspath(folder) for folder in (ROOT, *path)])
-        words = [sys.executable, "-c", PROGRAM, folders, module]
+    def __init__(self, file: str, others: Iterable[str] = ()):
+        folders = json.dumps([os.fspath(folder) for folder in (ROOT, Path(file).parent)])
+        words = [sys.executable, "-c", PROGRAM, folders, Path(file).stem, *others]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(words, bufsize=0, cwd=ROOT, **pipes)
         self._answer()
@@ -62,11 +68,11 @@ class Forks(AbstractContextManager):
         return int(self._answer())
 
     def killed(self, come: Callable[[], bool], name: str, *arguments: object) -> bool:
-        """Call a function and kill it as soon as a moment has come; whether that was before its end."""
+        """Call a function and kill it and its children once a moment has come; whether that was before its end."""
         process = self._start(name, *arguments)
         while not select.select([self._process.stdout], [], [], 0.005)[0]:
             if come():
-                os.kill(process, signal.SIGKILL)
+                os.killpg(process, signal.SIGKILL)
                 break
         return int(self._answer()) == -signal.SIGKILL
 

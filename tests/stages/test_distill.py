@@ -203,7 +203,7 @@ def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
         "student-*.partial/checkpoint.pt",
         "student-*.partial/history.csv",
     )
-    with Forks("test_distill", Path(__file__).parent) as forks:
+    with Forks(__file__) as forks:
         killed = [
             forks.killed(lambda moment=moment: any(root.glob(moment)), "slowly", str(root), 0.05) for moment in moments
         ]

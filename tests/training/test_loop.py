@@ -320,7 +320,7 @@ def slowly(folder: str, pause_s: float, weights: str) -> None:
 def test_sigkill_at_any_moment_loses_nothing(tmp_path):
     undisturbed, _ = fit(tmp_path / "whole")
     arguments = [str(tmp_path / "run"), 0.02, str(tmp_path / "weights.pt")]
-    with Forks("test_loop", Path(__file__).parent) as forks:
+    with Forks(__file__) as forks:
         for moment_s in (0.05, 0.31):  # within the first epoch, and after some
             end = time.monotonic() + moment_s
             assert forks.killed(lambda end=end: time.monotonic() > end, "slowly", *arguments)
