@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from matplotlib.figure import Figure
 
 from pipeline.config import ReportConfig
 from pipeline.reporting import contents, methods
@@ -13,6 +12,7 @@ from pipeline.reporting.runs import gather
 from pipeline.tasks import TASKS
 from tests.fakes.classify import Fakes
 from tests.fakes.multilabel import FrameFakes
+from tests.helpers.figures import drafts
 
 DRAWS = {"replicates": 200, "confidence": 0.95, "seed": 0}
 
@@ -40,16 +40,9 @@ def visible(html):
 
 
 @pytest.fixture(scope="package", autouse=True)
-def drafts():
-    """Figures here are neither laid out nor fine: hundreds are drawn. Those of whole reports elsewhere are both."""
-    save = Figure.savefig
-
-    def saved(figure, file, **given):
-        figure.set_layout_engine("none")
-        save(figure, file, **given | {"dpi": 40})
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", saved)
+def drafted():
+    """Figures here are drafts: hundreds are drawn. Those of whole reports elsewhere are laid out and fine."""
+    with drafts():
         yield
 
 

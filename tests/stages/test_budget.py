@@ -9,8 +9,16 @@ from click.testing import CliRunner
 from pipeline.tasks import TASKS
 from stages.cli import cli
 from tests.helpers.demo_sets import demo_part
+from tests.helpers.figures import drafts
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drafted():
+    """Figures are drafts: what is looked at are tables and words."""
+    with drafts():
+        yield
 
 
 def run(*words):

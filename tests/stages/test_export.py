@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,21 +49,30 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def exports(folder, tmp_path_factory):
+    """Gives the exports of a model, made once in every format that fits it."""
+
+    @cache
+    def exports(name):
+        model, out = folder / name, tmp_path_factory.mktemp(name)
+        fitting = [name for name, one in formats.FORMATS.items() if not one.fault(Trained.load(model))]
+        export.run(model, fitting, out)
+        return out
+
+    return exports
+
+
 @pytest.fixture(scope="module", params=["classify", "regress", "multilabel", "points"])
-def exported(request, folder, tmp_path_factory):
-    """A model and the folder of its exports, in every format that fits it."""
-    model, out = folder / request.param, tmp_path_factory.mktemp("out")
-    fitting = [name for name, one in formats.FORMATS.items() if not one.fault(Trained.load(model))]
-    export.run(model, fitting, out)
-    return model, out
+def exported(request, folder, exports):
+    """A model and the folder of its exports."""
+    return folder / request.param, exports(request.param)
 
 
 @pytest.fixture(scope="module")
-def pain(folder, tmp_path_factory):
+def pain(folder, exports):
     """A recogniser of pain as a folder, and as an ONNX file."""
-    out = tmp_path_factory.mktemp("pain")
-    export.run(folder / "classify", ["onnx"], out)
-    return folder / "classify", out / "model.onnx"
+    return folder / "classify", exports("classify") / "model.onnx"
 
 
 @pytest.fixture
