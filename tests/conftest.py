@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.clock import hurried
+
 # The last bit of a sum depends on the number of threads: runs that are compared, here or in other processes, have one.
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
@@ -45,6 +47,13 @@ def pytest_runtest_protocol(item: pytest.Item):
         return (yield)
     finally:
         controller.resume()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hurried_clock():
+    """Latencies of networks are measured briefly."""
+    with hurried():
+        yield
 
 
 DIVIDERS = ((319, 2), (317, 4), (320, 1), (316, 7))

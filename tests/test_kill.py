@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from stages.cli import cli, main
 from tests.attacks.server import MODULES
+from tests.helpers.clock import hurried
 from tests.helpers.forks import Forks
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,8 @@ def paindistill(errors, *arguments):
     """Run a command, its messages into a file; called in a fork."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.argv = ["paindistill", *arguments]
-    main()
+    with hurried():
+        main()
 
 
 @pytest.fixture(scope="module")
