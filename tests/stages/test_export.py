@@ -32,8 +32,6 @@ from tests.fakes.classify import Fakes
 from tests.helpers.networks import FINGERPRINT, saved, saved_of_frames, saved_of_signals
 from tests.serving import answering
 
-pytestmark = pytest.mark.slow
-
 WHOLE = AlignConfig(face_size=64, align="none")
 HEAT = Architecture("heat:test_resnet", image_size=64, weights="random")
 
@@ -89,6 +87,7 @@ def test_every_format_is_told_of_and_written():
     assert list(export.FORMATS) == list(formats.FORMATS)
 
 
+@pytest.mark.slow
 def test_the_table_says_what_each_file_is_worth(exported):
     model, out = exported
     rows = {row["format"]: row for row in json.loads((out / "export.json").read_text())["files"]}
@@ -108,6 +107,7 @@ def test_the_table_says_what_each_file_is_worth(exported):
     assert [line.split()[0] for line in shown] == ["format", *rows]
 
 
+@pytest.mark.slow
 def test_files_answer_to_any_number_of_inputs(exported):
     model, out = exported
     trained = Trained.load(model)
@@ -123,6 +123,7 @@ def test_files_answer_to_any_number_of_inputs(exported):
             np.testing.assert_allclose(answers, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_metadata_have_the_whole_card_and_words_for_people(exported):
     model, out = exported
     session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
@@ -133,6 +134,7 @@ def test_the_metadata_have_the_whole_card_and_words_for_people(exported):
     onnx.checker.check_model(onnx.load(out / "model.onnx"))
 
 
+@pytest.mark.slow
 def test_no_file_names_folders_of_the_machine_that_made_it(exported):
     _, out = exported
     content = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
@@ -140,6 +142,7 @@ def test_no_file_names_folders_of_the_machine_that_made_it(exported):
         assert os.fsencode(Path(module.__file__).parent) not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", ["classify", "regress"], indirect=True)
 def test_plain_timm_loads_the_folder_with_the_same_logits(exported):
     model, out = exported
@@ -150,6 +153,7 @@ def test_plain_timm_loads_the_folder_with_the_same_logits(exported):
     assert list(network.pretrained_cfg["mean"]) == list(trained.card["inputs"]["rgb"]["mean"])
 
 
+@pytest.mark.slow
 def test_predict_writes_the_same_table_from_folder_and_file(exported, pictures, tmp_path):
     model, out = exported
     one, other = (
@@ -169,6 +173,7 @@ def test_predict_writes_the_same_table_from_folder_and_file(exported, pictures, 
     assert (Path("points") in files) == (model.name == "points")
 
 
+@pytest.mark.slow
 def test_a_network_of_signals_and_one_of_two_cameras_can_be_run_too(tmp_path):
     signals = saved_of_signals(tmp_path / "signals", TASKS["skin-conductance"], WindowConfig(), 64.0, 352)
     dual = Architecture("dual:test_resnet", image_size=32, weights="random")

@@ -22,8 +22,6 @@ from pipeline.errors import ArtifactError, ConfigError
 from stages import surroundings
 from stages.cli import cli
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = "What is finished is kept."
 
