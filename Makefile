@@ -70,7 +70,7 @@ Each target first makes what it needs; what is fresh is reused.
   gc               remove what no task needs under these options   YES
   synthesize       render faces, simulate signals, paint frames   FORM N OUT SEED HEIGHT QUALITY
   pretrain         pretrain the demo set's small backbones     N SEED VIEWS_STRENGTH OUT
-  test             ruff, then pytest with coverage             TESTS
+  test             ruff, then pytest; coverage of what is not slow   TESTS
   lint             ruff check and format --check
   attack           kills, damage, hostile values; half an hour   SEED ONLY SCALE
   bench            benchmarks, written to bench.json and bench.md
@@ -176,6 +176,7 @@ test: lint $(synth_environment)
 
 attack: $(environment)
 	$(python) -m tests.attacks $(options)
+	$(if $(ONLY),,$(python) -m pytest --every-command tests/stages/test_options.py tests/stages/test_hostile_options.py)
 
 bench: $(synth_environment)
 	$(python) -m tests.benchmarks

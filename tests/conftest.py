@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.clock import hurried
+
 # The last bit of a sum depends on the number of threads: runs that are compared, here or in other processes, have one.
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
@@ -19,10 +21,39 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, database=No
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the options of the command line be tried in all commands."""
+    parser.addoption("--every-command", action="store_true", help="try each option in every command that has it")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let files with most slow tests begin first: a worker that gets one last would end alone."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Leave slow tests, and fixtures that they are the first to ask for, untraced: that costs half as much again.
+
+    What they run others run too; the share of lines that is printed is a lower bound.
+    """
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    controller = plugin and plugin.cov_controller
+    if not controller or not item.get_closest_marker("slow"):
+        return (yield)
+    controller.pause()
+    try:
+        return (yield)
+    finally:
+        controller.resume()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hurried_clock():
+    """Latencies of networks are measured briefly."""
+    with hurried():
+        yield
 
 
 DIVIDERS = ((319, 2), (317, 4), (320, 1), (316, 7))

@@ -12,6 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from stages.cli import cli
+from tests.helpers.figures import drafts
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,7 +91,8 @@ def test_the_plan_is_what_then_runs(data, cache, tmp_path):
     shutil.copytree(cache, copy, symlinks=True)
     planned = run("plan", data, copy, "--epochs", 1).output.splitlines()[:-1]
     before = set(folders(copy))
-    run("report", data, copy, "--epochs", 1)
+    with drafts():
+        run("report", data, copy, "--epochs", 1)
     assert {line.split()[0] for line in planned} == set(folders(copy)) - before
     assert all("student" in line or line.startswith("report") for line in planned)
     removed = run("gc", data, copy, "--epochs", 1, "--yes", "true").output

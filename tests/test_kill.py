@@ -1,20 +1,26 @@
 """Killed at any moment, the next run ends with what an undisturbed run makes; two runs at once make one artifact.
 
-Real commands in processes of their own, killed with all their children (SIGKILL), over pictures made of one photograph.
+Commands in processes of their own, killed with all their children (SIGKILL), over pictures made of one photograph.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
 import pytest
+from click.testing import CliRunner
+
+from stages.cli import cli, main
+from tests.attacks.server import MODULES
+from tests.helpers.clock import hurried
+from tests.helpers.forks import Forks
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = 60  # 120 faces, two blocks
@@ -30,30 +36,45 @@ def data(synpain, tmp_path_factory):
 
 def command(name, data, cache, *options):
     arguments = [name, "--data", data, "--cache", cache, "--preset", "smoke", "--device", "cpu", "--dataset", "synpain"]
-    return [sys.executable, "-m", "stages", *map(str, [*arguments, *options])]
+    return [str(word) for word in [*arguments, "--workers", 1, *options]]
 
 
-def start(arguments):
-    return subprocess.Popen(arguments, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+def paindistill(errors, *arguments):
+    """Run a command, its messages into a file; called in a fork."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    sys.argv = ["paindistill", *arguments]
+    with hurried():
+        main()
 
 
-def finish(arguments):
-    process = start(arguments)
-    _, errors = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 0, errors.decode()
-    return errors.decode()
+@pytest.fixture(scope="module")
+def forks():
+    with Forks(__file__, MODULES) as forks:
+        yield forks
 
 
-def kill_when(arguments, come):
-    """Run until a moment, then kill the run and its children; the moment must come before the end."""
-    process = start(arguments)
-    deadline = time.monotonic() + TIMEOUT_S
-    while process.poll() is None and not come() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    assert process.poll() is None, process.communicate()[1].decode()
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def finish(forks, tmp_path_factory):
+    """Runs a command to its end: its messages."""
+    errors = tmp_path_factory.mktemp("finish") / "stderr"
+
+    def finish(arguments):
+        status = forks.finish("paindistill", str(errors), *arguments)
+        assert status == 0, errors.read_text()
+        return errors.read_text()
+
+    return finish
+
+
+@pytest.fixture(scope="module")
+def kill_when(forks, tmp_path_factory):
+    """Runs a command until a moment, which must come before its end, and kills it and its children."""
+    errors = tmp_path_factory.mktemp("cut") / "stderr"
+
+    def kill_when(arguments, come):
+        assert forks.killed(come, "paindistill", str(errors), *arguments), errors.read_text()
+
+    return kill_when
 
 
 def partial(cache, slug):
@@ -85,7 +106,7 @@ def views_begun(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory):
+def undisturbed(data, finish, tmp_path_factory):
     cache = tmp_path_factory.mktemp("undisturbed")
     finish(command("distill", data, cache, *DISTILL))
     finish(command("teacher-labels", data, cache, *VIEWS))
@@ -102,7 +123,7 @@ TRAINED = ("weights.safetensors", "history.csv")
 MOMENTS = {  # command, options, artifact, its files, when to kill
     "align, nothing written": ("align", (), "inputs", ("inputs.h5",), ()),
     "align, file laid out": ("align", (), "inputs", ("inputs.h5",), ("inputs.h5",)),
-    "align, one block done": ("align", (), "inputs", ("inputs.h5",), one_block_done),
+    "align, one block done": ("align", ("--workers", 2), "inputs", ("inputs.h5",), one_block_done),
     "labels, begun": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ()),
     "labels, file laid out": ("teacher-labels", LABELS, "labels-swin", ("labels.h5",), ("labels.h5",)),
     "views, file laid out": ("teacher-labels", VIEWS, "labels-swin-v40", ("labels.h5", "views.h5"), ("views.h5",)),
@@ -114,9 +135,8 @@ MOMENTS = {  # command, options, artifact, its files, when to kill
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_run_again_equals_undisturbed(moment, undisturbed, data, tmp_path):
+def test_killed_and_run_again_equals_undisturbed(moment, undisturbed, data, finish, kill_when, tmp_path):
     name, options, slug, files, when = MOMENTS[moment]
     cache = tmp_path / "cache"
     shutil.copytree(undisturbed, cache)
@@ -130,11 +150,10 @@ def test_killed_and_run_again_equals_undisturbed(moment, undisturbed, data, tmp_
     assert partial(cache, slug) is None
 
 
-SWEEP = ("--teachers", "swin,none", "--losses", "hard,hint", "--seeds", "0,1", "--views", 2, "--workers", 1)
+SWEEP = ("--teachers", "swin,none", "--losses", "hard,hint", "--seeds", "0,1", "--views", 2)
 
 
-@pytest.mark.slow
-def test_a_sweep_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_path):
+def test_a_sweep_that_was_killed_goes_on_where_it_was(undisturbed, data, finish, kill_when, tmp_path):
     cache = tmp_path / "cache"
     shutil.copytree(undisturbed, cache)
     run = command("sweep", data, cache, *SWEEP)
@@ -152,11 +171,10 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_pat
     assert (cache / "faces" / "report" / "index.html").exists()
 
 
-CROSSED = ("--cv", 3, "--teachers", "swin,none", "--seeds", 0, "--workers", 1)
+CROSSED = ("--cv", 3, "--teachers", "swin,none", "--seeds", 0)
 
 
-@pytest.mark.slow
-def test_a_cross_validation_that_was_killed_goes_on_where_it_was(undisturbed, data, tmp_path):
+def test_a_cross_validation_that_was_killed_goes_on_where_it_was(undisturbed, data, finish, kill_when, tmp_path):
     cache = tmp_path / "cache"
     shutil.copytree(undisturbed, cache)
     run = command("report", data, cache, *CROSSED)
@@ -178,13 +196,13 @@ def test_a_cross_validation_that_was_killed_goes_on_where_it_was(undisturbed, da
     assert not list((cache / "faces").glob("*.partial"))
     tested = (cache / "faces" / "report" / "tables" / "runs.csv").read_text().splitlines()
     assert len(tested) == 1 + 3
-    plan = subprocess.run(command("plan", data, cache, *CROSSED), cwd=ROOT, capture_output=True, text=True, check=True)
-    assert plan.stdout.startswith("Nothing to do")
+    plan = CliRunner().invoke(cli, command("plan", data, cache, *CROSSED), catch_exceptions=False)
+    assert plan.output.startswith("Nothing to do")
 
 
-@pytest.mark.slow
 def test_two_at_once_make_one_good_artifact(undisturbed, data, tmp_path):
-    runs = [start(command("align", data, tmp_path)) for _ in range(2)]
+    words = [sys.executable, "-m", "stages", *command("align", data, tmp_path)]
+    runs = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
     said = [run.communicate(timeout=TIMEOUT_S)[1].decode() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert artifact(tmp_path, "inputs").joinpath("inputs.h5").read_bytes() == (

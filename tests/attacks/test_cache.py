@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 TASK = next(iter(TASKS))
 SHORT = {"kills": 2, "damage": 5, "cards": 5, "pairs": 1, "surroundings": 2}
 

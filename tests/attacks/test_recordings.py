@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 TASK = next(name for name, task in TASKS.items() if task.prepare == "window")
 SHORT = {"inputs": 4, "options": 1, "kills": 1, "damage": 2, "cards": 1}
 

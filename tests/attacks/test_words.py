@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 TASK = [name for name, task in TASKS.items() if task.prepare == "align"][-1]
 SHORT = {"inputs": (0, 1, 6), "options": (0, 1)}  # of inputs a table, what is predicted, and pictures
 

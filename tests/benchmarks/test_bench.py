@@ -110,6 +110,7 @@ def test_every_way_does_all_of_its_work(tmp_path, monkeypatch):
                 assert seconds > 0
 
 
+@pytest.mark.slow
 def test_without_a_gpu_its_benchmark_says_so():
     code = "import torch; torch.cuda.is_available = lambda: False; from tests.benchmarks.gpu import main; main()"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -201,6 +201,7 @@ def test_the_parts_foresee_the_error_of_other_designs(subjects, seeds, noise):
     assert now.expected(Design(subjects, seeds)) == pytest.approx(then.total, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.4])
 def test_what_a_difference_needs_finds_it(noise):
     """The whole claim at once: a small study says what is needed, and studies of that size find it."""

@@ -203,6 +203,7 @@ def test_wilcoxon_without_differences():
         assert significance.wilcoxon(undefined).reason
 
 
+@pytest.mark.slow
 def test_wilcoxon_gives_the_same_answer_again():
     many = np.round(np.random.default_rng(0).normal(0.3, 1, 13), 1)
     assert significance.wilcoxon(many) == significance.wilcoxon(many)

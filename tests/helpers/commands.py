@@ -42,6 +42,26 @@ def every_option() -> list[Tried]:
     return [Tried(name, option) for name, command in sorted(cli.commands.items()) for option in command.params]
 
 
+def same_options() -> list[list[Tried]]:
+    """Every option of every command, those of one name and one parser together: they are read alike."""
+    same = {}
+    for tried in every_option():
+        kind = tried.option.type
+        same.setdefault((tried.flag, tried.option.name, type(kind), repr(vars(kind))), []).append(tried)
+    return list(same.values())
+
+
+def chosen_options(everywhere: bool) -> list[Tried]:
+    """Every option in all commands that have it, or in two, with which each command has its turn."""
+    if everywhere:
+        return every_option()
+    pairs = [
+        (same[number % len(same)], same[(number + len(same) // 2) % len(same)])
+        for number, same in enumerate(same_options())
+    ]
+    return [tried for pair in pairs for tried in dict.fromkeys(pair)]
+
+
 def stop_before_work(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let commands raise ``Ready`` where they would begin to work, after every fingerprint was computed."""
 

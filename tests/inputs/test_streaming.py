@@ -83,6 +83,7 @@ def mapped_bytes(path) -> int:
     return sum(1024 * int(size.split()[1]) for size in sizes)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(streaming, "LARGE_BYTES", 2**20)
     monkeypatch.setattr(streaming, "UNMAPPED_AFTER", 1)

@@ -60,6 +60,7 @@ def test_what_is_frozen_is_not_trainable_and_the_file_has_its_size(tmp_path):
     assert "megabytes" not in cost.measure(model, torch.zeros(1, 4), budget_s=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["resnet10t", "swin_tiny_patch4_window7_224", "efficientnet_b0", "vit_tiny_patch16_224"]
 )

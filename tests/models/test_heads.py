@@ -167,6 +167,7 @@ def fit(
     return found, [row["train_loss"] for row in progress.history]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(("teacher", "student"), [("resnet", "deit"), ("swin", "resnet"), ("deit", "swin")])
 def test_one_loop_lowers_every_loss(teacher, student, loss, tmp_path):

@@ -5,12 +5,14 @@ import re
 import pytest
 
 from pipeline.config import ReportConfig
-from pipeline.reporting import methods
+from pipeline.reporting import contents, methods
+from pipeline.reporting import sections as all_sections
 from pipeline.reporting.material import Material
 from pipeline.reporting.runs import gather
 from pipeline.tasks import TASKS
 from tests.fakes.classify import Fakes
 from tests.fakes.multilabel import FrameFakes
+from tests.helpers.figures import drafts
 
 DRAWS = {"replicates": 200, "confidence": 0.95, "seed": 0}
 
@@ -35,6 +37,28 @@ def visible(html):
     unread = r"<style>.*?</style>|data:image[^\"]+|<dl class=\"configs\">.*?</dl>|<svg.*?</svg>|tables/[\w-]+"
     html = re.sub(unread, "", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<code>.*?</code>", "", html)))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def drafted():
+    """Figures here are drafts: hundreds are drawn. Those of whole reports elsewhere are laid out and fine."""
+    with drafts():
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def sections():
+    """All sections of a material, made once, whether a test or a page asks for them."""
+    made = {}
+
+    def of(material):
+        if id(material) not in made:
+            made[id(material)] = material, all_sections.sections(material)
+        return made[id(material)][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contents, "sections", of)
+        yield of
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from pipeline.reporting import checklist
-from pipeline.reporting.sections import sections
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_what_only_the_author_knows_is_left_to_the_author(facts):
     assert rendered["18a"] == checklist.AUTHOR
 
 
-def test_every_section_is_one_of_the_page(facts, material):
+def test_every_section_is_one_of_the_page(facts, material, sections):
     links = [section.link for section in sections(material)]
     named = set(checklist.table(facts, rendered=False).numbers["Section"]) - {"", "Top"}
     assert {name for name in named if not any(link.startswith(name) for link in links)} == set()

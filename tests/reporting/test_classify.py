@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score, roc
 from pipeline.reporting import classify, people
 from pipeline.reporting.methods import per_output
 from pipeline.reporting.runs import held_out
-from pipeline.reporting.sections import SECTIONS, sections
+from pipeline.reporting.sections import SECTIONS
 
 
 def test_each_student_of_each_teacher_has_its_family(compared):
@@ -26,7 +26,7 @@ def test_models_without_teachers_or_students_have_families_too(compared):
     assert classify.families(compared[4:]) == {}
 
 
-def test_two_classes_and_seven_share_their_sections_but_for_what_they_have(material, seven):
+def test_two_classes_and_seven_share_their_sections_but_for_what_they_have(material, seven, sections):
     two, more = ([section.anchor for section in sections(m)] for m in (material, seven))
     assert [anchor for anchor in more if anchor not in ("classes", "sources")] == two
     # No cached labels, no missing ones, one loss, no levels, no folds, no windows.

@@ -23,7 +23,6 @@ from pipeline.reporting import (
 from pipeline.reporting.families import families
 from pipeline.reporting.methods import tested as in_order
 from pipeline.reporting.runs import held_out
-from pipeline.reporting.sections import sections
 from tests.fakes.multilabel import BLOCKS, ORIGINAL, FrameFakes
 from tests.reporting.conftest import gathered, material_of, visible
 
@@ -40,7 +39,7 @@ def test_the_page_speaks_of_clips_and_not_of_people(text):
     assert not re.search(r"\b(subjects?|people|person|patients?|faces?|anybody)\b", before)
 
 
-def test_every_table_and_figure_has_a_name_of_its_own(labelled):
+def test_every_table_and_figure_has_a_name_of_its_own(labelled, sections):
     made = sections(labelled)
     for kind in ("tables", "figures"):
         names = [name for section in made for name in getattr(section, kind)]

@@ -14,7 +14,6 @@ from pipeline.evaluation.metrics import points as measure
 from pipeline.evaluation.question import Question
 from pipeline.reporting import contents, page, point_pictures, points, points_ablation, points_ced, points_figures
 from pipeline.reporting.methods import tested as in_order
-from pipeline.reporting.sections import sections
 from pipeline.tasks.schemes import SCHEMES
 from tests.fakes.points import BOTH, LANDMARKS, PointFakes
 from tests.reporting.conftest import gathered, material_of
@@ -180,7 +179,7 @@ def test_three_teachers_are_compared_with_each_set_of_fewer():
     assert {first for first, second in pairs if second == "none"} == {"a", "b", "a+b", "b+c", "a+b+c"}
 
 
-def test_one_taught_student_is_no_ablation_and_a_tough_teacher_has_no_soft_points(point_fakes):
+def test_one_taught_student_is_no_ablation_and_a_tough_teacher_has_no_soft_points(point_fakes, sections):
     models = [point_fakes.model("tough"), *(point_fakes.model("mobilenetv2", t) for t in ("tough", "none"))]
     few = material_of(point_fakes, gathered(point_fakes, models))
     assert points_ablation.ablation(few) is None
@@ -265,7 +264,7 @@ def test_the_page_has_its_sections_in_their_order(pointed, html):
     assert "subset: challenging" in text
 
 
-def test_every_table_and_figure_has_a_name_of_its_own(pointed):
+def test_every_table_and_figure_has_a_name_of_its_own(pointed, sections):
     made = sections(pointed)
     for kind in ("tables", "figures"):
         names = [name for section in made for name in getattr(section, kind)]

@@ -44,7 +44,6 @@ from pipeline.reporting.families import families
 from pipeline.reporting.material import Material
 from pipeline.reporting.methods import tested as in_order
 from pipeline.reporting.runs import gather, held_out
-from pipeline.reporting.sections import sections
 from pipeline.tasks import TASKS
 from tests.fakes.regress import NumberFakes
 from tests.reporting.conftest import DRAWS, gathered, material_of, visible
@@ -279,7 +278,7 @@ def test_the_page_speaks_of_numbers_and_not_of_classes(text):
     assert "predictions.csv of every evaluation: the number" in text
 
 
-def test_every_table_and_figure_has_a_name_of_its_own(numbers):
+def test_every_table_and_figure_has_a_name_of_its_own(numbers, sections):
     made = sections(numbers)
     for form in ("tables", "figures"):
         names = [name for section in made for name in getattr(section, form)]

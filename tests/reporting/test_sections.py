@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 from pipeline.reporting import common, contents, page
-from pipeline.reporting.sections import sections
 
 
 def visible(html):
@@ -27,7 +26,7 @@ def test_the_words_are_the_tasks(seven):
     assert not re.search(r"test faces", text)
 
 
-def test_every_table_and_figure_has_a_name_of_its_own(material, seven, leveled):
+def test_every_table_and_figure_has_a_name_of_its_own(material, seven, leveled, sections):
     for one in (material, seven, leveled):
         made = sections(one)
         for kind in ("tables", "figures"):

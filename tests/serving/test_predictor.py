@@ -52,6 +52,7 @@ def store(config, raw, tmp_path_factory):
     return arrays.read_table(made[0].file("samples.csv")), arrays.open_inputs(made[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", CLASSIFY, ids=lambda task: task.name)
 def test_an_indexed_picture_gets_the_logits_of_its_aligned_faces(task, config, store, raw, tmp_path):
     table, columns = store

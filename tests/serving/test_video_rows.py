@@ -136,6 +136,7 @@ print(number + 1, resident() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path):
     frames = (square(i % 40, 10, size=(64, 64)) for i in range(1500))
     path = videos.write(tmp_path / "long.mp4", frames, rate=25)

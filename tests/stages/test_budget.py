@@ -9,13 +9,22 @@ from click.testing import CliRunner
 from pipeline.tasks import TASKS
 from stages.cli import cli
 from tests.helpers.demo_sets import demo_part
+from tests.helpers.figures import drafts
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drafted():
+    """Figures are drafts: what is looked at are tables and words."""
+    with drafts():
+        yield
 
 
 def run(*words):
     return CliRunner().invoke(cli, [*map(str, words)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pain", "expression"])
 def test_a_label_budget_goes_from_the_option_to_the_page(name, tmp_path):
     task = TASKS[name]
@@ -48,7 +57,6 @@ def test_a_label_budget_goes_from_the_option_to_the_page(name, tmp_path):
     assert before == {path.name for path in (tmp_path / "cache" / "set").iterdir()}  # nothing was trained before
 
 
-@pytest.mark.slow
 def test_in_every_outer_fold_as_many_labels_are_known(tmp_path):
     data = demo_part(tmp_path / "set", TASKS["pain"], subjects=12)
     options = ["--preset", "smoke", "--data", data, "--cache", tmp_path / "cache", "--min-face", 0.3, "--cv", 3]

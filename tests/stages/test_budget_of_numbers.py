@@ -21,6 +21,8 @@ from stages import distill, evaluate, teacher_labels, train_teacher
 from tests.fakes.points import PointFakes
 from tests.fakes.regress import NumberFakes
 
+pytestmark = pytest.mark.slow
+
 FAKES = {"intensity": NumberFakes, "landmarks": PointFakes}
 ALL = pytest.mark.parametrize("name", FAKES)
 KNOWN = 8  # subjects

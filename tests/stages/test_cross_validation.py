@@ -10,11 +10,20 @@ from pipeline.artifacts import arrays
 from pipeline.tasks import TASKS
 from stages.cli import cli
 from tests.helpers.demo_sets import demo_part
+from tests.helpers.figures import drafts
 
 pytestmark = pytest.mark.slow
+
 SMALL = ("--preset", "smoke", "--workers", 1, "--min-face", 0.3, "--replicates", 20, "--max-skipped", 1)
 FACES = [TASKS["pain"], TASKS["expression"]]
 BY_TASK = pytest.mark.parametrize("task", FACES, ids=lambda task: task.name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drafted():
+    """Figures are drafts: what is looked at are tables and words."""
+    with drafts():
+        yield
 
 
 @pytest.fixture(scope="module")

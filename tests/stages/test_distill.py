@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +21,9 @@ from pipeline.tasks import find
 from pipeline.training import loop
 from stages import distill
 from tests.fakes.classify import Fakes
+from tests.helpers.forks import Forks
 from tests.helpers.rewritten import rewritten
 from tests.helpers.students import labels, student
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +100,7 @@ SAME = {"epochs": 3, "views": 3, "view_seed": 5}
 MODERN = {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine", "warmup_epochs": 1, "ema": 0.9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -122,6 +119,7 @@ def test_with_a_view_for_each_epoch_cached_hard_labels_make_the_online_student_b
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["soft", "soft:0.5,hint:0.5,contrastive:0.1"])
 def test_with_soft_targets_and_features_cached_and_online_students_answer_alike(fakes, loss):
     """Teachers answer in other batches than they were cached in: sums may be rounded otherwise, no more."""
@@ -131,6 +129,7 @@ def test_with_soft_targets_and_features_cached_and_online_students_answer_alike(
     assert (one - other).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["hard", "hard,soft@swin:0.5,hint@resnet:0.2"])
 def test_two_teachers_say_the_same_from_their_caches_and_in_the_loop(fakes, loss):
     nodes = [student(fakes, "swin+resnet", **SAME, loss=loss, online=online) for online in (False, True)]
@@ -185,40 +184,32 @@ def test_labels_of_other_faces_are_refused(fakes, tmp_path):
         distill.run(student(fakes).config, None, **inputs, labels_teacher=foreign)
 
 
-PROGRAM = """
-import sys, time
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from tests.fakes.classify import Fakes
-from tests.helpers.students import student
-from pipeline.distillation import label_writer
-from pipeline.tasks import find
-from pipeline.training import loop
-from tests.helpers.presets import NETWORKS, SMOKE
-loop._Run._save_is_due = lambda self: True
-step = loop._Run._step
-loop._Run._step = lambda *a: (time.sleep(float(sys.argv[2])), step(*a))[1]
-fakes = Fakes(Path(sys.argv[1]), subjects=40, size=64)
-fakes.store.build(student(fakes, epochs=3))
-"""
+def slowly(root: str, pause_s: float) -> None:
+    """Make a student with a pause before every step of training, and a checkpoint after it; called in a fork."""
+    step = loop._Run._step
+    loop._Run._save_is_due = lambda self: True
+    loop._Run._step = lambda *arguments: (time.sleep(pause_s), step(*arguments))[1]
+    fakes = Fakes(Path(root), subjects=40, size=64)
+    fakes.store.build(student(fakes, epochs=3))
 
 
+@pytest.mark.slow
 def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
     """Killed in the middle of the teacher, of the labels and twice of the student, then left alone."""
-    program, root = tmp_path / "program.py", tmp_path / "cache"
-    program.write_text(PROGRAM.format(root=str(ROOT)))
-    killed_with = [
-        killed_once_there(program, root, pattern)
-        for pattern in (
-            "teacher-*.partial/checkpoint.pt",
-            "labels-*.partial/labels.h5",
-            "student-*.partial/checkpoint.pt",
-            "student-*.partial/history.csv",
-        )
-    ]
-    assert killed_with[0]
-    assert killed_with[2]
-    assert start(program, root, "0").wait() == 0
+    root = tmp_path / "cache"
+    moments = (
+        "teacher-*.partial/checkpoint.pt",
+        "labels-*.partial/labels.h5",
+        "student-*.partial/checkpoint.pt",
+        "student-*.partial/history.csv",
+    )
+    with Forks(__file__) as forks:
+        killed = [
+            forks.killed(lambda moment=moment: any(root.glob(moment)), "slowly", str(root), 0.05) for moment in moments
+        ]
+        assert killed[0]
+        assert killed[2]
+        assert forks.finish("slowly", str(root), 0) == 0
 
     expected = fakes.store.build(student(fakes, epochs=3), labels(fakes))
     found = Fakes(root, subjects=40, size=64)
@@ -227,23 +218,6 @@ def test_sigkill_while_training_and_labelling_loses_nothing(fakes, tmp_path):
         assert killed is not None
         for name in {"weights.safetensors", "history.csv", "labels.h5"} & set(killed.record["files"]):
             assert killed.file(name).read_bytes() == undisturbed.file(name).read_bytes()
-
-
-def start(program: Path, root: Path, pause_s: str) -> subprocess.Popen:
-    """Start the program, with a pause before every step of training."""
-    command = [sys.executable, str(program), str(root), pause_s]
-    return subprocess.Popen(command)
-
-
-def killed_once_there(program: Path, root: Path, pattern: str) -> bool:
-    """Start the program and kill it as soon as a file is there; False if it ended before."""
-    process = start(program, root, "0.05")
-    while process.poll() is None:
-        if any(root.glob(pattern)):
-            process.send_signal(signal.SIGKILL)
-            return process.wait() == -signal.SIGKILL
-        time.sleep(0.005)
-    return False
 
 
 def test_a_budget_hides_labels_from_the_student_and_leaves_its_steps(fakes, monkeypatch):

@@ -313,6 +313,7 @@ def test_several_labels_are_measured_by_the_same_stage(frames):
     assert "Not needed" not in teacher.file("MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "architecture", "width"), [("distill", NARROW, 12), ("train_teacher", BOTH, 1024)])
 def test_pooled_features_of_test_samples_are_kept(frames, stage, architecture, width):
     model = network(frames, stage, "resnet", architecture)

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -50,21 +51,30 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def exports(folder, tmp_path_factory):
+    """Gives the exports of a model, made once in every format that fits it."""
+
+    @cache
+    def exports(name):
+        model, out = folder / name, tmp_path_factory.mktemp(name)
+        fitting = [name for name, one in formats.FORMATS.items() if not one.fault(Trained.load(model))]
+        export.run(model, fitting, out)
+        return out
+
+    return exports
+
+
 @pytest.fixture(scope="module", params=["classify", "regress", "multilabel", "points"])
-def exported(request, folder, tmp_path_factory):
-    """A model and the folder of its exports, in every format that fits it."""
-    model, out = folder / request.param, tmp_path_factory.mktemp("out")
-    fitting = [name for name, one in formats.FORMATS.items() if not one.fault(Trained.load(model))]
-    export.run(model, fitting, out)
-    return model, out
+def exported(request, folder, exports):
+    """A model and the folder of its exports."""
+    return folder / request.param, exports(request.param)
 
 
 @pytest.fixture(scope="module")
-def pain(folder, tmp_path_factory):
+def pain(folder, exports):
     """A recogniser of pain as a folder, and as an ONNX file."""
-    out = tmp_path_factory.mktemp("pain")
-    export.run(folder / "classify", ["onnx"], out)
-    return folder / "classify", out / "model.onnx"
+    return folder / "classify", exports("classify") / "model.onnx"
 
 
 @pytest.fixture
@@ -81,6 +91,7 @@ def test_every_format_is_told_of_and_written():
     assert list(export.FORMATS) == list(formats.FORMATS)
 
 
+@pytest.mark.slow
 def test_the_table_says_what_each_file_is_worth(exported):
     model, out = exported
     rows = {row["format"]: row for row in json.loads((out / "export.json").read_text())["files"]}
@@ -100,24 +111,27 @@ def test_the_table_says_what_each_file_is_worth(exported):
     assert [line.split()[0] for line in shown] == ["format", *rows]
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8])
-def test_files_answer_to_any_number_of_inputs(exported, rows):
+@pytest.mark.slow
+def test_files_answer_to_any_number_of_inputs(exported):
     model, out = exported
     trained = Trained.load(model)
-    inputs = trained.made(trained.noise(rows, seed=5))
-    expected, scores = trained.run(inputs)
     session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
-    plain, *judged = session.run(None, {"rgb": inputs.contiguous().numpy()})
-    assert [one.name for one in session.get_outputs()] == ["logits", "domain_score"][: 1 + len(judged)]
-    assert (scores is not None) == bool(judged) == (model.name == "classify")
-    for answers in judged:
-        np.testing.assert_allclose(answers, scores, rtol=1e-4)
+    names = ["logits", "domain_score"][: 1 + (model.name == "classify")]
+    assert [one.name for one in session.get_outputs()] == names
     program = torch.export.load(out / "model.pt2").module()
     script = torch.jit.load(out / "model.torchscript")
-    for answers in (plain, program(inputs).detach().numpy(), script(inputs).detach().numpy()):
-        np.testing.assert_allclose(answers, expected, atol=1e-4)
+    for rows in (1, 3, 8):
+        inputs = trained.made(trained.noise(rows, seed=5))
+        expected, scores = trained.run(inputs)
+        plain, *judged = session.run(None, {"rgb": inputs.contiguous().numpy()})
+        for answers in judged:
+            np.testing.assert_allclose(answers, scores, rtol=1e-4)
+        for answers in (plain, program(inputs).detach().numpy(), script(inputs).detach().numpy()):
+            assert len(answers) == rows
+            np.testing.assert_allclose(answers, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_metadata_have_the_whole_card_and_words_for_people(exported):
     model, out = exported
     session = onnxruntime.InferenceSession(out / "model.onnx", providers=["CPUExecutionProvider"])
@@ -128,6 +142,7 @@ def test_the_metadata_have_the_whole_card_and_words_for_people(exported):
     onnx.checker.check_model(onnx.load(out / "model.onnx"))
 
 
+@pytest.mark.slow
 def test_no_file_names_folders_of_the_machine_that_made_it(exported):
     _, out = exported
     content = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
@@ -135,6 +150,7 @@ def test_no_file_names_folders_of_the_machine_that_made_it(exported):
         assert os.fsencode(Path(module.__file__).parent) not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", ["classify", "regress"], indirect=True)
 def test_plain_timm_loads_the_folder_with_the_same_logits(exported):
     model, out = exported
@@ -145,6 +161,7 @@ def test_plain_timm_loads_the_folder_with_the_same_logits(exported):
     assert list(network.pretrained_cfg["mean"]) == list(trained.card["inputs"]["rgb"]["mean"])
 
 
+@pytest.mark.slow
 def test_predict_writes_the_same_table_from_folder_and_file(exported, pictures, tmp_path):
     model, out = exported
     one, other = (
@@ -166,6 +183,7 @@ def test_predict_writes_the_same_table_from_folder_and_file(exported, pictures, 
     assert (Path("points") in files) == (model.name == "points")
 
 
+@pytest.mark.slow
 def test_a_network_of_signals_and_one_of_two_cameras_can_be_run_too(tmp_path):
     signals = saved_of_signals(tmp_path / "signals", TASKS["skin-conductance"], WindowConfig(), 64.0, 352)
     dual = Architecture("dual:test_resnet", image_size=32, weights="random")
@@ -202,8 +220,8 @@ def test_a_second_export_takes_the_place_of_the_first_and_drafts_go(pain, tmp_pa
     model, _ = pain
     (tmp_path / "timm.draft").mkdir()
     for _ in range(2):
-        export.run(model, ["timm", "pt2"], tmp_path)
-        assert {entry.name for entry in tmp_path.iterdir()} == {"timm", "model.pt2", "export.json"}
+        export.run(model, ["timm", "torchscript"], tmp_path)
+        assert {entry.name for entry in tmp_path.iterdir()} == {"timm", "model.torchscript", "export.json"}
     (tmp_path / "timm" / "mine.txt").touch()
     with pytest.raises(DataError, match="holds what no export left"):
         export.run(model, ["timm"], tmp_path)
@@ -232,7 +250,7 @@ def test_the_table_says_how_alike_inputs_are_flagged(pain):
     assert row["flagged_alike"] == 1
 
 
-@pytest.mark.parametrize("name", ["pt2", "timm"])
+@pytest.mark.parametrize("name", ["torchscript", "timm"])
 def test_a_file_that_answers_otherwise_is_removed(name, pain, tmp_path, monkeypatch):
     form = formats.FORMATS[name]
 

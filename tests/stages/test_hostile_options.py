@@ -1,4 +1,7 @@
-"""No value of any option of any command ends in a traceback: it is refused, or accepted as something sensible."""
+"""No value of any option ends in a traceback: it is refused, or accepted as something sensible.
+
+An option of one name and parser is read once, and what it took goes to two of its commands or, asked for, to all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pipeline.config import DEMO_DATA
 from pipeline.errors import ConfigError, PainDistillError
 from stages import options, params, surroundings
 from stages.graph import Graph
-from tests.helpers.commands import Ready, attempt, every_option, stop_before_work
+from tests.helpers.commands import Ready, attempt, chosen_options, same_options, stop_before_work
 from tests.helpers.presets import PRESETS
 
 HOSTILE = (
@@ -87,7 +90,7 @@ def converted(option: click.Option, value: str):
             return error
 
 
-@pytest.mark.parametrize("tried", every_option(), ids=str)
+@pytest.mark.parametrize("tried", [same[0] for same in same_options()], ids=str)
 def test_every_option_refuses_hostile_texts_or_makes_something_sensible_of_them(tried):
     kind = tried.option.type
     for value in HOSTILE:
@@ -107,10 +110,10 @@ def test_every_option_refuses_hostile_texts_or_makes_something_sensible_of_them(
             assert isinstance(made, bool)
 
 
-def taken() -> list:
+def taken(everywhere: bool) -> list:
     """Command, flag and the hostile texts that the option takes; every third where another command was tried."""
     cases, seen = [], set()
-    for tried in every_option():
+    for tried in chosen_options(everywhere):
         if isinstance(tried.option.type, params.Text | params.Place):
             texts = [value for value in HOSTILE if not isinstance(converted(tried.option, value), REFUSED)]
             chosen = texts[len(cases) % 3 :: 3] if tried.flag in seen else texts
@@ -119,7 +122,13 @@ def taken() -> list:
     return cases
 
 
-@pytest.mark.parametrize(("command", "flag", "values"), taken())
+def pytest_generate_tests(metafunc):
+    if "flag" in metafunc.fixturenames and "values" in metafunc.fixturenames:
+        cases = taken(metafunc.config.getoption("every_command"))
+        metafunc.parametrize(("command", "flag", "values"), cases)
+
+
+@pytest.mark.slow
 def test_what_an_option_takes_a_command_takes_or_refuses_in_one_line(command, flag, values, folder):
     for value in values:
         error = attempt(command, {flag: value}, folder).exception

@@ -90,6 +90,7 @@ def test_more_skipped_than_allowed_is_an_error_and_leaves_the_list(tmp_path, dam
     assert "holiday.jpg" in Path(listed).read_text()
 
 
+@pytest.mark.slow
 def test_one_process_and_two_give_the_same_bytes(tmp_path, synpain):
     data = synpain(tmp_path / "data", 40)
     one = build(tmp_path / "one", data, workers=1)

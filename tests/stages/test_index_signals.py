@@ -151,6 +151,7 @@ def test_a_recording_twice_is_used_once_and_with_two_levels_never(tmp_path, wind
     assert sorted(kinds) == ["contradiction", "contradiction", "duplicate"]
 
 
+@pytest.mark.slow
 def test_of_hundreds_of_damaged_files_each_is_repaired_or_named_and_none_stops_the_rest(tmp_path, windows):
     damages = {}
     for number, damage in enumerate(recordings.damages()):

@@ -18,6 +18,8 @@ from pipeline.evaluation.question import Question
 from pipeline.tasks import find
 from stages.cli import cli
 
+pytestmark = pytest.mark.slow
+
 PEOPLE, VIDEOS, FRAMES = 12, 2, 5
 PHQ = ("--target", "phq_score", "--range", "0,27")
 

@@ -1,4 +1,7 @@
-"""Every option of every command takes ordinary values: derived from its type, or from the table of texts here."""
+"""Every option takes ordinary values: derived from its type, or from the table of texts here.
+
+It is tried in two of its commands or, asked for, in all.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from click.testing import CliRunner
 from pipeline.errors import PainDistillError
 from stages import params
 from stages.cli import cli
-from tests.helpers.commands import Ready, attempt, every_option, stop_before_work
+from tests.helpers.commands import Ready, attempt, chosen_options, every_option, stop_before_work
 
 # Of every option that takes any text or path: what somebody would give.
 TEXTS = {
@@ -98,7 +101,12 @@ def folder(tmp_path_factory):
         yield folder
 
 
-@pytest.mark.parametrize("tried", every_option(), ids=str)
+def pytest_generate_tests(metafunc):
+    if "tried" in metafunc.fixturenames:
+        everywhere = metafunc.config.getoption("every_command")
+        metafunc.parametrize("tried", chosen_options(everywhere), ids=str)
+
+
 def test_every_option_takes_ordinary_values(tried, folder):
     values = ordinary(tried.option)
     assert values, f"{tried}: say in this file what is ordinary for it"

@@ -97,6 +97,7 @@ def films(tmp_path):
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("annotate", [True, False])
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("looks", [3, 24, 26, 50])
@@ -131,6 +132,7 @@ def test_a_run_that_was_ended_goes_on(squares, model, films, tmp_path, monkeypat
     assert {path.name for path in (tmp_path / "out").iterdir()} <= {f"predictions.{form}", "annotated"}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_gone_on_with(model, tmp_path):
     frames = videos.moving(60, [(videos.face(0, 110), lambda i: (10 + i, 10))])
     source = videos.write(tmp_path / "long.mp4", frames)

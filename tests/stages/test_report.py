@@ -10,6 +10,9 @@ from pipeline.artifacts import arrays
 from pipeline.config import ReportConfig
 from stages import report
 from tests.fakes.classify import Fakes
+from tests.helpers.figures import drafts
+
+pytestmark = pytest.mark.slow
 
 CONFIG = ReportConfig(replicates=100, examples=4)
 
@@ -106,7 +109,8 @@ def test_few_subjects_are_no_certainty(html):
 )
 def test_any_selection_of_models_has_a_report(fakes, chosen):
     models = [fakes.model(*which) for which in chosen]
-    [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
+    with drafts():
+        [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     assert "No answer yet: the question needs students of two teachers" in html
     assert "tables/effects.csv" not in artifact.record["files"]  # nothing to compare
@@ -115,7 +119,8 @@ def test_any_selection_of_models_has_a_report(fakes, chosen):
 
 @pytest.fixture(scope="module")
 def crossed(fakes):
-    return fakes.store.build(fakes.crossed_report(report.run, 4, CONFIG))[0]
+    with drafts():
+        return fakes.store.build(fakes.crossed_report(report.run, 4, CONFIG))[0]
 
 
 def test_a_report_over_folds_says_so_and_needs_nothing_beside_it(crossed):
@@ -131,7 +136,8 @@ def test_a_report_over_folds_says_so_and_needs_nothing_beside_it(crossed):
 
 def test_a_leak_stands_in_red_above_everything(fakes):
     leaky = fakes.leaky()
-    [artifact] = leaky.store.build(leaky.report(report.run, leaky.models(seeds=1), CONFIG))
+    with drafts():
+        [artifact] = leaky.store.build(leaky.report(report.run, leaky.models(seeds=1), CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     mark = html.index('<p class="leak"><strong>This split leaks.')
     assert mark < html.index("<h1>")

@@ -93,6 +93,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_no_subject_is_in_two_parts_under_any_option(tmp_path, data, name):
     options, tested = OPTIONS[name], []

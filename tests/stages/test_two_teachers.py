@@ -23,6 +23,8 @@ from pipeline.inputs.datasets import pts
 from pipeline.inputs.shape_model import ShapeModel
 from stages.cli import cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 FACES = 40
 BOTH = "tough+tolerant"
@@ -136,7 +138,6 @@ def start(data, cache) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-m", "stages", *arguments], cwd=ROOT, start_new_session=True, **pipes)
 
 
-@pytest.mark.slow
 def test_a_killed_student_of_both_goes_on_to_the_same_weights(data, finished, copied):
     killed = start(data, copied)
     deadline = time.monotonic() + TIMEOUT_S

@@ -92,6 +92,7 @@ def test_another_seed_is_another_landscape():
     assert np.abs(one.rgb.astype(float) - other.rgb).mean() > 8
 
 
+@pytest.mark.slow
 def test_the_labels_are_those_of_the_lot_once_everything_has_begun(frames):
     assert [(row["fire"], row["smoke"]) for _, row in frames] == [lot(SEED, number)[0] for number in range(BLOCK)]
 

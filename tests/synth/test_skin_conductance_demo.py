@@ -79,6 +79,7 @@ def test_a_window_can_be_made_again(truth, number, tmp_path):
         assert np.abs(again[name] - shipped[name]).max() < 1.5 * 10.0**-decimals, name
 
 
+@pytest.mark.slow
 def test_unseen_windows_of_people_seen_look_far_better_than_unseen_people():
     signals, levels, people = leak.read(FOLDER)
     inputs = leak.features(leak.scaled(signals, people, "subject"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from torch import nn
 from pipeline.errors import ConfigError
 from pipeline.training import loop
 from pipeline.training.schedule import Schedule
+from tests.helpers.forks import Forks
 from tests.helpers.lessons import Lesson, drawn, loss, network
 
 SCHEDULE = Schedule(epochs=4, learning_rate=0.02, step_size=2, gamma=0.5, seed=1, checkpoint_s=0)
@@ -76,11 +74,18 @@ FALLING = {"schedule": "plateau", "step_size": 1, "gamma": 0.5}
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 1, "clip_norm": 0.5}
 
 
-@pytest.mark.parametrize("changes", [{}, ADAMW, {"optimizer": "sgd", "ema": 0.9, "schedule": "constant"}, FALLING])
+@pytest.fixture(
+    scope="module", params=[{}, ADAMW, {"optimizer": "sgd", "ema": 0.9, "schedule": "constant"}, FALLING], ids=str
+)
+def whole(request, tmp_path_factory):
+    """A schedule, the weights of its run that nothing stopped, and its folder."""
+    schedule, folder = replace(SCHEDULE, **request.param), tmp_path_factory.mktemp("whole")
+    return schedule, fit(folder, schedule=schedule)[0], folder
+
+
 @pytest.mark.parametrize("last", [0, 1, 6, 7, 15, 26, 27])
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last, changes):
-    schedule = replace(SCHEDULE, **changes)
-    undisturbed, _ = fit(tmp_path / "whole", schedule=schedule)
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last, whole):
+    schedule, undisturbed, folder = whole
     seen = []
 
     def stopping(epoch, first_step):
@@ -94,9 +99,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, last, chan
         fit(tmp_path / "killed", batches=stopping, schedule=schedule)
     resumed, _ = fit(tmp_path / "killed", schedule=schedule)
     assert_equal(undisturbed, resumed)
-    for name in ("whole", "killed"):
-        assert len(pd.read_csv(tmp_path / name / "history.csv")) == 4
-    assert (tmp_path / "whole/history.csv").read_bytes() == (tmp_path / "killed/history.csv").read_bytes()
+    assert len(pd.read_csv(folder / "history.csv")) == 4
+    assert (folder / "history.csv").read_bytes() == (tmp_path / "killed/history.csv").read_bytes()
 
 
 def test_a_resumed_run_repeats_nothing(tmp_path):
@@ -301,40 +305,26 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
     assert not torch.equal(averaged["0.weight"], plain["0.weight"])
 
 
-PROGRAM = """
-import sys, time
-sys.path[:0] = {paths!r}
-import test_loop as t
-slow = float(sys.argv[2])
-def batches(epoch, first_step):
-    for batch in t.batches(epoch, first_step):
-        time.sleep(slow)
-        yield batch
-print("started", flush=True)
-weights, progress = t.fit(t.Path(sys.argv[1]), batches=batches)
-t.torch.save(weights, sys.argv[3])
-"""
+def slowly(folder: str, pause_s: float, weights: str) -> None:
+    """Fit with a pause before every batch, and say where the weights are kept; called in a fork."""
+
+    def pausing(epoch, first_step):
+        for batch in batches(epoch, first_step):
+            time.sleep(pause_s)
+            yield batch
+
+    torch.save(fit(Path(folder), batches=pausing)[0], weights)
 
 
+@pytest.mark.slow
 def test_sigkill_at_any_moment_loses_nothing(tmp_path):
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM.format(paths=paths))
-
-    def start(pause: float) -> subprocess.Popen:
-        arguments = [str(tmp_path / "run"), str(pause), str(tmp_path / "weights.pt")]
-        return subprocess.Popen(
-            [sys.executable, str(program), *arguments],
-            stdout=subprocess.PIPE,
-        )
-
     undisturbed, _ = fit(tmp_path / "whole")
-    for moment_s in (0.05, 0.31):  # within the first epoch, and after some
-        process = start(0.02)
-        process.stdout.readline()
-        time.sleep(moment_s)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert start(0.0).wait() == 0
+    arguments = [str(tmp_path / "run"), 0.02, str(tmp_path / "weights.pt")]
+    with Forks(__file__) as forks:
+        for moment_s in (0.05, 0.31):  # within the first epoch, and after some
+            end = time.monotonic() + moment_s
+            assert forks.killed(lambda end=end: time.monotonic() > end, "slowly", *arguments)
+        arguments[1] = 0
+        assert forks.finish("slowly", *arguments) == 0
     assert_equal(undisturbed, torch.load(tmp_path / "weights.pt", weights_only=True))
     assert len(pd.read_csv(tmp_path / "run/history.csv")) == 4

@@ -30,6 +30,8 @@ from pipeline.training import supervised
 from pipeline.training.supervised import Lesson
 from tests.helpers.networks import FINGERPRINT
 
+pytestmark = pytest.mark.slow
+
 TASK = find("fire-smoke")
 SIDE, COUNT = 32, 40
 PLAN = Plan(5, 3, "cutmix", mix_probability=0.5)

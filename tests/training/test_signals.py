@@ -28,6 +28,8 @@ from pipeline.training.supervised import Lesson
 from tests.helpers.networks import FINGERPRINT
 from tests.helpers.signals import NETWORKS
 
+pytestmark = pytest.mark.slow
+
 STEPS = 88
 TASK = Task("level", "classify", "level", ("low", "high"), teacher_inputs=("signal",), student_inputs=("signal",))
 PLAN = Plan(5, 3, "cutmix", mix_probability=0.5)

@@ -29,6 +29,7 @@ def test_the_published_ranges_label_every_frame():
     assert flame2.targets_of(flame2.RANGES[segments[41_642 - 1] - 1]) == {"fire": "1", "smoke": "1"}
 
 
+@pytest.mark.slow
 def test_all_of_it_becomes_blocks_that_span_no_border(tmp_path):
     listing = datasets.read("flame2", tmp_path, files_of(range(1, FRAMES + 1)), unpack=None)
     assert dict(listing.grouping) == {"by": "blocks", "length": 100, "gap": 10}
