@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -45,12 +46,13 @@ PACKAGES = ("onnx", "onnxruntime", "onnxscript")  # of the extra; who runs a fil
 
 
 def needed(*names: str) -> tuple[ModuleType, ...]:
-    """Packages of the extra ``export``, imported.
+    """Packages of the extra ``export``, imported; ONNX Runtime is told to report nothing of what it does to its makers.
 
     Raises
     ------
     MissingDependencyError : one is not installed.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
     try:
         return tuple(importlib.import_module(name) for name in names)
     except ImportError as error:

@@ -29,8 +29,8 @@ def test_models_without_teachers_or_students_have_families_too(compared):
 def test_two_classes_and_seven_share_their_sections_but_for_what_they_have(material, seven, sections):
     two, more = ([section.anchor for section in sections(m)] for m in (material, seven))
     assert [anchor for anchor in more if anchor not in ("classes", "sources")] == two
-    # No cached labels, no missing ones, one loss, no levels, no folds, no windows.
-    assert len(more) == len(SECTIONS["classify"]) - 6
+    # No cached labels, no missing ones, one loss, no levels, no folds, no windows, no compressed forms, no heat maps.
+    assert len(more) == len(SECTIONS["classify"]) - 8
 
 
 def test_every_class_has_its_row_with_scikit_learns_values(seven):
