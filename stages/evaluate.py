@@ -168,8 +168,7 @@ def _keep_hidden(
     from pipeline.models import features
 
     test = predicted.loc[predicted["part"] == "test", "sample_id"]
-    order = np.argsort(keyed_random.hashed(keyed_random.keys(test)), kind="stable")
-    sample_ids = test.iloc[np.sort(order[: embedding.MOST])].tolist()
+    sample_ids = test.iloc[np.sort(keyed_random.order(test)[: embedding.MOST])].tolist()
     device, specs = devices.pick(config.device), batches.specs(card)
     asked = batches.Samples({name: store[name] for name in specs}, store.rows(sample_ids), sample_ids)
     network, hidden = network.to(device), []
@@ -178,12 +177,7 @@ def _keep_hidden(
             hidden.append(features.outputs(network, batch.make(specs), ("hidden",))["hidden"].cpu().numpy())
     largest = np.finfo(np.float16).max
     columns = {"hidden": np.concatenate(hidden).clip(-largest, largest).astype(np.float16)}
-    columns["sample_id"] = arrays.sample_id_column(sample_ids)
-    layout = {name: (column.shape, column.dtype) for name, column in columns.items()}
-    writer = arrays.open_writer(work.path / embedding.FILE, "hidden", work.fingerprint, layout, {})
-    for rows in writer.pending():
-        writer.write(rows, **{name: column[rows] for name, column in columns.items()})
-    writer.finish()
+    arrays.write_columns(work.path / embedding.FILE, "hidden", work.fingerprint, columns, sample_ids)
 
 
 def _strange(

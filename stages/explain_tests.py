@@ -51,25 +51,27 @@ def run(
     method, side = default_method(network), muscles.SIDE
     outputs, true = explanations.EXPLAINED[config.task.kind](table, config.task)
     maps, where, faces = [np.empty((0, side, side))], [np.empty((0, side, side), bool)], []
+    points, known = _known(table, samples, inputs)
     for first in range(0, len(table), BATCH):  # whole maps are as large as faces
-        some = table.iloc[first : first + BATCH]
-        large = _maps(network, store, some["sample_id"], outputs[first : first + BATCH], method)
+        part = slice(first, first + BATCH)
+        some = table.iloc[part].reset_index(drop=True)
+        large = _maps(network, store, some["sample_id"], outputs[part], method)
         maps.append(side**2 * muscles.pooled(large, side))
         empty = np.ptp(large, axis=(1, 2)) == 0
-        moving, shares = _on_muscles(large, some, samples, inputs)
+        moving, shares = _on_muscles(large, None if points is None else points[part], known.iloc[part])
         where.append(moving)
         faces.append(some[["sample_id", "subject_id"]].assign(empty=empty).join(shares))
     rows = pd.concat(faces, ignore_index=True) if faces else table[["sample_id", "subject_id"]].assign(empty=False)
     arrays.write_table(work.path / explanations.FACES, rows.assign(output=outputs, true=true))
-    _write_maps(work, np.concatenate(maps), np.concatenate(where), table["sample_id"].tolist())
+    columns = {"maps": np.concatenate(maps).astype(np.float16), "moved": np.concatenate(where).astype(np.uint8)}
+    place = work.path / explanations.MAPS
+    arrays.write_columns(place, "maps", work.fingerprint, columns, table["sample_id"].tolist())
     counts = {"explained": len(table), "empty": int(rows["empty"].sum())}
     return {"counts": counts, "skipped": [], "method": method}
 
 
 def _drawn(config: ExplainTestsConfig, samples: Artifact, split: Artifact, store: Columns) -> pd.DataFrame:
     """Test samples in which what is asked about was found: of many the same ones for every model."""
-    import numpy as np
-
     from pipeline.artifacts import arrays
     from pipeline.evaluation import explanations, predictions
     from pipeline.inputs import keyed_random, sample_table
@@ -80,7 +82,7 @@ def _drawn(config: ExplainTestsConfig, samples: Artifact, split: Artifact, store
     test = every[every["part"] == "test"].reset_index(drop=True)
     if "detected" in store:
         test = test[store["detected"][store.rows(test["sample_id"])].astype(bool)].reset_index(drop=True)
-    order = np.argsort(keyed_random.hashed(keyed_random.keys(test["sample_id"])), kind="stable")
+    order = keyed_random.order(test["sample_id"])
     _, true = explanations.EXPLAINED[config.task.kind](test, config.task)
     return test.iloc[explanations.chosen(true, order, config.explained)].reset_index(drop=True)
 
@@ -94,35 +96,23 @@ def _maps(network: Network, store: Columns, sample_ids: pd.Series, outputs: np.n
     return heat_maps(network, {modality: pictures}, outputs.tolist(), method)
 
 
-def _on_muscles(
-    maps: np.ndarray, table: pd.DataFrame, samples: Artifact, inputs: Artifact
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """Where muscles moved, and how much of each map lies there; nowhere and no columns where points are not known."""
-    import numpy as np
-    import pandas as pd
-
+def _known(table: pd.DataFrame, samples: Artifact, inputs: Artifact) -> tuple[np.ndarray | None, pd.DataFrame]:
+    """The 68 points of the samples on their inputs, None where they are not known, and all that is known of them."""
     from pipeline.artifacts import arrays
     from pipeline.evaluation import muscles
     from pipeline.inputs import sample_table
 
     points = sample_table.points_of_inputs(samples, inputs, muscles.POINTS, table["sample_id"])
-    if points is None:
-        return np.zeros((len(table), muscles.SIDE, muscles.SIDE), bool), pd.DataFrame(index=table.index)
-    known = arrays.read_table(samples.file("samples.csv")).set_index("sample_id").loc[table["sample_id"]]
-    moving = muscles.moving(muscles.parts(points), known)
-    return moving, muscles.shares(maps, points, known).set_index(table.index)
+    return points, arrays.read_table(samples.file("samples.csv")).set_index("sample_id").loc[table["sample_id"]]
 
 
-def _write_maps(work: Work, maps: np.ndarray, moved: np.ndarray, sample_ids: list[str]) -> None:
+def _on_muscles(maps: np.ndarray, points: np.ndarray | None, known: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Where muscles moved, and how much of each map lies there; nowhere and no columns where points are not known."""
     import numpy as np
+    import pandas as pd
 
-    from pipeline.artifacts import arrays
-    from pipeline.evaluation import explanations
+    from pipeline.evaluation import muscles
 
-    columns = {"maps": maps.astype(np.float16), "moved": moved.astype(np.uint8)}
-    columns["sample_id"] = arrays.sample_id_column(sample_ids)
-    layout = {name: (column.shape, column.dtype) for name, column in columns.items()}
-    writer = arrays.open_writer(work.path / explanations.MAPS, "maps", work.fingerprint, layout, {})
-    for rows in writer.pending():
-        writer.write(rows, **{name: column[rows] for name, column in columns.items()})
-    writer.finish()
+    if points is None:
+        return np.zeros((len(maps), muscles.SIDE, muscles.SIDE), bool), pd.DataFrame(index=range(len(maps)))
+    return muscles.measured(maps, points, known)

@@ -93,12 +93,7 @@ def _write_points(work: Work, sample_ids: list[str], columns: dict[str, np.ndarr
 
     if not columns:
         return
-    columns = {**columns, "sample_id": arrays.sample_id_column(sample_ids)}
-    layout = {name: (values.shape, values.dtype) for name, values in columns.items()}
-    writer = arrays.open_writer(work.path / POINTS, "points", work.fingerprint, layout, {})
-    for block in writer.pending():
-        writer.write(block, **{name: values[block] for name, values in columns.items()})
-    writer.finish()
+    arrays.write_columns(work.path / POINTS, "points", work.fingerprint, columns, sample_ids)
 
 
 def _listing(config: IndexConfig, work: Work, raw: RawData) -> tuple[dict[str, str], Listing]:

@@ -188,6 +188,23 @@ def sample_id_column(sample_ids: list[str]) -> np.ndarray:
     return np.array(encoded, dtype=f"S{max(map(len, encoded), default=1)}")
 
 
+def write_columns(
+    path: Path, kind: str, fingerprint: str, columns: Mapping[str, np.ndarray], sample_ids: list[str]
+) -> None:
+    """Write arrays that lie in memory, each with a row for a sample, and whose rows they are; what is there stays.
+
+    Parameters
+    ----------
+    kind, fingerprint : as of ``create``.
+    """
+    every = {**columns, "sample_id": sample_id_column(sample_ids)}
+    layout = {name: (column.shape, column.dtype) for name, column in every.items()}
+    writer = open_writer(path, kind, fingerprint, layout, {})
+    for rows in writer.pending():
+        writer.write(rows, **{name: column[rows] for name, column in every.items()})
+    writer.finish()
+
+
 def verify_columns(path: Path) -> None:
     """Verify every block of a file against its digests; the record's checksum verifies the rest.
 

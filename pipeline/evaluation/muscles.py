@@ -117,13 +117,18 @@ def shares(maps: np.ndarray, points: np.ndarray, samples: pd.DataFrame) -> pd.Da
     By part its share of the map, and ``area_<part>`` its share of the face; then ``moved`` and ``area_moved`` of all
     parts together whose muscles moved, NaN where none did or nothing is known of it. Parts may overlap.
     """
+    return measured(maps, points, samples)[1]
+
+
+def measured(maps: np.ndarray, points: np.ndarray, samples: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Where muscles moved, as of ``moving``, and how much of each map lies where, as of ``shares``."""
     coarse, where = pooled(maps, SIDE), parts(points)
     known, union = np.isfinite(points).all(axis=(1, 2)), moving(where, samples)
     table = {part: _share(coarse, inside, known) for part, inside in where.items()}
     table |= {f"area_{part}": _area(inside, known) for part, inside in where.items()}
     any_moved = union.any(axis=(1, 2))
     table |= {"moved": _share(coarse, union, any_moved), "area_moved": _area(union, any_moved)}
-    return pd.DataFrame(table)
+    return union, pd.DataFrame(table)
 
 
 def moving(where: Mapping[str, np.ndarray], samples: pd.DataFrame) -> np.ndarray:

@@ -49,6 +49,11 @@ def keys(names: Iterable[str]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
+def order(names: Iterable[str]) -> np.ndarray:
+    """Places of names, int64, shape (N,), in an order that depends on nothing but each name."""
+    return np.argsort(hashed(keys(names)), kind="stable")
+
+
 def _uint64(part: int | np.ndarray) -> np.ndarray:
     if isinstance(part, np.ndarray):
         return part.astype(np.uint64, copy=False)
