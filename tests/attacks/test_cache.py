@@ -9,7 +9,7 @@ from pipeline.tasks import TASKS
 pytestmark = pytest.mark.slow
 
 TASK = next(iter(TASKS))
-SHORT = {"kills": 2, "damage": 5, "cards": 5, "pairs": 1, "surroundings": 2}
+SHORT = {"kills": 1, "damage": 3, "cards": 3, "pairs": 1, "surroundings": 2}
 
 
 @pytest.mark.parametrize(

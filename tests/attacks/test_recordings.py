@@ -9,7 +9,7 @@ from pipeline.tasks import TASKS
 pytestmark = pytest.mark.slow
 
 TASK = next(name for name, task in TASKS.items() if task.prepare == "window")
-SHORT = {"inputs": 4, "options": 1, "kills": 1, "damage": 2, "cards": 1}
+SHORT = {"inputs": 2, "options": 1, "kills": 1, "damage": 1, "cards": 1}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.fakes.classify import Fakes
 from tests.fakes.stages import WORK, Processes, failing, killed
 from tests.helpers.groups import TIMEOUT_S, members, start, wait_until
 from tests.helpers.presets import NETWORKS
-from tests.helpers.processes import EPOCHS, ODD, RELATIONAL, labels, opened, student
+from tests.helpers.processes import ODD, labels, opened, student
 
 SHAPES = {"teacher/hidden": (6,), "teacher/map": (5, 3, 3)}
 
@@ -155,29 +155,25 @@ def test_labels_of_two_processes_have_the_same_bytes(fakes, tmp_path):
 
 @pytest.fixture(scope="module")
 def together(fakes, tmp_path_factory):
-    """Students of two processes, by their loss."""
-    made = {}
-    for number, loss in enumerate(EPOCHS):
-        other = copy_without(fakes, tmp_path_factory.mktemp(f"together{number}"), "student")
-        made[loss] = other.store.build(student(other, loss, 2))[0]
-    return made
+    """A student of two processes."""
+    other = copy_without(fakes, tmp_path_factory.mktemp("together"), "student")
+    return other.store.build(student(other, 2))[0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", EPOCHS)
-def test_a_student_of_two_processes_has_the_same_weights(fakes, together, loss):
-    (alone,) = fakes.store.build(student(fakes, loss, 1))
-    assert together[loss].fingerprint == alone.fingerprint
-    assert {"weights.safetensors", DOMAIN, "history.csv", "MODEL_CARD.md"} <= set(together[loss].record["files"])
-    assert "checkpoint.pt" not in together[loss].record["files"]
-    first, second = (load_file(artifact.file("weights.safetensors")) for artifact in (alone, together[loss]))
+def test_a_student_of_two_processes_has_the_same_weights(fakes, together):
+    (alone,) = fakes.store.build(student(fakes, 1))
+    assert together.fingerprint == alone.fingerprint
+    assert {"weights.safetensors", DOMAIN, "history.csv", "MODEL_CARD.md"} <= set(together.record["files"])
+    assert "checkpoint.pt" not in together.record["files"]
+    first, second = (load_file(artifact.file("weights.safetensors")) for artifact in (alone, together))
     for name, values in first.items():
         # The biases of keys have no influence: their gradients are rounding alone, of which Adam makes steps.
         if not name.endswith("qkv.bias"):
             torch.testing.assert_close(second[name], values, rtol=1e-4, atol=1e-5)
-    threshold, other = (load_file(artifact.file(DOMAIN))["threshold"] for artifact in (alone, together[loss]))
+    threshold, other = (load_file(artifact.file(DOMAIN))["threshold"] for artifact in (alone, together))
     torch.testing.assert_close(other, threshold, rtol=1e-2, atol=0)
-    rows = [arrays.read_table(artifact.file("history.csv")) for artifact in (alone, together[loss])]
+    rows = [arrays.read_table(artifact.file("history.csv")) for artifact in (alone, together)]
     np.testing.assert_allclose(rows[0].to_numpy(), rows[1].to_numpy(), rtol=1e-4)
 
 
@@ -187,15 +183,15 @@ from pathlib import Path
 from tests.helpers.processes import opened, student
 if __name__ == "__main__":
     fakes = opened(Path(sys.argv[1]))
-    fakes.store.build(student(fakes, sys.argv[2], 2))
+    fakes.store.build(student(fakes, 2))
 """
 
 
 @pytest.mark.slow
 def test_killed_alone_it_leaves_no_process_and_goes_on_to_the_same_weights(fakes, together, tmp_path):
     other = copy_without(fakes, tmp_path, "student")
-    node = student(other, RELATIONAL, 2)
-    run = start("-c", PROGRAM, other.store.root, RELATIONAL)
+    node = student(other, 2)
+    run = start("-c", PROGRAM, other.store.root)
     wait_until(lambda: (other.store.partial(node) / "checkpoint.pt").exists() or run.poll() is not None)
     assert run.poll() is None
     assert len(members(run.pid)) > 2
@@ -205,4 +201,4 @@ def test_killed_alone_it_leaves_no_process_and_goes_on_to_the_same_weights(fakes
     assert other.store.partial(node).exists(), "it was killed too late"
     (resumed,) = other.store.build(node)
     for name in ("weights.safetensors", "history.csv"):
-        assert resumed.file(name).read_bytes() == together[RELATIONAL].file(name).read_bytes()
+        assert resumed.file(name).read_bytes() == together.file(name).read_bytes()

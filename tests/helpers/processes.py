@@ -13,8 +13,8 @@ from tests.fakes.classify import Fakes
 from tests.helpers.presets import NETWORKS, SMOKE
 
 ODD = 11  # rows of a batch that two processes cannot halve
-RELATIONAL = "hard:1,rkd:1,contrastive:1"
-EPOCHS = {"hard": 2, RELATIONAL: 6}
+RELATIONAL = "hard:1,rkd:1,contrastive:1"  # losses of single samples, and of all pairs of a batch
+EPOCHS = 6
 
 
 def labels(fakes: Fakes, nproc: int = 1) -> Node:
@@ -26,9 +26,9 @@ def labels(fakes: Fakes, nproc: int = 1) -> Node:
     return Node("teacher_labels", "labels-swin", teacher_labels.VERSION, config, inputs, teacher_labels.run)
 
 
-def student(fakes: Fakes, loss: str, nproc: int) -> Node:
+def student(fakes: Fakes, nproc: int) -> Node:
     """A student that learns from them."""
-    changes = {"loss": loss, "nproc": nproc, "epochs": EPOCHS[loss], "checkpoint_s": 0}
+    changes = {"loss": RELATIONAL, "nproc": nproc, "epochs": EPOCHS, "checkpoint_s": 0}
     shared = {"teacher": "swin", "views": 2, "batch_size": ODD, "class_weights": "balanced"}
     config = replace(SMOKE.distill, architecture=NETWORKS["deit"], **shared, **changes)
     inputs = {**fakes.data, "labels_teacher": labels(fakes)}

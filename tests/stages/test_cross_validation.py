@@ -15,8 +15,8 @@ from tests.helpers.figures import drafts
 pytestmark = pytest.mark.slow
 
 SMALL = ("--preset", "smoke", "--workers", 1, "--min-face", 0.3, "--replicates", 20, "--max-skipped", 1)
-FACES = [TASKS["pain"], TASKS["expression"]]
-BY_TASK = pytest.mark.parametrize("task", FACES, ids=lambda task: task.name)
+TASK = TASKS["expression"]
+TWO = ("--cv", 5, "--teacher", "swin,none")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,12 +27,15 @@ def drafted():
 
 
 @pytest.fixture(scope="module")
-def sets(tmp_path_factory):
-    """By task a part of its demo set and a cache, in which its report over five folds lies."""
-    return {task.name: tmp_path_factory.mktemp(task.name) for task in FACES}
+def folder(tmp_path_factory):
+    """A part of a demo set and a cache, in which its report over five folds lies."""
+    folder = tmp_path_factory.mktemp("crossed")
+    demo_part(folder / "set", TASK, subjects=6)
+    command("report", folder, *TWO)
+    return folder
 
 
-def command(name, folder, task, *options):
+def command(name, folder, *options, task=TASK):
     given = ["--task", task.name, "--data", folder / "set", "--cache", folder / "cache", *SMALL, *options]
     said = CliRunner().invoke(cli, ["--quiet", name, *map(str, given)], catch_exceptions=False)
     assert said.exit_code == 0
@@ -45,21 +48,7 @@ def made(folder):
     return {path.parent.name: path.stat().st_mtime_ns for path in records}
 
 
-TWO = ("--cv", 5, "--teacher", "swin,none")
-
-
-def reported(sets, task):
-    """The folder of a task with its report over five folds."""
-    folder = sets[task.name]
-    if not (folder / "set").exists():
-        demo_part(folder / "set", task, subjects=10 if len(task.outputs) < 3 else 6)
-        command("report", folder, task, *TWO)
-    return folder
-
-
-@BY_TASK
-def test_every_subject_is_tested_once_and_the_page_is_over_all(task, sets):
-    folder = reported(sets, task)
+def test_every_subject_is_tested_once_and_the_page_is_over_all(folder):
     store = folder / "cache" / "set"
     [samples] = store.glob("samples-*/samples.csv")
     splits = [arrays.read_table(file) for file in sorted(store.glob("split-cv5-*/split.csv"))]
@@ -74,40 +63,34 @@ def test_every_subject_is_tested_once_and_the_page_is_over_all(task, sets):
     pooled = pd.concat(arrays.read_table(file).query("part == 'test'") for file in files)
     accuracy = (pooled["predicted"] == pooled["label"]).mean()
     assert runs.set_index("teacher").loc["none", "accuracy"] == pytest.approx(accuracy)
-    assert "Nothing to do" in command("plan", folder, task, *TWO)
+    assert "Nothing to do" in command("plan", folder, *TWO)
 
 
-@BY_TASK
-def test_another_recipe_shares_every_folds_teacher_and_labels(task, sets):
-    folder = reported(sets, task)
+def test_another_recipe_shares_every_folds_teacher_and_labels(folder):
     before = made(folder)
-    command("sweep", folder, task, *TWO, "--losses", "hard,soft")
+    command("sweep", folder, *TWO, "--losses", "hard,soft")
     after = made(folder)
     assert before.items() <= after.items()
     new = {name.rsplit("-", 1)[0] for name in after.keys() - before.keys()}
-    prefix = "" if task.name == "pain" else f"{task.name}-"
-    student = task.presets.get("smoke", {}).get("students", ("deit",))[0]
-    expected = {f"{prefix}student-{student}-swin-soft-s0-cv5-{fold}" for fold in range(5)}
-    assert new == expected | {f"evaluation-{name}" for name in expected} | {f"{prefix}report-cv5"}
+    expected = {f"expression-student-vit-swin-soft-s0-cv5-{fold}" for fold in range(5)}
+    assert new == expected | {f"evaluation-{name}" for name in expected} | {"expression-report-cv5"}
     table = pd.read_csv(folder / "cache" / "set" / "runs.csv")
     assert table["outer_folds"].tolist() == [5] * 3
     assert table["loss"].tolist() == ["hard", "soft", "label"]
 
 
-def test_cross_fitted_labels_within_every_fold(sets):
-    task = TASKS["pain"]
-    folder = reported(sets, task)
-    command("report", folder, task, "--cv", 5, "--teacher", "swin", "--folds", 2)
-    assert len(list((folder / "cache" / "set").glob("labels-swin-f2-cv5-*"))) == 5
-    assert len(list((folder / "cache" / "set").glob("teacher-swin-f2-?-cv5-*"))) == 10
+def test_cross_fitted_labels_within_every_fold(folder):
+    command("report", folder, "--cv", 5, "--teacher", "swin", "--folds", 2)
+    assert len(list((folder / "cache" / "set").glob("expression-labels-swin-f2-cv5-*"))) == 5
+    assert len(list((folder / "cache" / "set").glob("expression-teacher-swin-f2-?-cv5-*"))) == 10
     page = (folder / "cache" / "set" / "report" / "index.html").read_text()
     assert "Sums over the 5 outer folds" in page
 
 
-def test_each_subject_left_out(sets, tmp_path):
+def test_each_subject_left_out(tmp_path):
     task = TASKS["pain"]
     demo_part(tmp_path / "set", task, subjects=5)
-    command("report", tmp_path, task, "--cv", "subject", "--teacher", "none")
+    command("report", tmp_path, "--cv", "subject", "--teacher", "none", task=task)
     store = tmp_path / "cache" / "set"
     [samples] = store.glob("samples-*/samples.csv")
     subjects = arrays.read_table(samples)["subject_id"].nunique()
@@ -115,18 +98,14 @@ def test_each_subject_left_out(sets, tmp_path):
     page = (store / "report" / "index.html").read_text()
     assert f"Each of the {subjects} subjects was left out once" in page
     assert "CV=subject" in page
-    assert "Nothing to do" in command("plan", tmp_path, task, "--cv", "subject", "--teacher", "none")
+    assert "Nothing to do" in command("plan", tmp_path, "--cv", "subject", "--teacher", "none", task=task)
 
 
-def test_a_leak_is_reported_as_one(sets):
-    task = TASKS["pain"]
-    folder = reported(sets, task)
-    command("report", folder, task, "--split-by", "sample", "--i-know-it-leaks", "true", "--teacher", "none")
-    page = (folder / "cache" / "set" / "report" / "index.html").read_text()
+def test_a_leak_is_reported_as_one(tmp_path):
+    demo_part(tmp_path / "set", TASKS["pain"], subjects=10)
+    leaky = ("--split-by", "sample", "--i-know-it-leaks", "true")
+    command("report", tmp_path, *leaky, "--teacher", "none", task=TASKS["pain"])
+    page = (tmp_path / "cache" / "set" / "report" / "index.html").read_text()
     assert "<strong>This split leaks.</strong>" in page
-    [card] = [
-        path / "MODEL_CARD.md"
-        for path in (folder / "cache" / "set").glob("evaluation-student-deit-none-s0-*")
-        if "-cv" not in path.name
-    ]
+    [card] = (tmp_path / "cache" / "set").glob("evaluation-student-deit-none-s0-*/MODEL_CARD.md")
     assert "Parts share no subject" not in card.read_text()

@@ -17,6 +17,13 @@ pytestmark = pytest.mark.slow
 CONFIG = ReportConfig(replicates=100, examples=4)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def drafted():
+    """Figures are drafts: what is looked at are tables and words."""
+    with drafts():
+        yield
+
+
 @pytest.fixture(scope="module")
 def fakes(tmp_path_factory):
     return Fakes(tmp_path_factory.mktemp("cache"), subjects=80, size=32)
@@ -109,8 +116,7 @@ def test_few_subjects_are_no_certainty(html):
 )
 def test_any_selection_of_models_has_a_report(fakes, chosen):
     models = [fakes.model(*which) for which in chosen]
-    with drafts():
-        [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
+    [artifact] = fakes.store.build(fakes.report(report.run, models, CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     assert "No answer yet: the question needs students of two teachers" in html
     assert "tables/effects.csv" not in artifact.record["files"]  # nothing to compare
@@ -119,8 +125,7 @@ def test_any_selection_of_models_has_a_report(fakes, chosen):
 
 @pytest.fixture(scope="module")
 def crossed(fakes):
-    with drafts():
-        return fakes.store.build(fakes.crossed_report(report.run, 4, CONFIG))[0]
+    return fakes.store.build(fakes.crossed_report(report.run, 4, CONFIG))[0]
 
 
 def test_a_report_over_folds_says_so_and_needs_nothing_beside_it(crossed):
@@ -136,8 +141,7 @@ def test_a_report_over_folds_says_so_and_needs_nothing_beside_it(crossed):
 
 def test_a_leak_stands_in_red_above_everything(fakes):
     leaky = fakes.leaky()
-    with drafts():
-        [artifact] = leaky.store.build(leaky.report(report.run, leaky.models(seeds=1), CONFIG))
+    [artifact] = leaky.store.build(leaky.report(report.run, leaky.models(seeds=1), CONFIG))
     html = artifact.file("index.html").read_text(encoding="utf-8")
     mark = html.index('<p class="leak"><strong>This split leaks.')
     assert mark < html.index("<h1>")

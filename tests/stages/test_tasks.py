@@ -32,8 +32,8 @@ from tests.helpers.figures import drafts
 FAKES = {"multilabel": FrameFakes, "regress": NumberFakes, "points": PointFakes}  # by kind; of others Fakes
 # By kind what else is the same bit for bit from both than hard labels.
 LOSSES = {"regress": "label,soft", "points": "label,assistive"}
-ONE_SIZE = 24  # of batches, which divides all parts: an answer's last bit may depend on how many are asked at once
-SUBJECTS = {"multilabel": 28}  # clips; of other kinds 84
+ONE_SIZE = 12  # of batches, which divides all parts: an answer's last bit may depend on how many are asked at once
+SUBJECTS = {"multilabel": 28}  # clips; of other kinds 42
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 VIEWS = {"views": 3, "view_seed": 5}
 MIXED = {"mix": "cutmix", "mix_probability": 0.5}  # but of points, which mixed views have none of
@@ -72,8 +72,8 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
 @pytest.mark.slow
 @ALL
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(regress, "OF_VIDEO", 2)  # frames
-    fakes = FAKES.get(task.kind, Fakes)(tmp_path, SUBJECTS.get(task.kind, 84), size=64, task=task)
+    monkeypatch.setattr(regress, "OF_VIDEO", 3)  # frames
+    fakes = FAKES.get(task.kind, Fakes)(tmp_path, SUBJECTS.get(task.kind, 42), size=64, task=task)
     built = fakes.store.build(*(student(fakes, task, online) for online in (False, True)))
     cached, online = (load_file(artifact.file("weights.safetensors")) for artifact in built)
     assert all(torch.equal(cached[name], online[name]) for name in cached)
