@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -249,6 +250,16 @@ def packed_damages() -> Iterator[Damage]:
         yield from _of_archives(np.stack([table(seed + n)[:, 1] for n in range(3)]), np.random.default_rng(seed))
 
 
+@cache
+def _bomb() -> bytes:
+    return archive({"x": bytes(2**27 + 1)})
+
+
+@cache
+def _crowd() -> bytes:
+    return archive({f"{n:090d}": b"" for n in range(2000)})
+
+
 def _of_archives(x: np.ndarray, rng: np.random.Generator) -> Made:
     y, rate = np.array([0, 4, 2]), {"rate_hz": np.float64(RATE_HZ)}
     good = archive({"x": x, "y": y, **rate})
@@ -282,9 +293,8 @@ def _of_archives(x: np.ndarray, rng: np.random.Generator) -> Made:
     yield Damage("a header that is none", archive({"x": npy_of("[" * 900), "y": y}), "unreadable")
     yield Damage("a header that calls", archive({"x": npy_of("__import__('os').abort()"), "y": y}), "unreadable")
     yield Damage("an array that is none", archive({"x": rng.bytes(300), "y": y}), "unreadable")
-    yield Damage("a bomb", archive({"x": bytes(2**27 + 1), "y": y}), "too large")
-    crowd = archive({"x": x, "y": y, **{f"{n:090d}": b"" for n in range(2000)}})
-    yield Damage("thousands of names", crowd, "too large")
+    yield Damage("a bomb", _bomb(), "too large")
+    yield Damage("thousands of names", _crowd(), "too large")
     entries = good[:directory] + good[directory : directory + 12] + b"\xff" * 4 + good[directory + 16 :]
     yield Damage("a directory of gigabytes", entries, "too large")
     yield Damage("no rate", archive({"x": x, "y": y}), "no time")

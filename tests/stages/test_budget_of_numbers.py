@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 from pipeline.inputs.shape_model import ShapeModel
 from pipeline.training import loop
 from stages import distill, evaluate, teacher_labels, train_teacher
+from tests.fakes import regress
 from tests.fakes.points import PointFakes
 from tests.fakes.regress import NumberFakes
 
@@ -32,7 +33,9 @@ BATCH = 16
 @pytest.fixture(scope="module")
 def fakes(tmp_path_factory):
     """By task a store with faces of its kind."""
-    return {name: kind(tmp_path_factory.mktemp(name), 40, size=64) for name, kind in FAKES.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regress, "OF_VIDEO", 3)  # frames
+        yield {name: kind(tmp_path_factory.mktemp(name), 40, size=64) for name, kind in FAKES.items()}
 
 
 def teacher(fakes, **changes) -> Node:
