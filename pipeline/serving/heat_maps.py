@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -66,6 +67,15 @@ def fitting(network: Network) -> tuple[str, ...]:
     ConfigError : it does not read pictures of one camera.
     """
     modality_of(network)
+    if network not in _FITTING:
+        _FITTING[network] = _tried(network)
+    return _FITTING[network]
+
+
+_FITTING: MutableMapping[Network, tuple[str, ...]] = weakref.WeakKeyDictionary()  # each network is tried once
+
+
+def _tried(network: Network) -> tuple[str, ...]:
     model = network.module
     if model is None or network.task["kind"] not in SCORES:
         return ("occlusion",)

@@ -8,16 +8,9 @@ from pipeline.tasks import TASKS
 from tests.attacks import answers
 from tests.attacks.arena import arena
 from tests.attacks.conftest import SEED
-from tests.attacks.outcome import Server
 from tests.attacks.world import Reference
 
 SHORT = 6
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("server") / "server") as server:
-        yield server
 
 
 @pytest.mark.parametrize("number", range(SHORT))

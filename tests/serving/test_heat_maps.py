@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config import Architecture, ResizeConfig
 from pipeline.errors import ConfigError
+from pipeline.inputs import batches
 from pipeline.serving import colors
 from pipeline.serving.heat_maps import ALL_POINTS, METHODS, default_method, fitting, heat_maps, overlay
 from pipeline.serving.network import Network
@@ -50,6 +51,14 @@ def test_what_fits_depends_on_the_network_and_on_what_is_asked(deit, swin, tmp_p
     assert default_method(places) == "occlusion"
 
 
+def test_a_network_is_asked_once_what_fits(swin, faces, monkeypatch):
+    heat_maps(swin, faces, [0, 1, 1], "grad-cam")
+    blanks = []
+    monkeypatch.setattr(batches, "blank", lambda *given: blanks.append(given))
+    heat_maps(swin, faces, [0, 1, 1], default_method(swin))
+    assert not blanks
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_map_is_shares_of_its_sum(method, deit, swin, faces):
     maps = heat_maps(swin if method == "grad-cam" else deit, faces, [0, 1, 1], method)
@@ -77,9 +86,13 @@ def test_a_map_with_nothing_in_it_is_the_same_everywhere(tmp_path, faces):
         np.testing.assert_allclose(maps, 1 / 64**2, rtol=1e-6)
 
 
+class Asked(SimpleNamespace):
+    __hash__ = object.__hash__
+
+
 def asked(kind, logits, count=2):
     """A network of a file, which gives these raw outputs of faces (N, S, S, 3)."""
-    return SimpleNamespace(
+    return Asked(
         reads=("rgb",), module=None, task={"kind": kind}, names=["a"] * count, card={"architecture": "file"},
         logits=lambda inputs: logits(inputs["rgb"].astype(np.float32)),
     )  # fmt: skip
