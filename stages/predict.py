@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from pipeline.serving.pictures import Found, Picture
     from pipeline.serving.predictor import FacePrediction, Predictor
     from pipeline.serving.resume import Place
+    from pipeline.serving.viewers import Viewer
     from pipeline.tasks import Task
 
-BOX = ("x0", "y0", "x1", "y1")
 TABLE = "predictions"  # and its form
 COPIES = "annotated"
 POINTS = "points"
@@ -159,8 +160,8 @@ def _said(network: Network) -> str:
     """What of an input that is unlike the training inputs is in the table."""
     if not network.decides:
         return "what is said of them is not to be relied on"
-    what = "class is" if network.task["kind"] == "classify" else "labels are"
-    return f"their {what} written all the same" if network.force else f"their {what} left out; FORCE=1 writes it"
+    what, they = ("class is", "it") if network.task["kind"] == "classify" else ("labels are", "them")
+    return f"their {what} written all the same" if network.force else f"their {what} left out; FORCE=1 writes {they}"
 
 
 def _find_pictures(source: Path, out: Path) -> Found:
@@ -169,18 +170,6 @@ def _find_pictures(source: Path, out: Path) -> Found:
     found = sources.find(source, out)
     if any(picture.moves for picture in found.pictures):
         video.library()
-    return found
-
-
-def _find_frames(source: Path, out: Path) -> Found:
-    from pipeline.serving import sources
-
-    found = sources.find(source, out)
-    if moving := [picture.shown for picture in found.pictures if picture.moves]:
-        raise DataError(
-            f"INPUT={source} holds videos, {moving[0]}; of this model, which reads whole frames, only pictures are "
-            "predicted. Give its frames as pictures: make predict INPUT=/path/to/frames"
-        )
     return found
 
 
@@ -193,47 +182,56 @@ def _find_signals(source: Path, out: Path) -> Found:
 
 def _begin_faces(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each face, the annotated copies, and of pictures the points where it answers with such."""
-    from pipeline.serving import video_rows
-    from pipeline.serving.pictures import video_name
+    from pipeline.serving import viewers
     from pipeline.serving.predictor import Predictor
 
     predictor = Predictor(model, device)
     moving = [picture.moves for picture in found.pictures]
-    if not any(moving):
-        columns, after, videos = ("half", "face"), (), None
-    else:
-        columns = (*video_rows.COLUMNS, *(() if all(moving) else ("half", "face")))
-        videos = video_rows.VideoRows(predictor, config)
-        after = video_rows.smooth_columns(predictor.network, config)
+    where = ((viewers.FACE,) if any(moving) else ()) + (() if all(moving) else ("half", "face"))
+    columns = (*where, *viewers.BOX, viewers.DETECTION)
+    viewer = viewers.FaceViewer(predictor, config.detect_every)
+    return _begun(viewer, columns, found, config, partial(_rows, predictor))
+
+
+def _begin_frames(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
+    """A row for each frame, and the annotated copies."""
+    from pipeline.serving.frames import FramePredictor
+    from pipeline.serving.viewers import FrameViewer
+
+    predictor = FramePredictor(model, device)
+    return _begun(FrameViewer(predictor), (), found, config, partial(_frame_rows, predictor))
+
+
+def _begun(viewer: Viewer, where: tuple[str, ...], found: Found, config: PredictConfig, of_picture: Callable) -> Begun:
+    """Pictures and videos, one after the other.
+
+    Parameters
+    ----------
+    viewer : looks at the frames of videos.
+    where : the columns that say where in a picture an answer is from.
+    of_picture : of a picture, the folder of results, the names of all files and whether it is drawn: its rows.
+    """
+    from pipeline.serving import video_rows
+    from pipeline.serving.pictures import video_name
+
+    moving = any(picture.moves for picture in found.pictures)
+    videos = video_rows.VideoRows(viewer, config)
+    names = {picture.name for picture in found.pictures}
 
     def rows(place: Place) -> Iterator[list[dict[str, Any]]]:
-        names = {picture.name for picture in found.pictures}
         copies = place.out if config.annotate else None
         for number, picture in enumerate(found.pictures[place.begun :], place.begun):
             if not picture.moves:
-                yield list(_rows(predictor, picture, place.out, names, config.annotate))
+                yield list(of_picture(picture, place.out, names, config.annotate))
                 continue
             there = copies and copies / COPIES / video_name(picture.name, names)
             earlier = place.earlier if number == place.begun else ()
             yield from videos.rows(picture, copies and place.draft.segments(number), there, earlier)
             place.draft.finished(number + 1)
 
-    told = (lambda: videos.spent.told(predictor.spent_s)) if videos else str
-    return Begun(predictor.network, (("file", *columns, *BOX, "detection_probability"), after), rows, told)
-
-
-def _begin_frames(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
-    """A row for each frame, and the annotated copies."""
-    from pipeline.serving.frames import FramePredictor
-
-    predictor = FramePredictor(model, device)
-    names = {picture.name for picture in found.pictures}
-
-    def rows(place: Place) -> Iterator[list[dict[str, Any]]]:
-        for picture in found.pictures[place.begun :]:
-            yield [_frame_row(predictor, picture, place.out, names, config.annotate)]
-
-    return Begun(predictor.network, (("file",), ()), rows)
+    before = ("file", *(video_rows.COLUMNS if moving else ()), *where)
+    after = video_rows.smooth_columns(viewer.network, config) if moving else ()
+    return Begun(viewer.network, (before, after), rows, videos.told)
 
 
 def _begin_windows(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
@@ -248,7 +246,7 @@ def _begin_windows(model: Path, device: str, found: Found, config: PredictConfig
 # By the stage that prepared what a model reads.
 WAYS = {
     "align": Way("pictures", _find_pictures, _begin_faces),
-    "resize": Way("pictures", _find_frames, _begin_frames),
+    "resize": Way("pictures", _find_pictures, _begin_frames),
     "window": Way("files of signals", _find_signals, _begin_windows, resumes=False),
 }
 
@@ -306,21 +304,23 @@ def _rows(
         yield file | {"reason": _joined(reason, pointed)} | _prediction(number, face)
 
 
-def _frame_row(
-    predictor: FramePredictor, picture: Picture, out: Path, names: set[str], copied: bool = True
-) -> dict[str, Any]:
+def _frame_rows(
+    predictor: FramePredictor, picture: Picture, out: Path, names: set[str], drawn: bool = True
+) -> Iterator[dict[str, Any]]:
     """The row of one frame; its annotated copy is written on the way."""
     from pipeline.serving.annotate import annotate_frame
 
     file = {"file": picture.shown}
     if picture.reason:
-        return file | {"reason": picture.reason}
+        yield file | {"reason": picture.reason}
+        return
     try:
         image, answer = predictor.frame(picture.path)
     except DataError as error:
-        return file | {"reason": str(error)}
-    reason = _copied(annotate_frame(image, answer.marks), picture, out, names) if copied else ""
-    return file | {"reason": reason} | answer.cells
+        yield file | {"reason": str(error)}
+        return
+    reason = _copied(annotate_frame(image, answer.marks), picture, out, names) if drawn else ""
+    yield file | {"reason": reason} | answer.cells
 
 
 def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:
@@ -361,5 +361,7 @@ def _joined(*reasons: str) -> str:
 
 
 def _prediction(number: int, face: FacePrediction) -> dict[str, Any]:
-    detected = {"half": face.half, "face": number, **dict(zip(BOX, face.box, strict=True))}
-    return detected | {"detection_probability": float(face.detection)} | face.answer.cells
+    from pipeline.serving import viewers
+
+    place = {"half": face.half, "face": number, **dict(zip(viewers.BOX, face.box, strict=True))}
+    return place | {viewers.DETECTION: float(face.detection)} | face.answer.cells

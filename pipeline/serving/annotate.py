@@ -22,7 +22,7 @@ PAD = 4  # pixels around a text
 DOTS = 120  # radii of a dot in the width of a face
 
 
-def annotate(image: np.ndarray, faces: list[FacePrediction]) -> Image.Image:
+def annotate(image: np.ndarray, faces: Sequence[FacePrediction]) -> Image.Image:
     """The picture with every face's box and, on it, its most probable class or its numbers; or with its points.
 
     Parameters
@@ -56,19 +56,22 @@ def _numbered(face: FacePrediction) -> Mark | None:
     return Mark(f"{face.face_id}: {title.text}", title.color) if title and face.face_id else title
 
 
-def annotate_frame(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
+def annotate_frame(image: np.ndarray, marks: Sequence[Mark], most: Sequence[Mark] = ()) -> Image.Image:
     """The picture below a strip of all outputs with what is answered of each, those that are called in colour.
 
     Parameters
     ----------
     image : uint8, shape (height, width, 3), RGB.
+    marks : the outputs.
+    most : of frames that shall have one height, the marks that need most room.
     """
     frame = Image.fromarray(image)
     font = font_of(max(12, min(frame.size) / 26))
-    widths = [round(font.getlength(mark.text)) + 2 * PAD for mark in marks]
     height = sum(font.getmetrics()) + 2 * PAD
+    widths = [round(font.getlength(mark.text)) + 2 * PAD for mark in marks]
     places = _in_lines(widths, height, frame.width)
-    top = places[-1][1] + height
+    room = _in_lines([round(font.getlength(mark.text)) + 2 * PAD for mark in most], height, frame.width)
+    top = max(y for _, y in places + room) + height
     picture = Image.new("RGB", (frame.width, top + frame.height), STRIP)
     picture.paste(frame, (0, top))
     pen = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""The curve below an annotated video: the last seconds of what is answered of its faces."""
+"""The curve below an annotated video: the last seconds of what is answered of its faces or frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Entry = tuple[float, int, dict[str, float]]  # time, number of the face, numbers
 
 @dataclass(frozen=True)
 class Curve:
-    """What is drawn: one column, a line for each face; or several of the first face, a line for each.
+    """What is drawn: one column, a line for each face; or several of the first face or the frame, a line for each.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ class Curve:
 
 
 def of_network(network: Network) -> Curve | None:
-    """The positive class or label, the number, or, of several classes without a positive one, all; None of points."""
+    """The positive class, the number, or, of classes without a positive one and of labels, all; None of points."""
     task, kind, names = network.task, network.task["kind"], tuple(network.names)
     if kind == "points":
         return None
     if kind == "regress":
         low, high = task["bounds"]
         return Curve((f"value_{names[0]}",), names[:1], (low, high))
-    if task.get("positive") in names:
+    if kind == "classify" and task.get("positive") in names:
         names = (task["positive"],)
-    elif len(names) == 2:
+    elif kind == "classify" and len(names) == 2:
         names = names[-1:]
     return Curve(tuple(f"prob_{name}" for name in names), names, (0.0, 1.0))
 
@@ -83,9 +83,15 @@ def panel(curve: Curve, entries: Iterable[Entry], now_s: float, size: tuple[int,
         x, y = places[-1]
         pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=color)
     font = font_of(max(10, height / 5))
-    if len(curve.names) == 1:
-        pen.text((PAD, 1), curve.names[0].replace("_", " "), font=font, fill=LETTERS)
-    pen.text((width - PAD, 1), f"{now_s:.2f} s", font=font, fill=LETTERS, anchor="ra")
+    clock = f"{now_s:.2f} s"
+    pen.text((width - PAD, 1), clock, font=font, fill=LETTERS, anchor="ra")
+    left, room = PAD, width - 2 * PAD - font.getlength(clock)
+    for number, name in enumerate(curve.names):
+        words = name.replace("_", " ")
+        if left + font.getlength(words) > room:
+            break
+        pen.text((left, 1), words, font=font, fill=colors.of_class(number) if len(curve.names) > 1 else LETTERS)
+        left += font.getlength(f"{words}  ")
     return image
 
 

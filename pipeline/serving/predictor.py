@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from PIL import Image
 
 from pipeline.artifacts.store import Artifact
-from pipeline.errors import DataError
 from pipeline.inputs.faces.aligner import AlignedFace, FaceAligner
 from pipeline.inputs.images import Box
-from pipeline.serving import sources
+from pipeline.serving import streams
 from pipeline.serving.answers import Answer, none_of
 from pipeline.serving.network import Network
+from pipeline.serving.spending import spent_on
+from pipeline.serving.streams import Result
 from pipeline.serving.watching import Watcher
-
-NOWHERE = Path(os.devnull)
 
 
 @dataclass(frozen=True)
@@ -44,27 +41,6 @@ class FacePrediction:
     detection: float
     answer: Answer
     face_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was predicted of a picture or of a frame of a video.
-
-    Parameters
-    ----------
-    source : its name; empty of pixels.
-    image : uint8, shape (height, width, 3), RGB; None where it cannot be read.
-    faces : from left to right in each half; empty without a face.
-    frame, timestamp_s : of a video, the number of the frame from 0 and its time in seconds.
-    reason : why there is no face; else empty.
-    """
-
-    source: str
-    image: np.ndarray | None = field(repr=False)
-    faces: tuple[FacePrediction, ...] = ()
-    frame: int | None = None
-    timestamp_s: float | None = None
-    reason: str = ""
 
 
 class Predictor:
@@ -98,15 +74,9 @@ class Predictor:
         DataError : it cannot be read.
         """
         if isinstance(picture, (str, Path)):
-            image, faces = self.faces(Path(picture))
-            return Result(os.fspath(picture), image, tuple(faces), reason=self._nothing(faces))
-        image = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise DataError(
-                f"expected a picture of uint8 and shape (height, width, 3), got {image.dtype} {image.shape}"
-            )
-        faces = self.look(image)
-        return Result("", image, tuple(faces), reason=self._nothing(faces))
+            return replace(self._of_file(Path(picture)), source=os.fspath(picture))
+        image = streams.pixels(picture)
+        return self._result(image, self.look(image))
 
     def stream(
         self,
@@ -116,38 +86,13 @@ class Predictor:
         end: float = 0,
         detect_every: int = 1,
     ) -> Iterator[Result]:
-        """A result for each picture, and for each frame of each video, one at a time: memory stays what it is.
+        """A result for each picture and frame, as of ``streams.results``; ``detect_every`` as of ``PredictConfig``."""
 
-        Parameters
-        ----------
-        source : as of ``sources.find``; of a camera its number.
-        stride, start, end, detect_every : as of ``PredictConfig``.
+        def watch() -> Callable[[np.ndarray], Result]:
+            watcher = Watcher(self, detect_every)
+            return lambda image: self._result(image, watcher.look(image))
 
-        Raises
-        ------
-        DataError : there is no such source. What cannot be read is a result with the reason.
-        MissingDependencyError : it is a video or a camera, and PyAV is not installed.
-        """
-        from pipeline.serving.video import Video
-
-        for picture in sources.find(Path(str(source)), NOWHERE).pictures:
-            try:
-                if picture.reason:
-                    raise DataError(picture.reason)
-                if not picture.moves:
-                    image, faces = self.faces(picture.path)
-                    yield Result(picture.name, image, tuple(faces), reason=self._nothing(faces))
-                    continue
-                with Video(picture.path, picture.camera) as video:
-                    watcher, first = Watcher(self, detect_every), None
-                    for frame in video.frames(start, end):
-                        first = frame.number if first is None else first
-                        if (frame.number - first) % stride == 0:
-                            faces = watcher.look(frame.image)
-                            place = (frame.number, frame.time_s, self._nothing(faces))
-                            yield Result(picture.name, frame.image, tuple(faces), *place)
-            except DataError as error:
-                yield Result(picture.name, None, reason=str(error))
+        return streams.results(source, self._of_file, watch, stride, start, end)
 
     def faces(self, path: Path) -> tuple[np.ndarray, list[FacePrediction]]:
         """A picture, and what the network says of every face of it.
@@ -161,7 +106,7 @@ class Predictor:
         ------
         DataError : the picture cannot be read.
         """
-        with self._spent("detect"):
+        with spent_on("detect", self.spent_s):
             image, faces = self.aligner.faces(path)
         return image, self.answered(image, faces)
 
@@ -173,7 +118,7 @@ class Predictor:
         image : uint8, shape (height, width, 3), RGB.
         near : where faces were in the frame before, if only these are looked for, as of ``FaceAligner.frame``.
         """
-        with self._spent("detect"):
+        with spent_on("detect", self.spent_s):
             faces = self.aligner.frame(Image.fromarray(image), near)
         return self.answered(image, faces)
 
@@ -192,7 +137,7 @@ class Predictor:
         """What the network answers to aligned faces and how strange they are to it, as ``Network.read``."""
         size = self.network.preparation.face_size
         stacked = np.stack([face.rgb for face in faces]) if faces else np.empty((0, size, size, 3), np.uint8)
-        with self._spent("network"):
+        with spent_on("network", self.spent_s):
             return self.network.read({"rgb": stacked})
 
     def answered(self, image: np.ndarray, faces: list[AlignedFace]) -> list[FacePrediction]:
@@ -204,14 +149,11 @@ class Predictor:
             for face, answer in zip(faces, answers, strict=True)
         ]
 
-    def _nothing(self, faces: Sequence[FacePrediction]) -> str:
-        return "" if faces else none_of(self.network.task)
+    def _of_file(self, path: Path) -> Result:
+        return self._result(*self.faces(path))
 
-    @contextmanager
-    def _spent(self, what: str) -> Iterator[None]:
-        began = perf_counter()
-        yield
-        self.spent_s[what] += perf_counter() - began
+    def _result(self, image: np.ndarray, faces: Sequence[FacePrediction]) -> Result:
+        return Result("", image, tuple(faces), reason="" if faces else none_of(self.network.task))
 
 
 def _whole_pixels(box: np.ndarray, shape: tuple[int, ...]) -> Box:

@@ -134,3 +134,12 @@ def test_the_strip_of_a_narrow_picture_has_several_lines():
     image = np.full((40, 60, 3), 90, np.uint8)
     one = annotate_frame(image, [FIRE]).height
     assert annotate_frame(image, [FIRE, SMOKELESS, Mark("people 1.00", PALETTE[2])]).height == 40 + 3 * (one - 40)
+
+
+@pytest.mark.parametrize("called", [[FIRE], [FIRE, SMOKELESS], [Mark("not like the training frames", STRIP), FIRE]])
+def test_frames_of_a_video_have_one_height(called):
+    most = (Mark("not like the training frames", STRIP), FIRE, SMOKELESS)
+    image = np.full((100, 120, 3), 90, np.uint8)
+    drawn = annotate_frame(image, called, most)
+    assert drawn.size == annotate_frame(image, most).size
+    np.testing.assert_array_equal(np.asarray(drawn)[-100:], image)

@@ -12,6 +12,7 @@ import pytest
 from pipeline.serving.pictures import Picture
 from pipeline.serving.video_copy import VideoCopy
 from pipeline.serving.video_rows import VideoRows
+from pipeline.serving.viewers import FaceViewer
 from pipeline.serving_config import PredictConfig
 from tests.fakes import videos
 from tests.fakes.predictors import Squares, square
@@ -30,7 +31,9 @@ def video(tmp_path):
 
 
 def rows_of(video, squares=None, segments=None, place=None, earlier=(), **options):
-    parts = VideoRows(squares or Squares(), PredictConfig(**options)).rows(video, segments, place, earlier)
+    config = PredictConfig(**options)
+    viewer = FaceViewer(squares or Squares(), config.detect_every)
+    parts = VideoRows(viewer, config).rows(video, segments, place, earlier)
     return [row for rows in parts for row in rows]
 
 
@@ -122,10 +125,11 @@ from pipeline.artifacts.results import Table
 from pipeline.serving_config import PredictConfig
 from pipeline.serving.pictures import Picture
 from pipeline.serving.video_rows import VideoRows
+from pipeline.serving.viewers import FaceViewer
 from tests.fakes.predictors import Squares
 path = Path(sys.argv[1])
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-parts = VideoRows(Squares(), PredictConfig(smooth=1)).rows(Picture(path, path.name))
+parts = VideoRows(FaceViewer(Squares(), 5), PredictConfig(smooth=1)).rows(Picture(path, path.name))
 with Table(path.with_suffix(".csv"), ["file", "frame", "prob_pain"]) as table:
     for number, rows in enumerate(parts):
         for row in rows:

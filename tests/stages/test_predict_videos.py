@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,6 +20,7 @@ from pipeline.config import AlignConfig, ResizeConfig
 from pipeline.errors import ConfigError, DataError
 from pipeline.serving import predictor as predictors
 from pipeline.serving import video_copy
+from pipeline.serving.frames import FramePredictor
 from pipeline.serving.video_rows import VideoRows
 from pipeline.serving_config import PredictConfig
 from pipeline.tasks import PAIN, TASKS
@@ -200,8 +203,88 @@ def test_a_camera_that_is_not_there_is_one_line(model, tmp_path):
         run(Path("987"), model, tmp_path / "out")
 
 
-def test_a_model_of_whole_frames_says_that_it_takes_no_video(films, tmp_path):
-    frames = saved_of_frames(tmp_path / "frames", TASKS["fire-smoke"], ResizeConfig(frame_size=32))
-    with pytest.raises(DataError, match=r"holds videos, a\.mp4"):
-        run(films, frames, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """A model of whole frames."""
+    return saved_of_frames(tmp_path_factory.mktemp("frames"), TASKS["fire-smoke"], ResizeConfig(frame_size=32))
+
+
+@pytest.fixture(scope="module")
+def smouldering(tmp_path_factory):
+    """Frames of noise, each louder than the one before."""
+    random = np.random.default_rng(0)
+    frames = [np.clip(random.normal(110, 5 + 3 * i, (60, 97, 3)), 0, 255).astype(np.uint8) for i in range(23)]
+    return videos.write(tmp_path_factory.mktemp("video") / "fire.mkv", [frame[:, :96] for frame in frames])
+
+
+def test_each_frame_that_is_read_as_a_whole_is_a_row(frames, smouldering, tmp_path, caplog):
+    caplog.set_level("INFO")
+    options = {"stride": 2, "start": 0.4, "smooth": 0.5}
+    table = arrays.read_table(run(smouldering, frames, tmp_path / "out", **options))
+    assert list(table.columns) == [
+        *("file", "frame", "timestamp_s", "success", "fire", "smoke", "prob_fire", "prob_smoke"),
+        *("domain_score", "in_domain", "smooth_prob_fire", "smooth_prob_smoke", "reason"),
+    ]
+    assert table["frame"].tolist() == list(range(4, 23, 2))
+    assert table["timestamp_s"].tolist() == pytest.approx([number / 10 for number in range(4, 23, 2)])
+    assert set(table["success"]) == {1}
+    assert table["smooth_prob_fire"][6] == pytest.approx(table["prob_fire"][4:7].mean())
+    assert "10 frames in 1 files, 0 without a prediction" in caplog.text
+    assert re.search(r"10 frames of videos .* decode [\d.]+, copy [\d.]+, resize [\d.]+, network [\d.]+", caplog.text)
+    with av.open(str(tmp_path / "out" / "annotated" / "fire.mp4")) as container:
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(shown) == 10
+    assert shown[0].shape[1] == 96
+    assert shown[0].shape[0] > 60 + 48  # a strip above, a curve below
+
+
+def test_of_a_frame_the_same_is_said_as_of_a_picture(frames, smouldering, tmp_path):
+    predictor = FramePredictor(frames)
+    first, last = predictor.stream(smouldering, stride=20)
+    assert [(one.frame, one.timestamp_s, one.faces) for one in (first, last)] == [(0, 0.0, ()), (20, 2.0, ())]
+    Image.fromarray(last.image).save(tmp_path / "a.png")
+    [picture] = predictor.stream(tmp_path / "a.png")
+    assert (picture.source, picture.frame) == ("a.png", None)
+    for other in (picture, predictor(tmp_path / "a.png"), predictor(last.image)):
+        assert other.answer.cells == last.answer.cells
+    (tmp_path / "b.png").write_bytes(b"none")
+    [broken] = predictor.stream(tmp_path / "b.png")
+    assert broken.answer is None
+    assert broken.reason.startswith("unreadable")
+
+
+@pytest.mark.parametrize("looks", [3, 17, 30])
+def test_a_run_over_whole_frames_that_was_ended_goes_on(frames, smouldering, tmp_path, monkeypatch, looks):
+    monkeypatch.setattr(video_copy, "SEGMENT_S", 0.5)
+    (tmp_path / "in").mkdir()
+    for name in ("a.mkv", "b.mkv"):
+        (tmp_path / "in" / name).symlink_to(smouldering)
+    whole = run(tmp_path / "in", frames, tmp_path / "whole", smooth=0.3).read_text()
+    look, seen = FramePredictor.look, []
+
+    def ending(predictor, image):
+        if len(seen) == looks:
+            raise KeyboardInterrupt
+        seen.append(image)
+        return look(predictor, image)
+
+    monkeypatch.setattr(FramePredictor, "look", ending)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "in", frames, tmp_path / "out", smooth=0.3)
+    monkeypatch.setattr(FramePredictor, "look", look)
+    assert run(tmp_path / "in", frames, tmp_path / "out", smooth=0.3, resume=True).read_text() == whole
+    for name in ("a.mp4", "b.mp4"):
+        with av.open(str(tmp_path / "out" / "annotated" / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 23
+
+
+def test_pictures_and_videos_of_whole_frames_share_a_table(frames, smouldering, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.mkv").symlink_to(smouldering)
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "c.mp4").write_bytes(b"no video")
+    table = arrays.read_table(run(tmp_path / "in", frames, tmp_path / "out", stride=11, annotate=False))
+    assert table["file"].tolist() == ["a.png", "b.mkv", "b.mkv", "b.mkv", "c.mp4"]
+    assert table["success"].fillna(-1).tolist() == [-1, 1, 1, 1, 0]
+    assert table["prob_fire"].isna().tolist() == [False, False, False, False, True]
+    assert table["reason"].fillna("").str.startswith("unreadable").tolist() == [False] * 4 + [True]

@@ -53,12 +53,10 @@ class Reader(Protocol):
     Attributes
     ----------
     reads : ``faces`` or ``frames``.
-    videos : whether it takes videos.
     network : the network, which all twins share.
     """
 
     reads: ClassVar[str]
-    videos: ClassVar[bool]
     network: Network
 
     def twin(self) -> Self:
@@ -81,7 +79,7 @@ class Reader(Protocol):
         """
 
     def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
-        """What is said of a video, of every so many frames one, by a twin of its own; only where videos are taken.
+        """What is said of a video, of every so many frames one, by a twin of its own.
 
         Raises
         ------
@@ -92,7 +90,7 @@ class Reader(Protocol):
 class FaceReader:
     """Answers of the faces of pictures and videos."""
 
-    reads, videos = "faces", True
+    reads = "faces"
 
     def __init__(self, predictor: Predictor):
         self._predictor, self.network = predictor, predictor.network
@@ -134,9 +132,9 @@ class FaceReader:
 
 
 class FrameReader:
-    """Answers of whole frames, one picture at a time."""
+    """Answers of whole pictures, and of the frames of videos."""
 
-    reads, videos = "frames", False
+    reads = "frames"
 
     def __init__(self, predictor: FramePredictor):
         self._predictor, self.network = predictor, predictor.network
@@ -158,6 +156,14 @@ class FrameReader:
             made = resize.prepared(image, GIVEN, self.network.preparation)
             answers = _heated(self.network, answers, made[None], [answer])
         return Seen(image.shape[1], image.shape[0], answers)
+
+    def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
+        """As of ``Reader``."""
+        with Video(path) as video:
+            for frame in video.frames():
+                if frame.number % stride == 0:
+                    answers = [schemas.of_frame(self._predictor.look(frame.image))]
+                    yield FrameOut(frame=frame.number, timestamp_s=frame.time_s, answers=answers, reason="")
 
 
 def _heated(network: Network, outs: list[AnswerOut], shown: np.ndarray, answers: Sequence[Answer]) -> list[AnswerOut]:

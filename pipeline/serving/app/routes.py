@@ -114,8 +114,6 @@ def _add_videos(routes: APIRouter, served: Served) -> None:
     )
     async def begin(file: Upload) -> JobOut:
         """Take a video; its frames are predicted between the pictures of others."""
-        if not served.reader.videos:
-            raise Refusal(422, "This model reads whole pictures, one at a time; send the frames as pictures")
         _check_bytes(file, config.video_mb)
         served.jobs.check_room()
         held = Held.of(file)
@@ -193,7 +191,6 @@ def _told(served: Served) -> ModelOut:
             columns=list(drawn.columns), names=list(drawn.names), colors=list(colors.PALETTE), bounds=drawn.bounds
         ),
         rendered=_learned(network.card),
-        videos=served.reader.videos,
         limits={name: getattr(config, name) for name in limits},
     )
 

@@ -114,7 +114,6 @@ class ModelOut(BaseModel):
     columns: list[str] = Field(description="Of `cells`.")
     curve: CurveOut | None
     rendered: bool | None = Field(description="Whether it learned from rendered pictures alone; null where unknown.")
-    videos: bool = Field(description="Whether videos are taken.")
     limits: dict[str, float]
 
 

@@ -97,15 +97,13 @@ def test_every_kind_of_task_of_faces_is_served(name, tmp_path):
     assert one["heat"]
 
 
-def test_whole_frames_are_served_and_videos_of_them_refused(tmp_path):
+def test_whole_frames_are_served(tmp_path):
     with served.asked(saved_of_frames(tmp_path, TASKS["fire-smoke"], ResizeConfig(frame_size=32))) as client:
         content = served.file_of(served.encoded(served.picture()))
         (one,) = client.post("/predict", files=content, params={"heat": True}).json()["answers"]
-        refused = client.post("/predict/video", files=content)
     assert (one["box"], one["half"]) == (None, None)
     assert {"fire", "prob_fire", "smoke", "prob_smoke"} <= set(one["cells"])
     assert one["heat"]
-    assert (refused.status_code, "one at a time" in refused.json()["detail"]) == (422, True)
 
 
 def test_signals_are_refused_at_the_start(tmp_path):
@@ -119,7 +117,7 @@ def test_what_is_served_is_told(client):
     assert told["card"]["classes"] == ["no_pain", "pain"]
     assert told["columns"] == ["class", "prob_no_pain", "prob_pain", "domain_score", "in_domain"]
     assert (told["curve"]["columns"], told["curve"]["bounds"]) == (["prob_pain"], [0, 1])
-    assert (told["limits"]["picture_mb"], told["videos"], told["reads"]) == (20, True, "faces")
+    assert (told["limits"]["picture_mb"], told["reads"]) == (20, "faces")
     assert client.get("/health").json() == {"status": "ok", "version": __version__, "waiting": 0, "jobs": 0}
 
 

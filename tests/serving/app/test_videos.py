@@ -9,14 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.config import ResizeConfig
 from pipeline.errors import DataError
 from pipeline.serving.app import jobs
 from pipeline.serving.app.refusals import Refusal
 from pipeline.serving.app.schemas import FrameOut
 from pipeline.serving.app.uploads import Held, check_video
 from pipeline.serving_config import ServeConfig
+from pipeline.tasks import TASKS
 from tests.fakes import videos
 from tests.helpers import served
+from tests.helpers.networks import saved_of_frames
 
 FRAMES, RATE = 12, 10
 DEFAULTS = ServeConfig()
@@ -66,6 +69,19 @@ def test_a_video_is_answered_frame_by_frame(model, video):
     assert all(0 <= one["answers"][0]["cells"]["prob_pain"] <= 1 for one in result["results"])
     assert ([one["frame"] for one in later["results"]], later["next"]) == ([10, 11], 12)
     assert (progress["frames"], progress["seconds"]) == (FRAMES, pytest.approx(1.1))
+
+
+def test_of_a_video_each_whole_frame_is_answered(video, tmp_path):
+    frames = saved_of_frames(tmp_path, TASKS["fire-smoke"], ResizeConfig(frame_size=32))
+    with served.asked(frames) as client:
+        told = client.get("/model").json()
+        result = ended(client, client.post("/predict/video", files=served.file_of(video.read_bytes())).json()["id"])
+    assert (result["state"], result["frames"]) == ("finished", FRAMES)
+    assert (told["reads"], told["curve"]["columns"]) == ("frames", ["prob_fire", "prob_smoke"])
+    for frame in result["results"]:
+        (answer,) = frame["answers"]
+        assert (answer["box"], answer["face_id"]) == (None, None)
+        assert list(answer["cells"]) == told["columns"]
 
 
 def test_of_a_second_no_more_frames_are_predicted_than_the_limit(model, video):

@@ -11,11 +11,11 @@ export function introduce(model, at) {
   const { card, limits } = model;
   at("subject").textContent = `Recognises ${model.subject}`;
   if (model.reads === "faces") at("caution").textContent = "It tells what a face shows, not what a person feels, and may be wrong.";
-  const video = model.videos ? `, ${+(limits.video_seconds / 60).toFixed(1)} minutes of video` : "";
-  at("drop-hint").textContent = `Up to ${limits.picture_mb} MB a picture${video}. Nothing is stored.`;
+  const minutes = +(limits.video_seconds / 60).toFixed(1);
+  at("drop-hint").textContent = `Up to ${limits.picture_mb} MB a picture, ${minutes} minutes of video. Nothing is stored.`;
   at("about-text").textContent = !card.domain ? UNFLAGGED : model.rendered ? RENDERED : FLAGGED;
   for (const [name, value] of Object.entries(facts(model))) if (value) at("about").append(element("dt", "", name), element("dd", "", value));
-  at("files").accept = model.videos ? "image/*,video/*" : "image/*";
+  at("files").accept = "image/*,video/*";
   if (model.curve?.columns.length === 1) at("running-title").textContent = `${model.curve.names[0].replaceAll("_", " ")} over time`;
 }
 

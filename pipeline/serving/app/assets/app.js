@@ -68,7 +68,7 @@ function choosePicture(entry) {
   }
   const { width, height } = entry.answer;
   draw(entry.image && { source: entry.image, width, height, answers: entry.answer.answers });
-  at("drop-lead").textContent = entry.image ? lead() : "This browser cannot show the picture; its answers stand beside.";
+  at("drop-lead").textContent = entry.image ? LEAD : "This browser cannot show the picture; its answers stand beside.";
   tell(entry.answer, heatOf(entry.answer, entry.file, answers, alert));
 }
 
@@ -77,7 +77,6 @@ function takeFiles(files) {
   const moving = files.find((file) => VIDEO.test(file.name) || file.type.startsWith("video/"));
   const limit = moving ? model.limits.video_mb : model.limits.picture_mb;
   const large = (moving ? [moving] : files).find((file) => file.size > limit * MEGA);
-  if (moving && !model.videos) return alert(new Error(`This model reads pictures, one at a time; ${moving.name} is a video.`));
   if (large) return alert(new Error(`${large.name} has ${(large.size / MEGA).toFixed(1)} MB, at most ${limit} MB are taken.`));
   if (moving || !pictures.entries.length) begin();
   show("clear", true);
@@ -196,11 +195,11 @@ function wire() {
   new ResizeObserver(() => draw()).observe(at("viewer"));
 }
 
-const lead = () => (model.videos ? "Drop pictures or a video here" : "Drop pictures here");
+const LEAD = "Drop pictures or a video here";
 
 function reset() {
   at("empty").textContent = "What is recognised will stand here, with how sure the network is.";
-  at("drop-lead").textContent = lead();
+  at("drop-lead").textContent = LEAD;
 }
 
 async function start() {
