@@ -47,7 +47,7 @@ class PredictConfig:
         most=MOST_PICTURES,
     )
     smooth: float = option(
-        0.0, "Videos: add columns smooth_…, means over so many seconds, of a face each; 0: none.", least=0, most=MOST_SECONDS
+        0.0, "Videos: add columns smooth_…, means over so many seconds; 0: none.", least=0, most=MOST_SECONDS
     )
 
 
