@@ -9,7 +9,6 @@ subject, is done: whatever ends a run, what it has predicted is there, and ``RES
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -21,27 +20,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline.artifacts import results
 from pipeline.artifacts.locks import PARTIAL
 from pipeline.artifacts.store import RECORD, Artifact
-from pipeline.artifacts.suffixes import escaped
 from pipeline.config import NO_TEACHER
-from pipeline.errors import ArtifactError, ConfigError, DataError
+from pipeline.errors import ArtifactError, ConfigError
 from pipeline.inputs import prepared
 from pipeline.serving_config import PredictConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL.Image import Image
-
-    from pipeline.serving.frames import FramePredictor
     from pipeline.serving.network import Network
-    from pipeline.serving.pictures import Found, Picture
-    from pipeline.serving.predictor import FacePrediction, Predictor
+    from pipeline.serving.pictures import Found
     from pipeline.serving.resume import Place
     from pipeline.serving.viewers import Viewer
     from pipeline.tasks import Task
 
 TABLE = "predictions"  # and its form
-COPIES = "annotated"
-POINTS = "points"
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +102,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
     from pipeline.artifacts import uses
     from pipeline.compute import devices
     from pipeline.serving import engines, place, resume
+    from pipeline.serving.picture_rows import COPIES, POINTS
 
     with uses.using(place.awaited(model, engines.EXPORTED)):
         card = engines.card_of(model)
@@ -182,7 +174,7 @@ def _find_signals(source: Path, out: Path) -> Found:
 
 def _begin_faces(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each face, the annotated copies, and of pictures the points where it answers with such."""
-    from pipeline.serving import viewers
+    from pipeline.serving import picture_rows, viewers
     from pipeline.serving.predictor import Predictor
 
     predictor = Predictor(model, device)
@@ -190,16 +182,17 @@ def _begin_faces(model: Path, device: str, found: Found, config: PredictConfig) 
     where = ((viewers.FACE,) if any(moving) else ()) + (() if all(moving) else ("half", "face"))
     columns = (*where, *viewers.BOX, viewers.DETECTION)
     viewer = viewers.FaceViewer(predictor, config.detect_every)
-    return _begun(viewer, columns, found, config, partial(_rows, predictor))
+    return _begun(viewer, columns, found, config, partial(picture_rows.of_faces, predictor))
 
 
 def _begin_frames(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each frame, and the annotated copies."""
+    from pipeline.serving import picture_rows
     from pipeline.serving.frames import FramePredictor
     from pipeline.serving.viewers import FrameViewer
 
     predictor = FramePredictor(model, device)
-    return _begun(FrameViewer(predictor), (), found, config, partial(_frame_rows, predictor))
+    return _begun(FrameViewer(predictor), (), found, config, partial(picture_rows.of_frame, predictor))
 
 
 def _begun(viewer: Viewer, where: tuple[str, ...], found: Found, config: PredictConfig, of_picture: Callable) -> Begun:
@@ -212,6 +205,7 @@ def _begun(viewer: Viewer, where: tuple[str, ...], found: Found, config: Predict
     of_picture : of a picture, the folder of results, the names of all files and whether it is drawn: its rows.
     """
     from pipeline.serving import video_rows
+    from pipeline.serving.picture_rows import COPIES
     from pipeline.serving.pictures import video_name
 
     moving = any(picture.moves for picture in found.pictures)
@@ -222,7 +216,7 @@ def _begun(viewer: Viewer, where: tuple[str, ...], found: Found, config: Predict
         copies = place.out if config.annotate else None
         for number, picture in enumerate(found.pictures[place.begun :], place.begun):
             if not picture.moves:
-                yield list(of_picture(picture, place.out, names, config.annotate))
+                yield of_picture(picture, place.out, names, config.annotate)
                 continue
             there = copies and copies / COPIES / video_name(picture.name, names)
             earlier = place.earlier if number == place.begun else ()
@@ -278,90 +272,3 @@ def newest_student(cache: Path, task: Task, version: int) -> Path | None:
             continue  # damaged, or prepared by another version: the commands that make it say so
     students.sort(key=lambda student: (student.config["teacher"] != NO_TEACHER, student.record["made"]))
     return students[-1].path if students else None
-
-
-def _rows(
-    predictor: Predictor, picture: Picture, out: Path, names: set[str], drawn: bool = True
-) -> Iterator[dict[str, Any]]:
-    """The rows of one picture; its annotated copy and the points of its faces are written on the way."""
-    from pipeline.serving.annotate import annotate
-    from pipeline.serving.answers import none_of
-
-    file = {"file": picture.shown}
-    if picture.reason:
-        yield file | {"reason": picture.reason}
-        return
-    try:
-        image, faces = predictor.faces(picture.path)
-    except DataError as error:
-        yield file | {"reason": str(error)}
-        return
-    reason = _copied(annotate(image, faces), picture, out, names) if drawn else ""
-    if not faces:
-        yield file | {"reason": _joined(none_of(predictor.network.task), reason)}
-    for number, face in enumerate(faces, 1):
-        pointed = _pointed(face.answer.points, picture, number if len(faces) > 1 else None, out)
-        yield file | {"reason": _joined(reason, pointed)} | _prediction(number, face)
-
-
-def _frame_rows(
-    predictor: FramePredictor, picture: Picture, out: Path, names: set[str], drawn: bool = True
-) -> Iterator[dict[str, Any]]:
-    """The row of one frame; its annotated copy is written on the way."""
-    from pipeline.serving.annotate import annotate_frame
-
-    file = {"file": picture.shown}
-    if picture.reason:
-        yield file | {"reason": picture.reason}
-        return
-    try:
-        image, answer = predictor.frame(picture.path)
-    except DataError as error:
-        yield file | {"reason": str(error)}
-        return
-    reason = _copied(annotate_frame(image, answer.marks), picture, out, names) if drawn else ""
-    yield file | {"reason": reason} | answer.cells
-
-
-def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:
-    """Write the annotated copy of a picture. Returns what is to be said of it: why there is none, or its odd name."""
-    from pipeline.serving.pictures import copy_name
-
-    content = io.BytesIO()
-    try:
-        drawn.save(content, "JPEG", quality=92)
-    except OSError as error:
-        return f"no annotated copy: {error}"
-    copy = copy_name(picture.name, names)
-    fault = results.save(content.getvalue(), out / COPIES / copy, out / f"{COPIES}.draft")
-    return _told("annotated copy", copy, fault, copy in (picture.name, f"{picture.name}.jpg"))
-
-
-def _pointed(points: np.ndarray, picture: Picture, face: int | None, out: Path) -> str:
-    """Write the points of a face, if it has any. Returns what is to be said of their file, as of a copy."""
-    from pipeline.inputs.datasets import pts
-    from pipeline.serving.pictures import points_name
-
-    if not len(points):
-        return ""
-    name = points_name(picture.name, face)
-    fault = results.save(pts.text_of(points).encode(), out / POINTS / name, out / f"{POINTS}.draft")
-    return _told("points file", name, fault, name.startswith(picture.name))
-
-
-def _told(what: str, name: str, fault: str, plain: bool) -> str:
-    """What is to be said of a file: why there is none, or its name where that is not plain."""
-    if fault:
-        return f"no {what}: {fault}"
-    return "" if plain else f"{what}: {escaped(name)}"
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(reason for reason in reasons if reason)
-
-
-def _prediction(number: int, face: FacePrediction) -> dict[str, Any]:
-    from pipeline.serving import viewers
-
-    place = {"half": face.half, "face": number, **dict(zip(viewers.BOX, face.box, strict=True))}
-    return place | {viewers.DETECTION: float(face.detection)} | face.answer.cells
