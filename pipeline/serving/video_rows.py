@@ -147,7 +147,7 @@ class VideoRows:
             return [at | {"success": 0, "reason": none_of(self._viewer.network.task)}]
         rows = []
         for one in seen:
-            number, place, answer = self._viewer.told(one)
+            number, place, answer = self._viewer.said(one)
             cells = answer.cells
             recent.add(frame.time_s, number, {name: cells[name] for name in self._numeric})
             rows.append(at | {"success": 1} | place | cells)

@@ -42,7 +42,7 @@ class Viewer(Protocol[Seen]):
     def look(self, image: np.ndarray) -> Sequence[Seen]:
         """What is seen in the next frame, uint8, shape (height, width, 3), RGB."""
 
-    def told(self, one: Seen) -> tuple[int, dict[str, Any], Answer]:
+    def said(self, one: Seen) -> tuple[int, dict[str, Any], Answer]:
         """Of one of these: the number that it keeps along the video, the cells that say where it is, the answer."""
 
     def remember(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
@@ -78,7 +78,7 @@ class FaceViewer:
         """As of ``Viewer``."""
         return self._watcher.look(image)
 
-    def told(self, one: FacePrediction) -> tuple[int, dict[str, Any], Answer]:
+    def said(self, one: FacePrediction) -> tuple[int, dict[str, Any], Answer]:
         """As of ``Viewer``."""
         box = dict(zip(BOX, one.box, strict=True))
         return one.face_id, {FACE: one.face_id, **box, DETECTION: float(one.detection)}, one.answer
@@ -119,7 +119,7 @@ class FrameViewer:
         """As of ``Viewer``."""
         return [self._predictor.look(image)]
 
-    def told(self, one: Answer) -> tuple[int, dict[str, Any], Answer]:
+    def said(self, one: Answer) -> tuple[int, dict[str, Any], Answer]:
         """As of ``Viewer``."""
         return WHOLE, {}, one
 
