@@ -32,15 +32,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -slow[item.path])
 
 
+WATCHED: set[tuple[Path, str]] = set()  # tests that coverage has seen with one of their values
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
     """Leave slow tests, and fixtures that they are the first to ask for, untraced: that costs half as much again.
 
-    What they run others run too; the share of lines that is printed is a lower bound.
+    Of a test that is tried with many values the first is traced. What is not traced others run, too; the share of lines
+    that is printed is a lower bound.
     """
     plugin = item.config.pluginmanager.getplugin("_cov")
     controller = plugin and plugin.cov_controller
-    if not controller or not item.get_closest_marker("slow"):
+    test = (item.path, getattr(item, "originalname", item.name))
+    if not controller or not (item.get_closest_marker("slow") or test in WATCHED):
+        WATCHED.add(test)
         return (yield)
     controller.pause()
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COPIES = "annotated"
 POINTS = "points"
-Read = TypeVar("Read")
+Seen = TypeVar("Seen")
 
 
 def of_faces(predictor: Predictor, picture: Picture, out: Path, names: set[str], drawn: bool) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def of_faces(predictor: Predictor, picture: Picture, out: Path, names: set[str],
     drawn : whether there is an annotated copy.
     """
     try:
-        image, faces = _read(picture, predictor.faces)
+        image, faces = _seen(picture, predictor.faces)
     except DataError as error:
         return [{"file": picture.shown, "reason": str(error)}]
     reason = _copied(annotate(image, faces), picture, out, names) if drawn else ""
@@ -56,17 +56,17 @@ def of_frame(
 ) -> list[dict[str, Any]]:
     """The row of a picture that is read as a whole; parameters as of ``of_faces``."""
     try:
-        image, answer = _read(picture, predictor.frame)
+        image, answer = _seen(picture, predictor.frame)
     except DataError as error:
         return [{"file": picture.shown, "reason": str(error)}]
     reason = _copied(annotate_frame(image, answer.marks), picture, out, names) if drawn else ""
     return [{"file": picture.shown, "reason": reason} | answer.cells]
 
 
-def _read(picture: Picture, read: Callable[[Path], Read]) -> Read:
+def _seen(picture: Picture, look: Callable[[Path], Seen]) -> Seen:
     if picture.reason:
         raise DataError(picture.reason)
-    return read(picture.path)
+    return look(picture.path)
 
 
 def _copied(drawn: Image, picture: Picture, out: Path, names: set[str]) -> str:

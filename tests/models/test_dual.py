@@ -22,6 +22,8 @@ from pipeline.tasks import objective
 from pipeline.training.loop import training_mode
 from tests.helpers.networks import FINGERPRINT
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ["fire", "smoke"]
 KINDS = ("logits", "hidden", "map")
 NARROW = (("embed_dim", 48), ("num_heads", 3))
@@ -74,7 +76,6 @@ def counts(model: nn.Module) -> tuple[int, int]:
     return sum(p.numel() for p in model.parameters()), sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "total", "trained", "hidden", "map_"),
     [
@@ -111,7 +112,6 @@ def test_a_head_alone_is_trained_where_that_is_asked(architecture):
     assert counts(model)[1] == 2 * (models.width(model, "hidden") + 1)
 
 
-@pytest.mark.slow
 @EACH
 def test_features_are_what_the_classifier_reads(architecture):
     model, batch = models.build(architecture, CLASSES), pictures(architecture)
@@ -255,7 +255,6 @@ STEMS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_of_one_network_of_pictures_are_both_branches(name, tmp_path):
     architecture = NETWORKS[name]
@@ -307,7 +306,6 @@ def test_a_hub_without_weights_is_one_error_that_names_the_backbone(monkeypatch,
         models.build(Architecture("dual:test_vit.r160_in1k", image_size=160), CLASSES)
 
 
-@pytest.mark.slow
 @EACH
 def test_weights_of_a_whole_network_are_taken_without_its_classifier(architecture, tmp_path):
     source = models.build(architecture, ["a", "b", "c"], seed=5)
@@ -363,7 +361,6 @@ def test_the_seed_alone_decides_the_new_weights():
     assert not torch.equal(first["rgb.conv1.weight"], first["ir.conv1.weight"])
 
 
-@pytest.mark.slow
 @saving
 @EACH
 def test_saved_and_loaded_is_the_same(architecture, tmp_path):

@@ -22,6 +22,8 @@ from pipeline.tasks import objective
 from pipeline.training.loop import training_mode
 from tests.helpers.networks import FINGERPRINT
 
+pytestmark = pytest.mark.slow
+
 CLASSES = [f"p{number}_{axis}" for number in range(5) for axis in "xy"]
 POINTS = len(CLASSES) // 2
 KINDS = ("logits", "hidden", "map")
@@ -125,7 +127,6 @@ def test_maps_are_read_from_the_last_to_the_finest_that_is_asked_for(sides, most
     assert heat.plan([(side, side) for side in sides], most) == (levels, doublings)
 
 
-@pytest.mark.slow
 @EACH
 def test_answers_are_the_means_of_the_maps(architecture):
     model, batch = models.build(architecture, CLASSES), pictures(architecture)
@@ -149,7 +150,6 @@ def test_at_first_all_points_are_near_the_middle(architecture):
     assert found.unique().numel() == found.numel()  # and no two are the same
 
 
-@pytest.mark.slow
 @EACH
 def test_hidden_features_are_the_backbones(architecture, tmp_path):
     single = plain(architecture)
@@ -159,7 +159,6 @@ def test_hidden_features_are_the_backbones(architecture, tmp_path):
     torch.testing.assert_close(models.outputs(model, batch, ["hidden"])["hidden"], expected)
 
 
-@pytest.mark.slow
 @EACH
 def test_a_step_is_one_pass_whatever_is_observed(architecture):
     """Dropout falls the same, and no statistic is counted twice."""
@@ -267,7 +266,6 @@ def test_a_head_learns_where_a_spot_is():
     assert (see(points) - points).abs().mean() < 0.25 / size
 
 
-@pytest.mark.slow
 def test_the_heads_are_as_small_as_the_documentation_says():
     numbers = [f"p{number}_{axis}" for number in range(68) for axis in "xy"]
     for name in ("mobilenetv2_100", "efficientnet_b3", "resnet50", "swin_tiny_patch4_window7_224"):
@@ -321,7 +319,6 @@ def test_weights_of_a_plain_network_are_the_backbone(architecture, tmp_path):
     fits(model, state, models.build(architecture, CLASSES, seed=7))
 
 
-@pytest.mark.slow
 @EACH
 def test_weights_of_a_whole_network_are_taken_without_its_head(architecture, tmp_path):
     source = models.build(architecture, ["p0_x", "p0_y"], seed=5)
@@ -378,7 +375,6 @@ def test_the_seed_alone_decides_the_new_weights():
     assert not torch.equal(first["head.points.weight"], other["head.points.weight"])
 
 
-@pytest.mark.slow
 @EACH
 def test_saved_and_loaded_is_the_same(architecture, tmp_path):
     model = models.build(architecture, CLASSES, seed=1)

@@ -3,7 +3,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
 from pipeline.reporting import common, contents, page
+
+pytestmark = pytest.mark.slow
 
 
 def visible(html):
