@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = ("--preset", "smoke", "--workers", 1, "--min-face", 0.3, "--replicates", 20, "--max-skipped", 1)
 TASK = TASKS["expression"]
-TWO = ("--cv", 5, "--teacher", "swin,none")
+TWO = ("--cv", 3, "--teacher", "swin,none")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,9 +28,9 @@ def drafted():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A part of a demo set and a cache, in which its report over five folds lies."""
+    """A part of a demo set and a cache, in which its report over three folds lies."""
     folder = tmp_path_factory.mktemp("crossed")
-    demo_part(folder / "set", TASK, subjects=6)
+    demo_part(folder / "set", TASK, subjects=8)
     command("report", folder, *TWO)
     return folder
 
@@ -51,15 +51,15 @@ def made(folder):
 def test_every_subject_is_tested_once_and_the_page_is_over_all(folder):
     store = folder / "cache" / "set"
     [samples] = store.glob("samples-*/samples.csv")
-    splits = [arrays.read_table(file) for file in sorted(store.glob("split-cv5-*/split.csv"))]
-    assert len(splits) == 5
+    splits = [arrays.read_table(file) for file in sorted(store.glob("split-cv3-*/split.csv"))]
+    assert len(splits) == 3
     tested = pd.concat(frame[frame["part"] == "test"] for frame in splits)
     assert sorted(tested["sample_id"]) == sorted(arrays.read_table(samples)["sample_id"])
     for frame in splits:
         assert frame.groupby("subject_id")["part"].nunique().max() == 1
     runs = pd.read_csv(store / "report" / "tables" / "runs.csv")
-    assert runs["outer_folds"].tolist() == [5] * 3
-    files = store.glob("evaluation-*student-*-none-s0-cv5-*/predictions.csv")
+    assert runs["outer_folds"].tolist() == [3] * 3
+    files = store.glob("evaluation-*student-*-none-s0-cv3-*/predictions.csv")
     pooled = pd.concat(arrays.read_table(file).query("part == 'test'") for file in files)
     accuracy = (pooled["predicted"] == pooled["label"]).mean()
     assert runs.set_index("teacher").loc["none", "accuracy"] == pytest.approx(accuracy)
@@ -72,19 +72,19 @@ def test_another_recipe_shares_every_folds_teacher_and_labels(folder):
     after = made(folder)
     assert before.items() <= after.items()
     new = {name.rsplit("-", 1)[0] for name in after.keys() - before.keys()}
-    expected = {f"expression-student-vit-swin-soft-s0-cv5-{fold}" for fold in range(5)}
-    assert new == expected | {f"evaluation-{name}" for name in expected} | {"expression-report-cv5"}
+    expected = {f"expression-student-vit-swin-soft-s0-cv3-{fold}" for fold in range(3)}
+    assert new == expected | {f"evaluation-{name}" for name in expected} | {"expression-report-cv3"}
     table = pd.read_csv(folder / "cache" / "set" / "runs.csv")
-    assert table["outer_folds"].tolist() == [5] * 3
+    assert table["outer_folds"].tolist() == [3] * 3
     assert table["loss"].tolist() == ["hard", "soft", "label"]
 
 
 def test_cross_fitted_labels_within_every_fold(folder):
-    command("report", folder, "--cv", 5, "--teacher", "swin", "--folds", 2)
-    assert len(list((folder / "cache" / "set").glob("expression-labels-swin-f2-cv5-*"))) == 5
-    assert len(list((folder / "cache" / "set").glob("expression-teacher-swin-f2-?-cv5-*"))) == 10
+    command("report", folder, "--cv", 3, "--teacher", "swin", "--folds", 2)
+    assert len(list((folder / "cache" / "set").glob("expression-labels-swin-f2-cv3-*"))) == 3
+    assert len(list((folder / "cache" / "set").glob("expression-teacher-swin-f2-?-cv3-*"))) == 6
     page = (folder / "cache" / "set" / "report" / "index.html").read_text()
-    assert "Sums over the 5 outer folds" in page
+    assert "Sums over the 3 outer folds" in page
 
 
 def test_each_subject_left_out(tmp_path):

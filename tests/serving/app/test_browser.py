@@ -16,7 +16,7 @@ from tests.helpers import lookalikes, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_MS = 60_000
-RATE, STILL = 10, 30  # frames a second, and frames for which a face stays
+RATE, STILL = 10, 15  # frames a second, and frames for which a face stays
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
