@@ -17,7 +17,7 @@ from pipeline.config import DEMO_SETS
 from pipeline.distillation.kinds import KINDS
 from pipeline.evaluation.metrics import METRICS
 from pipeline.reporting.sections import SECTIONS
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import PAIN, TASKS, Task
 from stages import distill, teacher_labels, train_teacher
 from stages.cli import cli
 from tests.fakes import regress
@@ -34,6 +34,11 @@ LOSSES = {"regress": "label,soft", "points": "label,assistive"}
 ONE_SIZE = 12  # of batches, which divides all parts: an answer's last bit may depend on how many are asked at once
 SUBJECTS = {"multilabel": 28}  # clips; of other kinds 42
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+OF_EACH_KIND = {(task.kind, task.prepare): task for task in TASKS.values()}.values()
+EACH_KIND = pytest.mark.parametrize("task", OF_EACH_KIND, ids=lambda task: task.name)
+# All but the one whose way test_end_to_end goes.
+OTHERS = [task for task in TASKS.values() if task != PAIN]
+WHOLE_WAY = pytest.mark.parametrize("task", OTHERS, ids=lambda task: task.name)
 VIEWS = {"views": 3, "view_seed": 5}
 MIXED = {"mix": "cutmix", "mix_probability": 0.5}  # but of points, which mixed views have none of
 
@@ -69,7 +74,7 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
 
 
 @pytest.mark.slow
-@ALL
+@EACH_KIND
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path, monkeypatch):
     monkeypatch.setattr(regress, "OF_VIDEO", 3)  # frames
     fakes = FAKES.get(task.kind, Fakes)(tmp_path, SUBJECTS.get(task.kind, 42), size=64, task=task)
@@ -79,7 +84,7 @@ def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, t
 
 
 @pytest.mark.slow
-@ALL
+@WHOLE_WAY
 def test_from_pictures_to_a_page(task, tmp_path):
     data = demo_part(tmp_path / "set", task, subjects=16 if len(task.outputs) < 3 else 8)
     options = ["--task", task.name, "--preset", "smoke", "--data", data, "--cache", tmp_path / "cache", "--workers", 1]
