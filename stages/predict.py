@@ -10,7 +10,6 @@ subject, is done: whatever ends a run, what it has predicted is there, and ``RES
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -101,7 +100,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
 
     from pipeline.artifacts import uses
     from pipeline.compute import devices
-    from pipeline.serving import engines, place, resume
+    from pipeline.serving import engines, pictures, place, resume
     from pipeline.serving.picture_rows import COPIES, POINTS
 
     with uses.using(place.awaited(model, engines.EXPORTED)):
@@ -111,8 +110,7 @@ def run(source: Path, model: Path, out: Path, device: str = "auto", config: Pred
         found = way.find(source, out)
         if config.resume and (not way.resumes or any(picture.camera for picture in found.pictures)):
             raise ConfigError(f"RESUME goes on with pictures and videos; {way.files} are begun anew: leave RESUME out")
-        for path in [source] if os.path.lexists(source) else [picture.path for picture in found.pictures]:
-            results.check_apart(path, out, (COPIES, POINTS))
+        pictures.check_apart(source, found, out, (COPIES, POINTS))
         if found.others:
             log.info("%d files of %s are no %s by their names", found.others, source, way.files)
         network, (before, after), parts, told = way.begin(model, devices.pick(device), found, config)
@@ -175,14 +173,13 @@ def _find_signals(source: Path, out: Path) -> Found:
 def _begin_faces(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:
     """A row for each face, the annotated copies, and of pictures the points where it answers with such."""
     from pipeline.serving import picture_rows, viewers
-    from pipeline.serving.predictor import Predictor
+    from pipeline.serving.predictor import WHERE, Predictor
 
     predictor = Predictor(model, device)
     moving = [picture.moves for picture in found.pictures]
-    where = ((viewers.FACE,) if any(moving) else ()) + (() if all(moving) else ("half", "face"))
-    columns = (*where, *viewers.BOX, viewers.DETECTION)
+    whose = ((viewers.FACE,) if any(moving) else ()) + (() if all(moving) else ("half", "face"))
     viewer = viewers.FaceViewer(predictor, config.detect_every)
-    return _begun(viewer, columns, found, config, partial(picture_rows.of_faces, predictor))
+    return _begun(viewer, (*whose, *WHERE), found, config, partial(picture_rows.of_faces, predictor))
 
 
 def _begin_frames(model: Path, device: str, found: Found, config: PredictConfig) -> Begun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from stages import benchmark, compress, distill, explain, export, housekeeping, 
 from stages.options import asked, common_options, config_options, configured, field_options, listed, store_for
 from stages.session import ROLES, Session
 
+Config = TypeVar("Config")
 FIELDS = {field.name: field for field in dataclasses.fields(AlignConfig)}
 DEVICE = click.option(
     "--device", type=params.of(FIELDS["device"]), default="auto", show_default=True, help="cpu, cuda, cuda:N, or auto."
@@ -60,7 +61,7 @@ ROLE = click.option(
 @STUDENTS_OF
 def predict_command(source: Path, out: Path, model: Path | None, device: str, **values: Any) -> None:
     """Recognise what the task asks in pictures, videos or signals."""
-    config = PredictConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(PredictConfig)})
+    config = _taken(PredictConfig, values)
     model = model or _newest_student(values | {"device": device})
     click.echo(housekeeping.shown(predict.run(source, model, out, device, config)))
 
@@ -143,7 +144,7 @@ def explain_command(
     source: Path | None, sample: str, out: Path, model: Path | None, device: str, **values: Any
 ) -> None:
     """Show by heat maps which parts of a face or a frame an answer rests on."""
-    config = ExplainConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(ExplainConfig)})
+    config = _taken(ExplainConfig, values)
     explain.check_asked(source, sample)
     model = model or _newest_student(values | {"device": device})
     click.echo(housekeeping.shown(explain.run(source, sample, model, out, device, config)))
@@ -157,8 +158,13 @@ def explain_command(
 @STUDENTS_OF
 def serve_command(model: Path | None, device: str, **values: Any) -> None:
     """Serve a trained network as a page and an API, on this machine."""
-    config = ServeConfig(**{field.name: values.pop(field.name) for field in dataclasses.fields(ServeConfig)})
+    config = _taken(ServeConfig, values)
     serve.run(model or _newest_student(values | {"device": device}), device, config)
+
+
+def _taken(kind: type[Config], values: dict[str, Any]) -> Config:
+    """The config of a kind, of options that are taken out of all."""
+    return kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
 
 
 def _newest_student(values: dict[str, Any]) -> Path:

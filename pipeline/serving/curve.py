@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.serving import colors
 from pipeline.serving.annotate import PAD, font_of
+from pipeline.serving.answers import shown
 
 if TYPE_CHECKING:
     from pipeline.serving.network import Network
@@ -87,7 +88,7 @@ def panel(curve: Curve, entries: Iterable[Entry], now_s: float, size: tuple[int,
     pen.text((width - PAD, 1), clock, font=font, fill=LETTERS, anchor="ra")
     left, room = PAD, width - 2 * PAD - font.getlength(clock)
     for number, name in enumerate(curve.names):
-        words = name.replace("_", " ")
+        words = shown(name)
         if left + font.getlength(words) > room:
             break
         pen.text((left, 1), words, font=font, fill=colors.of_class(number) if len(curve.names) > 1 else LETTERS)

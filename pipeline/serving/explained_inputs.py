@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.artifacts import results
 from pipeline.errors import ConfigError, DataError
 from pipeline.inputs import prepared
 from pipeline.serving import engines, sources
@@ -18,10 +16,8 @@ from pipeline.serving.cached import Cached
 from pipeline.serving.frames import FramePredictor
 from pipeline.serving.heat_maps import modality_of
 from pipeline.serving.network import Network
-from pipeline.serving.pictures import Picture
-from pipeline.serving.predictor import Predictor
-
-BOX = ("x0", "y0", "x1", "y1")
+from pipeline.serving.pictures import Picture, check_apart
+from pipeline.serving.predictor import WHERE, Predictor
 
 
 class Input(NamedTuple):
@@ -91,8 +87,7 @@ def of_pictures(source: Path, model: Path, out: Path, device: str, folders: Sequ
             f"INPUT={source} holds videos or cameras, {moving[0]}; pictures are explained. Give frames of it as "
             "pictures: make explain INPUT=/path/to/frames"
         )
-    for path in [source] if os.path.lexists(source) else [picture.path for picture in found.pictures]:
-        results.check_apart(path, out, folders)
+    check_apart(source, found, out, folders)
     network, columns, of_picture = WAYS[card["prepare"]["kind"]](model, device)
 
     def inputs() -> Iterator[Input]:
@@ -120,11 +115,10 @@ def _faces(model: Path, device: str) -> tuple[Network, Sequence[str], OfPicture]
         if not faces:
             yield Input(picture.name, file, reason=none_of(predictor.network.task))
         for number, (face, told) in enumerate(zip(faces, predictor.answered(image, faces), strict=True), 1):
-            cells = {"half": told.half, "face": number, **dict(zip(BOX, told.box, strict=True))}
-            cells |= file | {"detection_probability": float(told.detection)}
+            cells = {**file, "half": told.half, "face": number, **told.where}
             yield Input(picture.name, cells, face.rgb, told.answer, number if len(faces) > 1 else None)
 
-    return predictor.network, ("file", "half", "face", *BOX, "detection_probability"), of_picture
+    return predictor.network, ("file", "half", "face", *WHERE), of_picture
 
 
 def _frames(model: Path, device: str) -> tuple[Network, Sequence[str], OfPicture]:

@@ -14,14 +14,13 @@ from pipeline.inputs.datasets import pts
 from pipeline.serving.annotate import annotate, annotate_frame
 from pipeline.serving.answers import none_of
 from pipeline.serving.pictures import Picture, copy_name, points_name
-from pipeline.serving.viewers import BOX, DETECTION
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
     from pipeline.serving.frames import FramePredictor
-    from pipeline.serving.predictor import FacePrediction, Predictor
+    from pipeline.serving.predictor import Predictor
 
 COPIES = "annotated"
 POINTS = "points"
@@ -47,7 +46,8 @@ def of_faces(predictor: Predictor, picture: Picture, out: Path, names: set[str],
     rows = []
     for number, face in enumerate(faces, 1):
         pointed = _pointed(face.answer.points, picture, number if len(faces) > 1 else None, out)
-        rows.append({"file": picture.shown, "reason": _joined(reason, pointed)} | _prediction(number, face))
+        place = {"file": picture.shown, "half": face.half, "face": number, **face.where}
+        rows.append(place | face.answer.cells | {"reason": _joined(reason, pointed)})
     return rows
 
 
@@ -99,8 +99,3 @@ def _told(what: str, name: str, fault: str, plain: bool) -> str:
 
 def _joined(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
-
-
-def _prediction(number: int, face: FacePrediction) -> dict[str, Any]:
-    place = {"half": face.half, "face": number, **dict(zip(BOX, face.box, strict=True))}
-    return place | {DETECTION: float(face.detection)} | face.answer.cells

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.artifacts import results
 from pipeline.artifacts.raw_files import kind_of
 from pipeline.artifacts.suffixes import PICTURES, VIDEOS, escaped, suffix_of
 from pipeline.errors import DataError
@@ -56,6 +57,12 @@ class Found:
 
     pictures: list[Picture]
     others: int
+
+
+def check_apart(source: Path, found: Found, out: Path, folders: Sequence[str]) -> None:
+    """Raise DataError where what a source names lies among the results, as ``results.check_apart`` says."""
+    for path in [source] if os.path.lexists(source) else [picture.path for picture in found.pictures]:
+        results.check_apart(path, out, folders)
 
 
 def find(source: Path, left_out: Path, suffixes: Collection[str] = PICTURES, what: str = "picture") -> Found:

@@ -22,6 +22,9 @@ from pipeline.serving.spending import spent_on
 from pipeline.serving.streams import Result
 from pipeline.serving.watching import Watcher
 
+BOX = ("x0", "y0", "x1", "y1")
+WHERE = (*BOX, "detection_probability")  # columns of a table: where a face is, and how surely it is one
+
 
 @dataclass(frozen=True)
 class FacePrediction:
@@ -41,6 +44,11 @@ class FacePrediction:
     detection: float
     answer: Answer
     face_id: int | None = None
+
+    @property
+    def where(self) -> dict[str, float]:
+        """The values of ``WHERE``."""
+        return dict(zip(WHERE, (*self.box, float(self.detection)), strict=True))
 
 
 class Predictor:

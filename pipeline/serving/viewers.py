@@ -13,10 +13,10 @@ from pipeline.serving.annotate import annotate, annotate_frame
 from pipeline.serving.answers import Answer
 from pipeline.serving.frames import FramePredictor
 from pipeline.serving.network import Network
-from pipeline.serving.predictor import FacePrediction, Predictor
+from pipeline.serving.predictor import BOX, FacePrediction, Predictor
 from pipeline.serving.watching import Watcher
 
-FACE, BOX, DETECTION = "face_id", ("x0", "y0", "x1", "y1"), "detection_probability"
+FACE = "face_id"
 WHOLE = 1  # the number of what is the frame itself
 STRANGE = np.array([2.0])  # a score that flags
 Seen = TypeVar("Seen")
@@ -80,8 +80,7 @@ class FaceViewer:
 
     def said(self, one: FacePrediction) -> tuple[int, dict[str, Any], Answer]:
         """As of ``Viewer``."""
-        box = dict(zip(BOX, one.box, strict=True))
-        return one.face_id, {FACE: one.face_id, **box, DETECTION: float(one.detection)}, one.answer
+        return one.face_id, {FACE: one.face_id, **one.where}, one.answer
 
     def remember(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
         """As of ``Viewer``."""

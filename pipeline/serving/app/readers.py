@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
@@ -14,7 +14,6 @@ from PIL import Image
 
 from pipeline.errors import ConfigError
 from pipeline.inputs import images
-from pipeline.inputs.frames import resize
 from pipeline.serving import engines, heat_maps
 from pipeline.serving.answers import Answer, none_of
 from pipeline.serving.app import schemas
@@ -122,13 +121,12 @@ class FaceReader:
 
     def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
         """As of ``Reader``."""
-        watcher, nothing = Watcher(self._predictor.twin(), DETECT_EVERY), none_of(self.network.task)
-        with Video(path) as video:
-            for frame in video.frames():
-                if frame.number % stride == 0:
-                    answers = [schemas.of_face(face) for face in watcher.look(frame.image)]
-                    reason = "" if answers else nothing
-                    yield FrameOut(frame=frame.number, timestamp_s=frame.time_s, answers=answers, reason=reason)
+        watcher = Watcher(self._predictor.twin(), DETECT_EVERY)
+
+        def look(image: np.ndarray) -> list[AnswerOut]:
+            return [schemas.of_face(face) for face in watcher.look(image)]
+
+        yield from _watched(path, stride, look, none_of(self.network.task))
 
 
 class FrameReader:
@@ -150,20 +148,28 @@ class FrameReader:
 
     def picture(self, path: Path, frame: bool, heat: bool) -> Seen:
         """As of ``Reader``."""
-        image, answer = self._predictor.frame(path)
+        image, made = self._predictor.prepared(path)
+        answer = self._predictor.answer(made)
         answers = [schemas.of_frame(answer)]
         if heat:
-            made = resize.prepared(image, GIVEN, self.network.preparation)
             answers = _heated(self.network, answers, made[None], [answer])
         return Seen(image.shape[1], image.shape[0], answers)
 
     def frames(self, path: Path, stride: int) -> Generator[FrameOut, None, None]:
         """As of ``Reader``."""
-        with Video(path) as video:
-            for frame in video.frames():
-                if frame.number % stride == 0:
-                    answers = [schemas.of_frame(self._predictor.look(frame.image))]
-                    yield FrameOut(frame=frame.number, timestamp_s=frame.time_s, answers=answers, reason="")
+        yield from _watched(path, stride, lambda image: [schemas.of_frame(self._predictor.look(image))], "")
+
+
+def _watched(
+    path: Path, stride: int, look: Callable[[np.ndarray], list[AnswerOut]], nothing: str
+) -> Generator[FrameOut, None, None]:
+    """What is said of every so many frames of a video, and why of one there is nothing to say."""
+    with Video(path) as video:
+        for frame in video.frames():
+            if frame.number % stride == 0:
+                answers = look(frame.image)
+                reason = "" if answers else nothing
+                yield FrameOut(frame=frame.number, timestamp_s=frame.time_s, answers=answers, reason=reason)
 
 
 def _heated(network: Network, outs: list[AnswerOut], shown: np.ndarray, answers: Sequence[Answer]) -> list[AnswerOut]:
