@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from PIL import Image
 
-COARSE_DPI = 40
+
+def _no_picture() -> bytes:
+    """A PNG of one pixel."""
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "PNG")
+    return file.getvalue()
+
+
+NO_PICTURE = _no_picture()
 
 
 @contextmanager
 def drafts() -> Iterator[None]:
-    """Save figures that are neither laid out nor fine, which takes a third of the time.
+    """Draw figures once, as SVG and without a layout, which takes a fifth of the time; as PNG they are one pixel.
 
     Nothing of ours runs meanwhile, so that coverage, which would watch each line of matplotlib, need not look on.
     """
-    save = Figure.savefig
 
-    def saved(figure: Figure, file, **given) -> None:
+    def saved(figure: Figure, file, format: str, **given) -> None:
+        if format == "png":
+            file.write(NO_PICTURE)
+            return
         figure.set_layout_engine("none")
         watching = sys.gettrace()
         sys.settrace(None)
         try:
-            save(figure, file, **given | {"dpi": COARSE_DPI})
+            FigureCanvasSVG(figure).print_svg(file, metadata=given["metadata"])
         finally:
             sys.settrace(watching)
 
