@@ -33,6 +33,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -slow[item.path])
 
 
+SHARING = ("tests/reporting/", "tests/attacks/")  # folders whose files share what is costly to make
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Give the files of such a folder to one worker, as ``--dist loadfile`` does with the tests of any other file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in SHARING if file.startswith(folder)), file)
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what thousands of tests and all imports have made, and come less often.
 

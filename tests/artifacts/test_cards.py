@@ -288,6 +288,7 @@ def places(value: object, path: tuple = ()) -> list[tuple]:
     return [path, *(place for key, one in inner for place in places(one, (*path, key)))]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=2000)
 @given(st.sampled_from(places(CARD)[1:]), JSON)
 def test_any_value_at_any_place_is_a_card_or_one_line(tmp_path_factory, place, value):

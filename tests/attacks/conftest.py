@@ -1,4 +1,4 @@
-"""A server and a small world for the attacks of one file."""
+"""A server for the attacks of all files, and a small world for those of one."""
 
 from __future__ import annotations
 

@@ -55,6 +55,7 @@ def answers(model, feed):
     return session.run([onnx_file.OUTPUTS[0]], feed)[0]
 
 
+@pytest.mark.slow
 def test_all_operators_of_the_answers_are_quantised_and_none_of_the_score(path, feeds, trained):
     made = int8.quantised(path, *feeds, allowed=1.0)
     assert (made.operators, made.left_out, made.harm) == (6, (), made.harm_of_all)

@@ -20,6 +20,8 @@ from pipeline.inputs.faces.geometry import transform
 from pipeline.tasks import TASKS
 from stages import align, index
 
+pytestmark = pytest.mark.slow
+
 COUNT = 36  # pairs: two blocks
 
 
@@ -87,7 +89,6 @@ def test_one_process_gives_the_same_bytes_as_two(faces, data, tmp_path):
     assert alone.file("inputs.h5").read_bytes() == faces.file("inputs.h5").read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
 def test_a_cluster_gives_the_same_bytes(faces, data, tmp_path, backend, package):
     pytest.importorskip(package, reason="the extra cluster brings it")

@@ -87,6 +87,7 @@ def whole_inputs(model, faces):
     return Trained.load(model).made({"rgb": faces})
 
 
+@pytest.mark.slow
 def test_a_killed_run_does_not_train_again(killed):
     assert killed.epochs == 1
     assert "checkpoint.pt" not in killed.artifact.record["files"]

@@ -93,6 +93,7 @@ def test_the_card_is_plain_json(fakes):
     assert card["weights"] == "random"
 
 
+@pytest.mark.slow
 def test_a_network_learns_what_the_faces_show(tmp_path):
     fakes = Fakes(tmp_path, subjects=80, size=64)
     whole = replace(NETWORKS["resnet"], trained="all")

@@ -263,6 +263,7 @@ BOX = np.array([[700.0, 700, 1500, 1700]])
     [({}, None), ({"align": "none"}, None), ({"box": "points"}, BOX)],
     ids=["landmarks", "whole", "box"],
 )
+@pytest.mark.slow
 def test_the_warp_says_where_points_of_the_picture_are_in_the_face(dotted, options, boxes):
     path, places = dotted
     columns = FaceAligner(prepared(**options)).align([(path, (100, 100, 2200, 2400))], boxes=boxes)
@@ -272,6 +273,7 @@ def test_the_warp_says_where_points_of_the_picture_are_in_the_face(dotted, optio
     assert np.abs(shown - expected[np.argsort(expected[:, 0])]).max() < 1 / 128
 
 
+@pytest.mark.slow
 def test_a_box_that_is_given_is_squared_about_its_middle_with_the_margin(dotted):
     path, _ = dotted
     columns = FaceAligner(prepared(box="dataset")).align([(path, (0, 0, 2200, 2400))], boxes=BOX)
@@ -282,12 +284,14 @@ def test_a_box_that_is_given_is_squared_about_its_middle_with_the_margin(dotted)
     assert columns["look"].tolist() == [0]
 
 
+@pytest.mark.slow
 def test_without_its_box_a_face_is_not_there(dotted):
     path, _ = dotted
     columns = FaceAligner(prepared(box="dataset")).align([(path, (0, 0, 2200, 2400))], boxes=np.full((1, 4), np.nan))
     assert columns["detected"].tolist() == [0]
 
 
+@pytest.mark.slow
 def test_a_network_of_boxes_gets_the_detectors_box_where_no_other_is_known(dotted):
     path, _ = dotted
     by_box = FaceAligner(prepared(box="points")).faces(path)[1][0]
