@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,11 @@ SHIPPED = {
         label="deit-tiny-6-distilled-112",
     ),
 }
+
+
+def of_views(network: Architecture, views_strength: str) -> Architecture:
+    """A network whose weights are pretrained with such views; its label says so of all but plain ones."""
+    return network if views_strength == PLAIN else replace(network, label=f"{network.label}-{views_strength}")
 
 
 def weights_file(architecture: Architecture) -> Path | None:

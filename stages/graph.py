@@ -31,6 +31,7 @@ from pipeline.config import (
     TeacherConfig,
     TrainingConfig,
     ViewsConfig,
+    of_views,
     role_and_network,
     weights_file,
 )
@@ -360,11 +361,11 @@ class Graph:
 
     def pretrained(self, family: str, networks: dict[str, Architecture], config: PretrainConfig) -> Node:
         """A member of a family, pretrained from random weights; a ResNet leads the transformers."""
-        architecture = replace(networks[family], weights="random", trained="all")
+        network = of_views(networks[family], config.views_strength)
+        architecture = replace(network, weights="random", trained="all")
         guide = {} if family == GUIDE else {"guide": self.pretrained(GUIDE, networks, config)}
         config = replace(config, architecture=architecture)
-        slug = "-".join(("pretrained", architecture.label, *_strength(config)))
-        return self._node("pretrain", slug, config, **guide)
+        return self._node("pretrain", f"pretrained-{architecture.label}", config, **guide)
 
 
 def _check(config: DistillConfig) -> None:
@@ -401,10 +402,10 @@ def _check_strength(config: TrainingConfig) -> None:
             "Leave VIEWS_STRENGTH out"
         )
     if not config.augment:
-        raise ConfigError(f"AUGMENT=false trains on the input itself, {asked} is of views. Leave one out")
+        raise ConfigError(f"AUGMENT=false trains on the input itself, {asked} is of views. Give VIEWS_STRENGTH={PLAIN}")
 
 
-def _strength(config: TrainingConfig | ViewsConfig | PretrainConfig) -> list[str]:
+def _strength(config: TrainingConfig | ViewsConfig) -> list[str]:
     """The part of a slug that says that views are no plain ones."""
     return [] if config.views_strength == PLAIN else [config.views_strength]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.config import SHIPPED, STRONG, of_views
 from pipeline.tasks.task import Task
 
+STRONG_VIEWS = {"views_strength": STRONG}
 # As few steps as networks need that start from the shipped weights: five folds are to end within minutes.
 STUDY_SCHEDULE = {"epochs": 2, "batch_size": 16, "step_size": 1}
 
@@ -28,6 +30,13 @@ TASK = Task(
     hard_negatives="expressive",
     subject="the facial expression of pain",
     demo="pain",
+    # Its student is to be used elsewhere, too: no network is to learn from the look of rendered pictures.
+    presets={
+        "demo": {
+            "student_networks": {"deit": of_views(SHIPPED["deit"], STRONG)},
+            **dict.fromkeys(("train_teacher", "teacher_labels", "distill"), STRONG_VIEWS),
+        }
+    },
     # Every one of 360 people is tested once, and few labels are where a teacher's answers can be worth something.
     study={
         "split": {"cv": "5"},

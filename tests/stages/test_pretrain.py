@@ -66,6 +66,7 @@ def test_the_transformer_is_led_by_the_convolutional_network(built):
 @pytest.mark.parametrize("family", ["resnet", "deit"])
 def test_the_export_is_half_precision_without_outputs_and_starts_a_network(family, built, tmp_path):
     file = pretrain.export(built[family], tmp_path)
+    assert file.name == f"tiny-{family}-strong.safetensors"  # beside that of plain views
     architecture = replace(NETWORKS[family], weights=str(file))
     model = models.build(architecture, ["no_pain", "pain"])
     taught, _ = models.load_model(built[family])
