@@ -117,7 +117,7 @@ Each target first makes what it needs; what is fresh is reused.
   FOLDS           0                        teachers, each labelling subjects it has not seen; 0: one teacher
   MIX             none *                   cutmix or mixup: views with another face in them, for VIEWS above 1
   MIX_PROBABILITY 1 *                      share of the views that are mixed
-  VIEWS_STRENGTH  plain                    strong: views that break the look of pictures, too
+  VIEWS_STRENGTH  demo strong *            strong: views that break the look of pictures, too; else plain
   ONLINE          false                    ask the teacher in every step instead of its cache
   TEMPERATURE     4                        of the losses that soften logits
   EPOCHS          demo 2, paper 30 *       passes over the training faces (TEACHER_EPOCHS: the teachers')

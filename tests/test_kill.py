@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from stages.cli import cli, main
 from tests.attacks.server import MODULES
 from tests.helpers.clock import hurried
+from tests.helpers.figures import drafts
 from tests.helpers.forks import Forks
 
 pytestmark = pytest.mark.slow
@@ -43,7 +44,7 @@ def paindistill(errors, *arguments):
     """Run a command, its messages into a file; called in a fork."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.argv = ["paindistill", *arguments]
-    with hurried():
+    with hurried(), drafts():
         main()
 
 

@@ -30,6 +30,8 @@ from types import SimpleNamespace
 
 import psutil
 
+from tests.helpers.figures import drafts
+
 CLONE_NEWNS, PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 0x20000, 1, 36
 GRACE_S = 5  # how long processes may outlive the command that began them
 SHARED = Path("/dev/shm")
@@ -60,11 +62,12 @@ def main() -> None:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers answer in files: nobody waits for them
     print(json.dumps({"isolated": isolated}), flush=True)
-    for line in sys.stdin:
-        if os.fork() == 0:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            _keep(json.loads(line))
-            return
+    with drafts():
+        for line in sys.stdin:
+            if os.fork() == 0:
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                _keep(json.loads(line))
+                return
 
 
 def _stop_the_clock() -> None:
