@@ -1,3 +1,3 @@
 """What things are: configuration, artifacts, stores, models, losses, metrics and figures."""
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import __version__, presets
+from pipeline.config import weights_file
 from pipeline.distillation.kinds import KINDS
 from pipeline.distillation.losses.table import LOSSES, TOGETHER
 from pipeline.evaluation.metrics import METRICS
@@ -75,7 +76,10 @@ def test_the_presets_of_every_task_are_those_of_the_config(task):
             assert cell == "–" or f"`{network.name}`" in cell, (name, title)
             assert title not in teachers + students or cell != "–", (name, title)
             assert cell == "–" or ("LoRA" in cell) == network.trained.startswith("lora"), (name, title)
+            assert network.weights != "shipped" or weights_file(network).is_file()
         assert all(str(views) in rows["views"][name] for views in preset.views)
+        strengths = {config.views_strength for config in (preset.train_teacher, preset.teacher_labels, preset.distill)}
+        assert strengths == {"strong" if "strong" in rows["views"][name] else "plain"}
 
 
 def test_every_loss_is_in_the_table_of_losses():
