@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -136,11 +138,16 @@ def pair(portrait):
 def synpain(pair):
     """Writes so many side-by-side pictures of SynPAIN's form into a folder; every third holds PNG bytes."""
 
+    @cache
+    def encoded(number: int) -> bytes:
+        made = io.BytesIO()
+        Image.fromarray(pair(number)[0]).save(made, "PNG" if number % 3 == 2 else "JPEG")
+        return made.getvalue()
+
     def make(folder: Path, count: int) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            picture = Image.fromarray(pair(number)[0])
-            picture.save(folder / pair_name(number), "PNG" if number % 3 == 2 else "JPEG")
+            (folder / pair_name(number)).write_bytes(encoded(number))
         return folder
 
     return make

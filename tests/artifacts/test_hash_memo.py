@@ -98,6 +98,7 @@ def test_whatever_else_stands_there_is_forgotten(files, tmp_path, content):
     assert HashMemo(tmp_path / "memo.json").hashes(files, tmp_path) == expected()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text(max_size=9), JSON) | JSON)
 def test_a_right_checksum_of_wrong_entries_is_forgotten_too(files, tmp_path, entries):

@@ -133,6 +133,7 @@ def test_showing_every_face_twice_says_nothing_new():
     assert significance.delong(*(np.repeat(a, 2) for a in (label, *scores))).p < once.p
 
 
+@pytest.mark.slow
 def test_delong_of_subjects_agrees_with_resampled_subjects():
     subject, label, scores = two_models(1, subjects=400)
     found = significance.delong(label, *scores, subject)

@@ -32,8 +32,8 @@ LIGHT = (("channels", 16),)
 SWIN = (("embed_dim", 24), ("depths", (1, 2, 2, 1)), ("num_heads", (1, 2, 4, 8)))
 NETWORKS = {
     "resnet": Architecture("heat:resnet10t", LIGHT, 64, "random"),
-    "mobilenet": Architecture("heat:mobilenetv2_100", (), 64, "random"),
-    "efficientnet": Architecture("heat:efficientnet_b0", (*LIGHT, ("drop_path_rate", 0.2)), 64, "random"),
+    "mobilenet": Architecture("heat:mobilenetv2_035", (), 64, "random"),
+    "efficientnet": Architecture("heat:test_efficientnet", (*LIGHT, ("drop_path_rate", 0.2)), 64, "random"),
     "deit": Architecture("heat:deit_tiny_distilled_patch16_224", (*NARROW, *LIGHT), 64, "random"),
     "vit": Architecture("heat:vit_tiny_patch16_224", (*NARROW, *LIGHT), 32, "random"),
     "swin": Architecture("heat:swin_tiny_patch4_window7_224", (*SWIN, *LIGHT, ("drop_rate", 0.5)), 64, "random"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import timm
 import torch
@@ -12,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.models import lora
 from tests.helpers.networks import FINGERPRINT
 
-pytest.importorskip("peft", reason="the extra lora brings it")
+pytestmark = pytest.mark.skipif(not find_spec("peft"), reason="the extra lora brings peft")
 CLASSES = ("anger", "disgust", "fear")
 VIT = Architecture(
     "vit_tiny_patch16_224", (("depth", 2), ("embed_dim", 48), ("num_heads", 3)), 64, "random", trained="lora:4"

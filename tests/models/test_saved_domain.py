@@ -78,6 +78,7 @@ def test_one_of_version_0_7_knows_the_features_alone(folder):
     assert Network(folder, "cpu").read({"rgb": pictures(3)})[1].shape == (3,)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_is_named(folder):
     whole = (folder / DOMAIN).read_bytes()
     for place in (*range(0, len(whole), len(whole) // 15), len(whole) - 1):

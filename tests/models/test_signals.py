@@ -328,6 +328,7 @@ VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(al
 OPTIONS = st.sampled_from(["channels", "hidden", "norm", "relu", "dropout", "seen", "wide", "name", "spec", "outputs"])
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=5000)
 @given(
     st.sampled_from(["conv1d_narrow", "painattn"]),

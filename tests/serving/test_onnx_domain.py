@@ -33,6 +33,7 @@ def asked(model: onnx.ModelProto, inputs) -> list[np.ndarray]:
     return session.run(None, {"rgb": inputs.numpy()})
 
 
+@pytest.mark.slow
 def test_the_nodes_of_the_score_alone_are_named_and_found_whatever_they_are_called(exported):
     _, model = exported
     names = onnx_domain.nodes(model)

@@ -65,7 +65,7 @@ def test_a_label_budget_goes_from_the_option_to_the_page(tmp_path):
 
 
 def test_in_every_outer_fold_as_many_labels_are_known(tmp_path):
-    data = demo_part(tmp_path / "set", TASKS["pain"], subjects=12)
+    data = demo_part(tmp_path / "set", TASKS["pain"], subjects=9)
     options = ["--preset", "smoke", "--data", data, "--cache", tmp_path / "cache", "--min-face", 0.3, "--cv", 3]
     options += ["--teacher", "swin,none", "--max-skipped", 1, "--labelled", "4", "--replicates", 50, "--workers", 1]
     made = run("--quiet", "report", *options)

@@ -89,7 +89,7 @@ def test_cross_fitted_labels_within_every_fold(folder):
 
 def test_each_subject_left_out(tmp_path):
     task = TASKS["pain"]
-    demo_part(tmp_path / "set", task, subjects=5)
+    demo_part(tmp_path / "set", task, subjects=4)
     command("report", tmp_path, "--cv", "subject", "--teacher", "none", task=task)
     store = tmp_path / "cache" / "set"
     [samples] = store.glob("samples-*/samples.csv")
@@ -102,7 +102,7 @@ def test_each_subject_left_out(tmp_path):
 
 
 def test_a_leak_is_reported_as_one(tmp_path):
-    demo_part(tmp_path / "set", TASKS["pain"], subjects=10)
+    demo_part(tmp_path / "set", TASKS["pain"], subjects=8)
     leaky = ("--split-by", "sample", "--i-know-it-leaks", "true")
     command("report", tmp_path, *leaky, "--teacher", "none", task=TASKS["pain"])
     page = (tmp_path / "cache" / "set" / "report" / "index.html").read_text()

@@ -86,6 +86,7 @@ def test_the_traceback_of_such_an_error_is_shown_to_who_asks(data):
     assert shown.stderr.decode().splitlines()[-1].startswith("Error: No such file or directory: /proc/")
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_system_costs_nothing_that_is_finished(data, tmp_path):
     align = ("align", "--align", "none", "--data", data, "--cache", tmp_path)
     for limit, remedy in (((resource.RLIMIT_FSIZE, 9000), "ulimit -f"), ((resource.RLIMIT_NOFILE, 7), "ulimit -n")):

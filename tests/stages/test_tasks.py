@@ -39,7 +39,7 @@ EACH_KIND = pytest.mark.parametrize("task", OF_EACH_KIND, ids=lambda task: task.
 # All but the one whose way test_end_to_end goes.
 OTHERS = [task for task in TASKS.values() if task != PAIN]
 WHOLE_WAY = pytest.mark.parametrize("task", OTHERS, ids=lambda task: task.name)
-VIEWS = {"views": 3, "view_seed": 5}
+VIEWS = {"views": 2, "view_seed": 5}
 MIXED = {"mix": "cutmix", "mix_probability": 0.5}  # but of points, which mixed views have none of
 
 
@@ -67,7 +67,7 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
         inputs = {"labels_teacher": Node("teacher_labels", "labels", 1, config, labels, teacher_labels.run)}
     architecture = preset.student(preset.students[0])
     config = replace(
-        preset.distill, teacher=name, architecture=architecture, epochs=3, online=online, **views, **strong
+        preset.distill, teacher=name, architecture=architecture, epochs=2, online=online, **views, **strong
     )
     config = replace(config, loss=LOSSES.get(task.kind, config.loss), batch_size=ONE_SIZE)
     return Node("distill", f"student-{online}", 1, config, {**fakes.data, **inputs}, distill.run)
@@ -76,7 +76,7 @@ def student(fakes: Fakes, task: Task, online: bool) -> Node:
 @pytest.mark.slow
 @EACH_KIND
 def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(regress, "OF_VIDEO", 3)  # frames
+    monkeypatch.setattr(regress, "OF_VIDEO", 2)  # frames
     fakes = FAKES.get(task.kind, Fakes)(tmp_path, SUBJECTS.get(task.kind, 42), size=64, task=task)
     built = fakes.store.build(*(student(fakes, task, online) for online in (False, True)))
     cached, online = (load_file(artifact.file("weights.safetensors")) for artifact in built)
@@ -86,7 +86,7 @@ def test_with_a_view_for_each_epoch_the_cached_student_is_the_online_one(task, t
 @pytest.mark.slow
 @WHOLE_WAY
 def test_from_pictures_to_a_page(task, tmp_path):
-    data = demo_part(tmp_path / "set", task, subjects=16 if len(task.outputs) < 3 else 8)
+    data = demo_part(tmp_path / "set", task, subjects=10 if len(task.outputs) < 3 else 8)
     options = ["--task", task.name, "--preset", "smoke", "--data", data, "--cache", tmp_path / "cache", "--workers", 1]
     options += ["--min-face", 0.3, "--replicates", 20, "--max-skipped", 1]
     with drafts():

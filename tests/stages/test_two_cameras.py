@@ -15,7 +15,7 @@ from pipeline.artifacts.store import RECORD, Artifact
 from pipeline.config import DEMO_SETS
 from stages.cli import cli
 
-PEOPLE = 24
+PEOPLE = 14
 OPTIONS = ("--task", "fire-smoke", "--labels", "pain,shown", "--preset", "smoke", "--replicates", "20")
 
 

@@ -96,6 +96,7 @@ def test_faces_lie_inside_their_pictures_and_are_large_enough(truth):
     assert chin_to_brows.min() > 70
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 211, 419])
 def test_a_picture_can_be_made_again(truth, number):
     pytest.importorskip("anny", reason="anny (extra synth) is not installed")
