@@ -118,7 +118,7 @@ DEMO = Preset(
 # Seconds instead of minutes and weights that are random by choice: this preset tests the machinery, it learns nothing.
 SMOKE_SCHEDULE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "step_size": 1}
 SMOKE_NETWORKS = {
-    "resnet": Architecture("resnet10t", image_size=64, weights="random", trained="head"),
+    "resnet": Architecture("test_resnet", image_size=64, weights="random", trained="head"),
     "swin": Architecture(
         "swin_tiny_patch4_window7_224",
         options=(("embed_dim", 24), ("depths", (1, 1)), ("num_heads", (2, 4))),

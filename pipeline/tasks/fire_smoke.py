@@ -102,8 +102,8 @@ TASK = Task(
         },
         "smoke": {
             "teacher_networks": {
-                "resnet": Architecture("dual:resnet10t", image_size=64, weights="random"),
-                "resnet_rgb": Architecture("resnet10t", image_size=64, weights="random"),
+                "resnet": Architecture("dual:test_resnet", image_size=64, weights="random"),
+                "resnet_rgb": Architecture("test_resnet", image_size=64, weights="random"),
             },
             "student_networks": {
                 "cnn4": Architecture("cnn4", (("channels", (8, 8, 16, 16)), ("hidden", 16)), 64, "random"),

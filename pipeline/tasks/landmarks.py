@@ -79,8 +79,8 @@ TASK = Task(
         },
         "smoke": {
             "teacher_networks": {
-                "tough": Architecture("heat:resnet10t", image_size=64, weights="random"),
-                "tolerant": Architecture("resnet10t", image_size=64, weights="random"),
+                "tough": Architecture("heat:test_resnet", image_size=64, weights="random"),
+                "tolerant": Architecture("test_resnet", image_size=64, weights="random"),
             },
             "learns": LEARNS,
             "teachers": TEACHERS,

@@ -36,7 +36,7 @@ TASK = find("fire-smoke")
 SIDE, COUNT = 32, 40
 PLAN = Plan(5, 3, "cutmix", mix_probability=0.5)
 SHORT = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "device": "cpu"}
-TEACHER = Architecture("dual:resnet10t", image_size=SIDE, weights="random")
+TEACHER = Architecture("dual:test_resnet", image_size=SIDE, weights="random")
 STUDENT = Architecture("cnn4", (("channels", (4, 4, 8, 8)), ("hidden", 8)), SIDE, "random")
 SCALES = {"rgb": {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.25)}, "ir": {"mean": (0.3,), "std": (0.2,)}}
 SPECS = {"rgb": InputSpec(SIDE, (0.0,) * 3, (1.0,) * 3), "ir": InputSpec(SIDE, (0.0,), (1.0,))}
@@ -161,5 +161,5 @@ def test_answers_that_changed_places_are_named(tmp_path):
 
 def test_a_teacher_of_two_cameras_cannot_learn_from_one(tmp_path):
     config = TeacherConfig(architecture=TEACHER, task=TASK, **SHORT)
-    with pytest.raises(ConfigError, match=r"dual:resnet10t reads rgb, ir, and the prepared inputs are rgb"):
+    with pytest.raises(ConfigError, match=r"dual:test_resnet reads rgb, ir, and the prepared inputs are rgb"):
         train(config, Lesson(TASK, samples("rgb"), samples("rgb"), PLAN, "label"), tmp_path / "teacher")
