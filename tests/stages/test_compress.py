@@ -227,7 +227,7 @@ def test_a_network_that_cannot_be_pruned_is_refused_before_its_inputs_are_made(t
     arguments = ["compress", "--preset", "smoke", "--task", "fire-smoke", "--role", "teacher", "--teacher", "resnet"]
     result = CliRunner().invoke(cli, [*arguments, "--cache", str(tmp_path)])
     assert isinstance(result.exception, ConfigError)
-    assert "dual:resnet10t cannot be pruned" in str(result.exception)
+    assert "dual:test_resnet cannot be pruned" in str(result.exception)
     assert not list(tmp_path.glob("*/inputs*"))
 
 
