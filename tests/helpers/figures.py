@@ -25,7 +25,7 @@ NO_PICTURE = _no_picture()
 
 @contextmanager
 def drafts() -> Iterator[None]:
-    """Draw figures once, as SVG and without a layout, which takes a fifth of the time; as PNG they are one pixel.
+    """Draw figures once, as SVG and without a layout; as PNG they are one pixel. Whole ones are drawn four times.
 
     Nothing of ours runs meanwhile, so that coverage, which would watch each line of matplotlib, need not look on.
     """
