@@ -18,6 +18,8 @@ from pipeline.tasks.schemes import SCHEMES
 from tests.fakes.points import BOTH, LANDMARKS, PointFakes
 from tests.reporting.conftest import gathered, material_of
 
+pytestmark = pytest.mark.slow
+
 REGIONS = SCHEMES[68].regions
 
 

@@ -48,6 +48,8 @@ from pipeline.tasks import TASKS
 from tests.fakes.regress import NumberFakes
 from tests.reporting.conftest import DRAWS, gathered, material_of, visible
 
+pytestmark = pytest.mark.slow
+
 SHARE, ERROR = Metric("F1", "", ""), Metric("NME", "", "", lower_is_better=True)
 PLAIN, DISTANCE = Metric("CCC", "", "", percent=False), Metric("MAE", "", "", percent=False, lower_is_better=True)
 
