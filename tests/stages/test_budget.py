@@ -67,11 +67,11 @@ def test_a_label_budget_goes_from_the_option_to_the_page(tmp_path):
 def test_in_every_outer_fold_as_many_labels_are_known(tmp_path):
     data = demo_part(tmp_path / "set", TASKS["pain"], subjects=9)
     options = ["--preset", "smoke", "--data", data, "--cache", tmp_path / "cache", "--min-face", 0.3, "--cv", 3]
-    options += ["--teacher", "swin,none", "--max-skipped", 1, "--labelled", "4", "--replicates", 50, "--workers", 1]
+    options += ["--teacher", "swin,none", "--max-skipped", 1, "--labelled", "4,0", "--replicates", 50, "--workers", 1]
     made = run("--quiet", "report", *options)
     assert made.exit_code == 0, repr(made.exception)
     report = tmp_path / "cache" / "set" / "report"
     assert "of every fold; means over 3 folds" in (report / "index.html").read_text()
     runs = pd.read_csv(report / "tables" / "runs.csv")
     students = runs[runs["student"].notna()].set_index(["teacher", "labelled"])["labelled_subjects"]
-    assert students["swin", 4] == students["none", 4] == 4
+    assert students["swin", 4] == students["none", 4] == 4 < students["swin", 0]

@@ -133,7 +133,7 @@ def test_photographs_are_not_like_rendered_faces(tmp_path):
     data = pytest.importorskip("skimage.data", reason="scikit-image brings a photograph")
     align = AlignConfig(face_size=128)
     aligner = FaceAligner(faces.Preparation.of(as_dict(align)), "cpu")
-    files = sorted((DEMO_SETS / PAIN.demo).glob("*.jpg"))[::4]
+    files = sorted((DEMO_SETS / PAIN.demo).glob("*.jpg"))[::3]
     parts = [files[0::5] + files[1::5] + files[2::5], files[3::5], files[4::5]]
     seen = [np.stack([face.rgb for file in part for face in aligner.faces(file)[1]]) for part in parts[:2]]
     (tmp_path / "model").mkdir()
@@ -152,5 +152,5 @@ def test_photographs_are_not_like_rendered_faces(tmp_path):
     for file in parts[2]:
         (tmp_path / "rendered" / file.name).symlink_to(file)
     table = predicted(model, tmp_path / "rendered", tmp_path)
-    assert len(table) >= 30
+    assert len(table) >= 40
     assert (table["in_domain"] == 0).mean() < 0.08
