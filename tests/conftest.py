@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 from collections import Counter
 from functools import cache
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.clock import hurried
+from tests.helpers.encoding import encoded
 
 # The last bit of a sum depends on the number of threads: runs that are compared, here or in other processes, have one.
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
@@ -139,15 +139,13 @@ def synpain(pair):
     """Writes so many side-by-side pictures of SynPAIN's form into a folder; every third holds PNG bytes."""
 
     @cache
-    def encoded(number: int) -> bytes:
-        made = io.BytesIO()
-        Image.fromarray(pair(number)[0]).save(made, "PNG" if number % 3 == 2 else "JPEG")
-        return made.getvalue()
+    def file(number: int) -> bytes:
+        return encoded(pair(number)[0], "PNG" if number % 3 == 2 else "JPEG")
 
     def make(folder: Path, count: int) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            (folder / pair_name(number)).write_bytes(encoded(number))
+            (folder / pair_name(number)).write_bytes(file(number))
         return folder
 
     return make

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +11,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
+from tests.helpers.encoding import encoded
 
-def _no_picture() -> bytes:
-    """A PNG of one pixel."""
-    file = io.BytesIO()
-    Image.new("L", (1, 1)).save(file, "PNG")
-    return file.getvalue()
-
-
-NO_PICTURE = _no_picture()
+NO_PICTURE = encoded(Image.new("L", (1, 1)), "PNG")
 
 
 @contextmanager

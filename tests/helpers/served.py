@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,13 +53,6 @@ def listening(app: FastAPI) -> Iterator[str]:
         finally:
             running.should_exit = True
             thread.join(20)
-
-
-def encoded(image: np.ndarray | Image.Image, form: str = "JPEG", **options: object) -> bytes:
-    """A picture as a file has it."""
-    content = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(content, form, **options)
-    return content.getvalue()
 
 
 def file_of(content: bytes, name: str = "picture.jpg") -> dict[str, tuple[str, bytes]]:

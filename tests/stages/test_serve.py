@@ -21,6 +21,7 @@ from pipeline.serving.app import factory, server
 from pipeline.serving_config import ServeConfig
 from stages import serve
 from tests.helpers import served
+from tests.helpers.encoding import encoded
 
 ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 60
@@ -82,7 +83,7 @@ def test_a_kill_leaves_no_temporary_file(model, tmp_path):
 
 def test_told_to_end_it_answers_what_is_at_work_and_ends_in_one_line(model, tmp_path):
     with command(model, tmp_path) as (process, address):
-        content = served.file_of(served.encoded(served.picture()))
+        content = served.file_of(encoded(served.picture()))
         assert httpx2.post(f"{address}/predict", files=content).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(SOON_S) == 0

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.fakes import videos
 from tests.helpers import lookalikes, served
+from tests.helpers.encoding import encoded
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_MS = 60_000
@@ -81,7 +82,7 @@ def local(url: str, address: str) -> bool:
 
 
 def picture_of(frame: np.ndarray, name: str = "face.png") -> dict[str, object]:
-    return {"name": name, "mimeType": "image/png", "buffer": served.encoded(frame, "PNG")}
+    return {"name": name, "mimeType": "image/png", "buffer": encoded(frame, "PNG")}
 
 
 def test_the_camera_shows_the_box_and_the_right_class_and_sends_nothing_when_it_is_stopped(page, tmp_path):

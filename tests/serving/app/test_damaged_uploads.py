@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import served
+from tests.helpers.encoding import encoded
 
 SEED = 0
 PNG, GIF = b"\x89PNG\r\n\x1a\n", b"GIF89a"
@@ -51,10 +52,10 @@ def of_pictures() -> Iterator[tuple[str, bytes]]:
     yield "png without pixels", png(50, 50)
     yield "png of unknown depth", png(50, 50, bytes(50 * 151), bits=7)
     yield "png of an unknown kind", png(50, 50, bytes(50 * 151), kind=9)
-    yield "jpeg of 65500 x 65500", served.encoded(served.picture()).replace(b"\x00\x3c\x00\x50", b"\xff\xdc\xff\xdc", 1)
+    yield "jpeg of 65500 x 65500", encoded(served.picture()).replace(b"\x00\x3c\x00\x50", b"\xff\xdc\xff\xdc", 1)
     yield (
         "jpeg of a thousand scans",
-        served.encoded(served.picture(0, 1600, 1200), progressive=True) + b"\xff\xda" * 2000,
+        encoded(served.picture(0, 1600, 1200), progressive=True) + b"\xff\xda" * 2000,
     )
     yield "gif of 65535 x 65535", GIF + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6)
     yield (
@@ -63,10 +64,10 @@ def of_pictures() -> Iterator[tuple[str, bytes]]:
     )
     rng = np.random.default_rng(SEED)
     for form in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"):
-        whole = served.encoded(served.picture(3), form)
+        whole = encoded(served.picture(3), form)
         for share in (0.02, 0.1, 0.3, 0.5, 0.7):
             yield f"{form} cut at {share}", whole[: int(share * len(whole))]
-    whole = served.encoded(served.picture(4), "PNG")
+    whole = encoded(served.picture(4), "PNG")
     for number in range(12):
         damaged = bytearray(whole)
         damaged[int(rng.integers(33, 60))] ^= int(rng.integers(1, 256))
@@ -137,7 +138,7 @@ def test_no_upload_gets_through(client, path):
     uploads = {name: served.file_of(content) for name, content in UPLOADS.items() if name not in left_out}
     answers = {name: client.post(path, files=file) for name, file in uploads.items()}
     assert {name: answer.text for name, answer in answers.items() if not refused(answer)} == {}
-    assert client.post("/predict", files=served.file_of(served.encoded(served.picture()))).status_code == 200
+    assert client.post("/predict", files=served.file_of(encoded(served.picture()))).status_code == 200
     assert client.get("/health").json()["waiting"] == 0
 
 
@@ -155,14 +156,14 @@ def test_bombs_and_large_files_are_told_from_others(client):
     "name", ["../../etc/passwd", "/etc/passwd", "C:\\x.png", "a" * 5000, "x.php\0.png", "é\n.jpg", ""]
 )
 def test_a_name_leads_nowhere(client, name):
-    whole = client.post("/predict", files=served.file_of(served.encoded(served.picture()), name))
+    whole = client.post("/predict", files=served.file_of(encoded(served.picture()), name))
     assert whole.status_code == 200 or refused(whole)
     assert refused(client.post("/predict", files=served.file_of(HTML, name)))
 
 
 def test_forms_that_are_none(client):
     head = b'Content-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-    picture = served.encoded(served.picture())
+    picture = encoded(served.picture())
     forms = [
         served.in_parts("x"),
         served.in_parts("x", b"nonsense"),

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.helpers import served
+from tests.helpers.encoding import encoded
 
 CLIENTS, REQUESTS, PICTURES = 20, 200, 5
 SIDE = 448  # pixels: 600 kB each, so that 200 that stay would be 120 MB
@@ -17,7 +18,7 @@ GROWTH_BYTES = 40 * 2**20
 
 @pytest.mark.slow
 def test_no_request_of_many_clients_is_lost_and_memory_is_flat(tmp_path):
-    contents = [served.encoded(served.picture(number, SIDE, SIDE), "BMP") for number in range(PICTURES)]
+    contents = [encoded(served.picture(number, SIDE, SIDE), "BMP") for number in range(PICTURES)]
     app = served.application(served.network(tmp_path), workers=2, waiting=CLIENTS)
     with served.listening(app) as address, httpx2.Client(base_url=address, timeout=60) as client:
         alone = [client.post("/predict", files=served.file_of(content)).json() for content in contents]
@@ -40,7 +41,7 @@ def test_no_request_of_many_clients_is_lost_and_memory_is_flat(tmp_path):
 
 
 def test_more_at_once_than_may_wait_are_told_to_come_again(tmp_path):
-    content = served.encoded(served.picture(0, 640, 640), "PNG")
+    content = encoded(served.picture(0, 640, 640), "PNG")
     app = served.application(served.network(tmp_path), waiting=1)
     with served.listening(app) as address, httpx2.Client(base_url=address, timeout=60) as client:
 

@@ -18,6 +18,7 @@ from pipeline.serving.app.shield import HEADERS
 from pipeline.serving.predictor import Predictor
 from pipeline.tasks import TASKS
 from tests.helpers import served
+from tests.helpers.encoding import encoded
 from tests.helpers.networks import saved, saved_of_frames, saved_of_signals
 
 LOOKED_FOR = replace(served.WHOLE, align="mtcnn")
@@ -44,7 +45,7 @@ def pair():
 
 def test_a_picture_is_answered_as_predict_does(client, model, pair, tmp_path):
     path = tmp_path / "pair.png"
-    path.write_bytes(served.encoded(pair, "PNG"))
+    path.write_bytes(encoded(pair, "PNG"))
     answer = client.post("/predict", files=served.file_of(path.read_bytes())).json()
     expected = Predictor(model)(path)
     assert (answer["width"], answer["height"], answer["reason"]) == (163, 60, "")
@@ -58,19 +59,19 @@ def test_a_picture_is_answered_as_predict_does(client, model, pair, tmp_path):
 
 def test_a_large_picture_is_read_from_the_disk_as_a_small_one_from_memory(client):
     image = served.picture(5, 640, 640)
-    large, small = served.encoded(image, "BMP"), served.encoded(image, "PNG")
+    large, small = encoded(image, "BMP"), encoded(image, "PNG")
     assert len(small) < uploads.IN_MEMORY < len(large)
     one, other = (client.post("/predict", files=served.file_of(content)).json() for content in (large, small))
     assert one["answers"] == other["answers"] != []
 
 
 def test_a_frame_of_a_camera_is_not_cut(client, pair):
-    answer = client.post("/predict", files=served.file_of(served.encoded(pair, "PNG")), params={"frame": True}).json()
+    answer = client.post("/predict", files=served.file_of(encoded(pair, "PNG")), params={"frame": True}).json()
     assert [one["box"] for one in answer["answers"]] == [[0, 0, 163, 60]]
 
 
 def test_a_heat_map_comes_on_request(client):
-    content = served.file_of(served.encoded(served.picture()))
+    content = served.file_of(encoded(served.picture()))
     assert client.post("/predict", files=content).json()["answers"][0]["heat"] is None
     heat = client.post("/predict", files=content, params={"heat": True}).json()["answers"][0]["heat"]
     kind, _, text = heat.partition(",")
@@ -80,7 +81,7 @@ def test_a_heat_map_comes_on_request(client):
 
 def test_a_picture_without_a_face_has_a_reason(tmp_path):
     with served.asked(saved(tmp_path, TASKS["pain"], LOOKED_FOR)) as client:
-        answer = client.post("/predict", files=served.file_of(served.encoded(served.picture()))).json()
+        answer = client.post("/predict", files=served.file_of(encoded(served.picture()))).json()
     assert (answer["answers"], answer["reason"]) == ([], "no face found")
 
 
@@ -88,7 +89,7 @@ def test_a_picture_without_a_face_has_a_reason(tmp_path):
 def test_every_kind_of_task_of_faces_is_served(name, tmp_path):
     with served.asked(saved(tmp_path, TASKS[name], served.WHOLE)) as client:
         told = client.get("/model").json()
-        content = served.file_of(served.encoded(served.picture()))
+        content = served.file_of(encoded(served.picture()))
         (one,) = client.post("/predict", files=content, params={"heat": True}).json()["answers"]
     assert told["task"] == name
     assert list(one["cells"]) == told["columns"]
@@ -99,7 +100,7 @@ def test_every_kind_of_task_of_faces_is_served(name, tmp_path):
 
 def test_whole_frames_are_served(tmp_path):
     with served.asked(saved_of_frames(tmp_path, TASKS["fire-smoke"], ResizeConfig(frame_size=32))) as client:
-        content = served.file_of(served.encoded(served.picture()))
+        content = served.file_of(encoded(served.picture()))
         (one,) = client.post("/predict", files=content, params={"heat": True}).json()["answers"]
     assert (one["box"], one["half"]) == (None, None)
     assert {"fire", "prob_fire", "smoke", "prob_smoke"} <= set(one["cells"])
@@ -124,7 +125,7 @@ def test_what_is_served_is_told(client):
 def test_requests_and_answers_are_counted(model):
     with served.asked(model) as client:
         for _ in range(3):
-            client.post("/predict", files=served.file_of(served.encoded(served.picture())))
+            client.post("/predict", files=served.file_of(encoded(served.picture())))
         client.post("/predict", files=served.file_of(b"no picture"))
         client.get("/a/name/of/ones/own")
         lines = client.get("/metrics").text.splitlines()
@@ -144,7 +145,7 @@ def test_every_answer_binds_the_browser_and_names_no_other_site(client, path):
 
 
 def test_pages_of_other_sites_and_other_names_are_refused(client):
-    content = served.file_of(served.encoded(served.picture()))
+    content = served.file_of(encoded(served.picture()))
     foreign = client.post("/predict", files=content, headers={"sec-fetch-site": "cross-site"})
     rebound = client.get("/model", headers={"host": "elsewhere.example"})
     assert (foreign.status_code, rebound.status_code) == (403, 421)
@@ -166,6 +167,6 @@ def test_want_of_memory_or_files_is_said_and_no_mistake(client, monkeypatch, err
         raise error
 
     monkeypatch.setattr(readers.FaceReader, "picture", fails)
-    answer = client.post("/predict", files=served.file_of(served.encoded(served.picture())))
+    answer = client.post("/predict", files=served.file_of(encoded(served.picture())))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["detail"].startswith("The server has no memory, no disk or no file left")
